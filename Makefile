@@ -1,0 +1,111 @@
+# What a person does in this repository. `make help` lists it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+GO ?= go
+TOOL := $(GO) tool -modfile=hack/tools/go.mod
+CONTROLLER_GEN := $(TOOL) controller-gen
+LINT := $(TOOL) golangci-lint-kube-api-linter
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BUILD_FLAGS := -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+
+# Where `make run` receives deliveries.
+RECEIVER_BIND_ADDRESS ?= 127.0.0.1:8090
+# How long `make fuzz` spends on each target.
+FUZZTIME ?= 30s
+# What `make test` gives go test besides its own flags, such as TESTFLAGS="-run TestReceiver -v".
+TESTFLAGS ?=
+# The packages that `make test` tests.
+PACKAGES ?= ./...
+
+##@ See it
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN {FS = ":.*##"; printf "Usage: make \033[36m<target>\033[0m\n"} \
+		/^[a-zA-Z_-]+:.*##/ { printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2 } \
+		/^##@/ { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: kubernetes build ## Tell the story on a real control plane: signed deliveries become tenants. Ends by itself.
+	@$(GO) build -trimpath -o bin/hack-demo ./hack/demo
+	@exec bin/hack-demo
+
+.PHONY: run
+run: kubernetes build ## Run a control plane and the operator until Ctrl-C; kubeconfig in bin/kubeconfig.
+	@$(GO) build -trimpath -o bin/hack-run ./hack/run
+	@RECEIVER_BIND_ADDRESS=$(RECEIVER_BIND_ADDRESS) exec bin/hack-run
+
+##@ Build
+
+.PHONY: build
+build: ## Build the operator: bin/clerk-operator.
+	@CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -o bin/clerk-operator ./cmd
+
+.PHONY: kubernetes
+kubernetes: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl: bin/k8s/ (minutes the first time).
+	@hack/kubernetes/build.sh
+
+.PHONY: generate
+generate: ## Regenerate deep copies, apply configurations, CRDs, RBAC and docs/api.md.
+	@$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
+	@rm -rf api/v1alpha1/applyconfiguration
+	@$(CONTROLLER_GEN) applyconfiguration:headerFile=hack/boilerplate.go.txt paths=./api/v1alpha1
+	@rm -rf config/crd/bases
+	@$(CONTROLLER_GEN) crd paths=./api/v1alpha1 output:crd:artifacts:config=config/crd/bases
+	@$(CONTROLLER_GEN) rbac:roleName=clerk-operator paths=./internal/... paths=./cmd/... output:rbac:dir=config/rbac
+	@$(TOOL) crd-ref-docs --log-level=ERROR --source-path=api/v1alpha1 --config=hack/api-docs/config.yaml --templates-dir=hack/api-docs \
+		--renderer=markdown --output-path=docs/api.md
+
+.PHONY: clean
+clean: ## Remove what was built.
+	@rm -rf bin test/svix/node_modules
+
+##@ Prove it
+
+.PHONY: test
+test: kubernetes build test/svix/node_modules ## Test everything against a real control plane, with the race detector.
+	@race=-race; \
+	if ! command -v $(firstword $(shell $(GO) env CC)) >/dev/null; then \
+		race=; echo "test: no C compiler (gcc) here, which the race detector needs: testing WITHOUT -race"; \
+	fi; \
+	exec $(GO) test $$race -timeout 40m $(TESTFLAGS) $(PACKAGES)
+
+# The official npm client, for the one test that an independent sender signs. Without Node.js that test is skipped.
+test/svix/node_modules: $(wildcard test/svix/package.json test/svix/package-lock.json)
+	@if [ ! -f test/svix/package-lock.json ]; then exit 0; fi; \
+	if ! command -v npm >/dev/null; then \
+		echo "test: no Node.js here: the test with the official svix package will be skipped"; exit 0; \
+	fi; \
+	cd test/svix && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules
+
+.PHONY: verify
+verify: ## Check all that needs no cluster: generated files, formatting, lint, vet, tidy modules, manifests.
+	@echo "verify: generated files"; hack/verify-generated.sh
+	@echo "verify: modules"; for module in . hack/tools hack/kubernetes; do $(GO) -C $$module mod tidy -diff; done
+	@echo "verify: vet"; $(GO) vet ./...
+	@$(MAKE) lint
+	@echo "verify: manifests"; for folder in default samples; do $(TOOL) kustomize build config/$$folder >/dev/null; done
+	@echo "verify: all is well"
+
+.PHONY: lint
+lint: ## Lint and check formatting; `make lint LINTFLAGS=--fix` mends what can be mended.
+	@echo "lint: formatting"; $(LINT) fmt --diff
+	@echo "lint: code"; $(LINT) run $(LINTFLAGS) ./...
+
+.PHONY: fuzz
+fuzz: ## Fuzz each target for FUZZTIME (30s).
+	@grep -rHo '^func Fuzz[A-Za-z0-9_]*' --include='*_test.go' internal | while IFS=: read -r file func; do \
+		name=$${func#func }; echo "fuzz: $$name for $(FUZZTIME)"; \
+		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; \
+	done
+
+.PHONY: bench
+bench: kubernetes build ## Measure: throughput against bare server-side apply, time to access, provisioning.
+	@$(GO) build -trimpath -o bin/bench ./test/bench
+	@exec bin/bench

@@ -1,0 +1,126 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package v1alpha1
+
+// Conditions of every kind follow kstatus: Ready says whether the object is as it should be, Stalled (present only while it is
+// true) that somebody must act before it can be.
+const (
+	// ConditionReady is True when the operator has done all that the object asks for.
+	ConditionReady = "Ready"
+
+	// ConditionStalled is True while nothing will change until somebody acts; its message says what to do.
+	ConditionStalled = "Stalled"
+
+	// ConditionBound is True on a ClerkMember while RoleBindings that exist give its user access.
+	ConditionBound = "Bound"
+)
+
+// Reasons that every kind uses.
+const (
+	// ReasonReady: all is as it should be.
+	ReasonReady = "Ready"
+
+	// ReasonProgressing: the operator is at work, or will try again by itself.
+	ReasonProgressing = "Progressing"
+
+	// ReasonDeleted: Clerk has deleted it; this object is its tombstone and goes after the retention.
+	ReasonDeleted = "Deleted"
+)
+
+// Reasons of a ClerkInstance.
+const (
+	// ReasonSecretNotFound: the Secret with the signing secrets is missing. Create it in the operator's namespace.
+	ReasonSecretNotFound = "SecretNotFound"
+
+	// ReasonSecretUnusable: no key of the Secret holds a usable signing secret. Copy it from Clerk's dashboard; it begins with whsec_.
+	ReasonSecretUnusable = "SecretUnusable"
+
+	// ReasonUsernameInvalid: spec.username is no expression that gives a user name. Correct it.
+	ReasonUsernameInvalid = "UsernameInvalid"
+)
+
+// Reasons of a ClerkOrganization.
+const (
+	// ReasonNoTenantClass: no TenantClass is for this organization. Create one without a match rule to serve as the default.
+	ReasonNoTenantClass = "NoTenantClass"
+
+	// ReasonTenantClassInvalid: the TenantClass of this organization does not compile. Correct it; until then grants are only taken away.
+	ReasonTenantClassInvalid = "TenantClassInvalid"
+
+	// ReasonExpressionFailed: an expression of the TenantClass failed for this organization. Correct the expression or the metadata it reads.
+	ReasonExpressionFailed = "ExpressionFailed"
+
+	// ReasonNamespaceNameInvalid: the name that the TenantClass gives is no name of a namespace, or a protected one. Change the template.
+	ReasonNamespaceNameInvalid = "NamespaceNameInvalid"
+
+	// ReasonNamespaceTaken: the namespace exists and is not this organization's. Rename it, change the template, or adopt it with the label.
+	ReasonNamespaceTaken = "NamespaceTaken"
+
+	// ReasonNamespaceTerminating: the namespace is being deleted; it is made again when it is gone.
+	ReasonNamespaceTerminating = "NamespaceTerminating"
+
+	// ReasonBindForbidden: the operator may not bind a ClusterRole. Grant it the verb bind on that ClusterRole.
+	ReasonBindForbidden = "BindForbidden"
+
+	// ReasonClusterRoleNotFound: a ClusterRole that the TenantClass maps does not exist. Create it or change the mapping.
+	ReasonClusterRoleNotFound = "ClusterRoleNotFound"
+
+	// ReasonQuotaExceeded: a quota of the namespace leaves no room for what the TenantClass wants there. Raise the quota.
+	ReasonQuotaExceeded = "QuotaExceeded"
+
+	// ReasonRejected: the API server refused an object that the TenantClass asks for. Correct the class.
+	ReasonRejected = "Rejected"
+
+	// ReasonForbidden: the operator's permissions do not cover what it has to do. Install its current ClusterRole.
+	ReasonForbidden = "Forbidden"
+
+	// ReasonInstanceNotFound: the ClerkInstance that mirrors it does not exist, so its users have no names. Create it again.
+	ReasonInstanceNotFound = "InstanceNotFound"
+
+	// ReasonInstanceInvalid: the ClerkInstance's username expression does not compile, so no grant is added. Correct it.
+	ReasonInstanceInvalid = "InstanceInvalid"
+)
+
+// Reasons of a ClerkMember's Bound and Ready.
+const (
+	// ReasonBound: RoleBindings give the user access.
+	ReasonBound = "Bound"
+
+	// ReasonRoleNotMapped: no role binding of the TenantClass is for the member's role or permissions, so it grants nothing.
+	ReasonRoleNotMapped = "RoleNotMapped"
+
+	// ReasonUserBanned: Clerk has banned the user.
+	ReasonUserBanned = "UserBanned"
+
+	// ReasonUserDeprovisioned: Clerk has deprovisioned the user.
+	ReasonUserDeprovisioned = "UserDeprovisioned"
+
+	// ReasonUsernameRefused: the username expression gives this user no name, or one that is refused. Correct ClerkInstance.spec.username.
+	ReasonUsernameRefused = "UsernameRefused"
+
+	// ReasonOrganizationNotFound: the member's organization is not mirrored (yet).
+	ReasonOrganizationNotFound = "OrganizationNotFound"
+
+	// ReasonOrganizationNotReady: the member's organization has no namespace to be bound in yet; its own conditions say why.
+	ReasonOrganizationNotReady = "OrganizationNotReady"
+)
+
+// Reasons of a TenantClass.
+const (
+	// ReasonInvalid: an expression or a name of the class does not compile. The message says which; no tenant is touched until then.
+	ReasonInvalid = "Invalid"
+)

@@ -1,0 +1,45 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package v1alpha1
+
+const (
+	// OrganizationIDLabel marks everything that belongs to an organization with its Clerk id. On a namespace it is the claim of
+	// ownership: a namespace that carries it is this organization's, whoever put it there.
+	OrganizationIDLabel = "clerk-operator.io/organization-id"
+
+	// UserIDLabel marks a ClerkMember with its user's Clerk id.
+	UserIDLabel = "clerk-operator.io/user-id"
+
+	// SlugLabel marks a ClerkOrganization with its slug, which changes and gets reused: for people to select by, never a key.
+	SlugLabel = "clerk-operator.io/organization-slug"
+
+	// ManagedByLabel tells which program made an object. On a namespace: one that the operator created and may delete.
+	ManagedByLabel = "app.kubernetes.io/managed-by"
+
+	// ManagedBy is the value of ManagedByLabel on everything that the operator creates.
+	ManagedBy = "clerk-operator"
+
+	// NameTemplateAnnotation tells which entry of a TenantClass a namespace fills: the entry's name, unexpanded.
+	NameTemplateAnnotation = "clerk-operator.io/name-template"
+
+	// ManagedMetadataAnnotation lists the labels and annotations that the operator set on a namespace, so that it takes away
+	// what a TenantClass no longer wants and nothing else.
+	ManagedMetadataAnnotation = "clerk-operator.io/managed-metadata"
+
+	// ReservedPrefix begins the labels and annotations that are the operator's own; a TenantClass may not set them.
+	ReservedPrefix = "clerk-operator.io/"
+)

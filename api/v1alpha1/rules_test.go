@@ -1,0 +1,253 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package v1alpha1_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+)
+
+// rule is an object that is applied, over one that is there where before is given. says is how each cause begins, one a line, that
+// the API server refuses it for; empty, it accepts it.
+type rule struct {
+	reason, before, after, says string
+}
+
+func checkRules(t *testing.T, kind string, rules map[string]rule) {
+	t.Helper()
+	for name, tc := range rules {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := newName()
+			if tc.before != "" {
+				if err := apply(t.Context(), kind, object, tc.before); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := apply(t.Context(), kind, object, tc.after)
+			switch {
+			case tc.says == "" && err != nil:
+				t.Errorf("%s: it is refused: %v", tc.reason, err)
+			case tc.says != "" && err == nil:
+				t.Errorf("%s: it is accepted", tc.reason)
+			case tc.says != "" && !beginAlike(refusals(err), tc.says):
+				t.Errorf("%s: got\n%s\nwant\n%s", tc.reason, refusals(err), tc.says)
+			}
+		})
+	}
+}
+
+// beginAlike tells whether each line of a text begins as it should.
+func beginAlike(text, beginnings string) bool {
+	lines, wanted := strings.Split(text, "\n"), strings.Split(beginnings, "\n")
+	return slices.EqualFunc(lines, wanted, strings.HasPrefix)
+}
+
+const (
+	early = "2026-01-15T09:30:00.001000Z"
+	later = "2026-01-15T09:30:00.002000Z"
+)
+
+func TestClerkOrganizationsFollowTheirRules(t *testing.T) {
+	t.Parallel()
+	const acme = "{instance: default, id: org_2A, name: Acme, slug: acme, updatedAt: '"
+	tombstone := "{instance: default, id: org_2A, deletedAt: '" + early + "'}"
+	tombstoneWith := func(field string) string {
+		return "{instance: default, id: org_2A, deletedAt: '" + early + "', " + field + "}"
+	}
+	const keeps = "FieldValueInvalid spec: Invalid value: a tombstone keeps nothing but instance, id and deletedAt"
+	const backwards = "FieldValueForbidden spec.updatedAt: Forbidden: updatedAt never goes back"
+	const forGood = "FieldValueForbidden spec.deletedAt: Forbidden: the organization is deleted for good"
+	checkRules(t, "ClerkOrganization", map[string]rule{
+		"least":              {"", "", "{instance: default, id: org_2A, updatedAt: '" + early + "'}", ""},
+		"no updatedAt":       {"what has no time cannot be ordered", "", "{instance: default, id: org_2A}", "FieldValueRequired spec.updatedAt: "},
+		"a new tombstone":    {"of what was never seen", "", tombstone, ""},
+		"a full tombstone":   {"it would keep a name", "", tombstoneWith("name: Acme"), keeps},
+		"tombstone, slug":    {"", "", tombstoneWith("slug: acme"), keeps},
+		"tombstone, image":   {"", "", tombstoneWith("imageURL: x"), keeps},
+		"tombstone, limit":   {"", "", tombstoneWith("maxAllowedMemberships: 0"), keeps},
+		"tombstone, created": {"", "", tombstoneWith("createdAt: '" + early + "'"), keeps},
+		"tombstone, updated": {"", "", tombstoneWith("updatedAt: '" + early + "'"), keeps},
+
+		"newer":                 {"", acme + early + "'}", acme + later + "'}", ""},
+		"as new":                {"a repeat is no change", acme + early + "'}", acme + early + "'}", ""},
+		"as new, other content": {"the last one told counts", acme + early + "'}", "{instance: default, id: org_2A, updatedAt: '" + early + "'}", ""},
+		"older by 1 ms":         {"", acme + later + "'}", acme + early + "'}", backwards},
+		"another time zone":     {"times are compared, not text", acme + later + "'}", acme + "2026-01-15T10:30:00.003000+01:00'}", ""},
+		"without updatedAt":     {"it would forget what it knows", acme + early + "'}", "{instance: default, id: org_2A}", "FieldValueRequired spec.updatedAt: \n" + backwards},
+		"deletion":              {"whatever its time", acme + later + "'}", tombstone, ""},
+		"back to life":          {"deletion is final", tombstone, acme + later + "'}", forGood},
+		"deleted again":         {"", tombstone, "{instance: default, id: org_2A, deletedAt: '" + later + "'}", forGood},
+		"deleted as before":     {"", tombstone, tombstone, ""},
+		"another instance":      {"", acme + early + "'}", "{instance: dev, id: org_2A, updatedAt: '" + later + "'}", "FieldValueInvalid spec.instance: "},
+		"another id":            {"", acme + early + "'}", "{instance: default, id: org_2a, updatedAt: '" + later + "'}", "FieldValueInvalid spec.id: "},
+		"another's deletion":    {"", acme + early + "'}", "{instance: dev, id: org_2A, deletedAt: '" + later + "'}", "FieldValueInvalid spec.instance: "},
+
+		"no id":                {"", "", "{instance: default, updatedAt: '" + early + "'}", "FieldValueRequired spec.id: "},
+		"no instance":          {"", "", "{id: org_2A, updatedAt: '" + early + "'}", "FieldValueRequired spec.instance: "},
+		"id with '-'":          {"it could be another's name", "", "{instance: default, id: org-2A, updatedAt: '" + early + "'}", "FieldValueInvalid spec.id: "},
+		"id with '_' first":    {"", "", "{instance: default, id: _org, updatedAt: '" + early + "'}", "FieldValueInvalid spec.id: "},
+		"id with '_' last":     {"", "", "{instance: default, id: org_, updatedAt: '" + early + "'}", "FieldValueInvalid spec.id: "},
+		"id too long":          {"", "", "{instance: default, id: " + strings.Repeat("a", 64) + ", updatedAt: '" + early + "'}", "FieldValueTooLong spec.id: "},
+		"no time":              {"", "", "{instance: default, id: org_2A, updatedAt: yesterday}", "FieldValueTypeInvalid spec.updatedAt: "},
+		"a negative limit":     {"", "", acme + early + "', maxAllowedMemberships: -1}", "FieldValueInvalid spec.maxAllowedMemberships: "},
+		"metadata of any kind": {"", "", acme + early + "', publicMetadata: [1, {a: null}]}", ""},
+	})
+}
+
+func TestClerkMembersFollowTheirRules(t *testing.T) {
+	t.Parallel()
+	jane := func(time, rest string) string {
+		return "{instance: default, id: orgmem_2A, organizationID: org_2A, userID: user_2A, role: 'org:member', updatedAt: '" + time + "'" + rest + "}"
+	}
+	const required = "FieldValueInvalid spec: Invalid value: updatedAt, organizationID, userID and role are required"
+	const keeps = "FieldValueInvalid spec: Invalid value: a tombstone keeps nothing but instance, the ids and deletedAt"
+	const backwards = "FieldValueForbidden spec.updatedAt: Forbidden: updatedAt never goes back"
+	const forGood = "FieldValueForbidden spec.deletedAt: Forbidden: the membership is deleted for good"
+	tombstone := func(rest string) string {
+		return "{instance: default, id: orgmem_2A, deletedAt: '" + early + "'" + rest + "}"
+	}
+	without := func(field string) string {
+		kept := []string{"instance: default", "id: orgmem_2A"}
+		for _, other := range []string{"organizationID: org_2A", "userID: user_2A", "role: 'org:member'", "updatedAt: '" + early + "'"} {
+			if !strings.HasPrefix(other, field+":") {
+				kept = append(kept, other)
+			}
+		}
+		return "{" + strings.Join(kept, ", ") + "}"
+	}
+	checkRules(t, "ClerkMember", map[string]rule{
+		"least":                   {"", "", jane(early, ""), ""},
+		"no role":                 {"", "", without("role"), required},
+		"no organization":         {"", "", without("organizationID"), required},
+		"no user":                 {"", "", without("userID"), required},
+		"no updatedAt":            {"", "", without("updatedAt"), required},
+		"a new tombstone":         {"of whom Clerk said no more than the id", "", tombstone(""), ""},
+		"tombstone with ids":      {"", "", tombstone(", organizationID: org_2A, userID: user_2A"), ""},
+		"tombstone, role":         {"", "", tombstone(", role: 'org:admin'"), keeps},
+		"tombstone, user":         {"it would keep personal data", "", tombstone(", user: {firstName: Jane}"), keeps},
+		"tombstone, permissions":  {"", "", tombstone(", permissions: ['org:read']"), keeps},
+		"tombstone, updated":      {"", "", tombstone(", updatedAt: '" + early + "'"), keeps},
+		"tombstone, created":      {"", "", tombstone(", createdAt: '" + early + "'"), keeps},
+		"newer":                   {"", jane(early, ""), jane(later, ""), ""},
+		"as new":                  {"a repeat is no change", jane(early, ""), jane(early, ""), ""},
+		"older by 1 ms":           {"", jane(later, ""), jane(early, ""), backwards},
+		"deletion":                {"it carries the time from before", jane(later, ""), tombstone(", organizationID: org_2A, userID: user_2A"), ""},
+		"deletion without ids":    {"", jane(later, ""), tombstone(""), ""},
+		"back to life":            {"who joins again has a new id", tombstone(""), jane(later, ""), forGood},
+		"deleted again":           {"", tombstone(""), "{instance: default, id: orgmem_2A, deletedAt: '" + later + "'}", forGood},
+		"another organization":    {"", jane(early, ""), strings.Replace(jane(later, ""), "org_2A", "org_2B", 1), "FieldValueInvalid spec.organizationID: "},
+		"another user":            {"", jane(early, ""), strings.Replace(jane(later, ""), "user_2A", "user_2B", 1), "FieldValueInvalid spec.userID: "},
+		"a tombstone of another":  {"", jane(early, ""), tombstone(", organizationID: org_2B"), "FieldValueInvalid spec.organizationID: "},
+		"another instance":        {"", jane(early, ""), strings.Replace(jane(later, ""), "default", "dev", 1), "FieldValueInvalid spec.instance: "},
+		"another id":              {"", jane(early, ""), strings.Replace(jane(later, ""), "mem_2A", "mem_2a", 1), "FieldValueInvalid spec.id: "},
+		"an empty user":           {"", "", jane(early, ", user: {}"), "FieldValueInvalid spec.user: "},
+		"an empty permission":     {"", "", jane(early, ", permissions: ['']"), "FieldValueInvalid spec.permissions[0]: "},
+		"a user's id that is bad": {"", "", strings.Replace(jane(early, ""), "user_2A", "user 2A", 1), "FieldValueInvalid spec.userID: "},
+	})
+}
+
+func TestTenantClassesFollowTheirRules(t *testing.T) {
+	t.Parallel()
+	bound := func(rule string) string { return "{namespaces: [{name: a, roleBindings: [" + rule + "]}]}" }
+	deleted := func(rule string) string { return "{namespaces: [{name: a}], deletion: " + rule + "}" }
+	const either = "FieldValueInvalid spec.namespaces[0].roleBindings[0]: Invalid value: give either role or permission"
+	checkRules(t, "TenantClass", map[string]rule{
+		"least":                {"", "", "{namespaces: [{name: a}]}", ""},
+		"a role":               {"", "", bound("{role: 'org:admin', clusterRole: admin}"), ""},
+		"a permission":         {"", "", bound("{permission: 'org:read', clusterRole: view}"), ""},
+		"role and permission":  {"which of them?", "", bound("{role: 'org:admin', permission: 'org:read', clusterRole: view}"), either},
+		"neither":              {"it would be for nobody", "", bound("{clusterRole: view}"), either},
+		"no ClusterRole":       {"", "", bound("{role: 'org:admin'}"), "FieldValueRequired spec.namespaces[0].roleBindings[0].clusterRole: "},
+		"no namespaces":        {"", "", "{}", "FieldValueRequired spec.namespaces: "},
+		"namespaces, empty":    {"", "", "{namespaces: []}", "FieldValueInvalid spec.namespaces: "},
+		"no name":              {"", "", "{namespaces: [{labels: {a: b}}]}", "failed to create typed patch object"},
+		"a delay":              {"", "", deleted("{policy: Delete, after: 1h30m}"), ""},
+		"no delay":             {"", "", deleted("{policy: Delete, after: 0s}"), ""},
+		"a negative delay":     {"", "", deleted("{after: -1h}"), "FieldValueInvalid spec.deletion.after: \nFieldValueInvalid spec.deletion: Invalid value: after is not below 0s"},
+		"a delay in days":      {"Go knows no days", "", deleted("{after: 7d}"), "FieldValueInvalid spec.deletion.after: \nFieldValueInvalid spec.deletion: "},
+		"a delay beyond times": {"nobody could read it", "", deleted("{after: 99999999999h}"), "FieldValueInvalid spec.deletion: "},
+		"another policy":       {"", "", deleted("{policy: Orphan}"), "FieldValueNotSupported spec.deletion.policy: "},
+		"a policy's name":      {"", "", "{namespaces: [{name: a, networkPolicies: [{name: A_b, spec: {podSelector: {}}}]}]}", "FieldValueInvalid spec.namespaces[0].networkPolicies[0].name: "},
+		"an expression as port": {
+			"strings within a policy may hold expressions", "",
+			"{namespaces: [{name: a, networkPolicies: [{name: b, spec: {podSelector: {}, ingress: [{ports: [{port: '${organization.slug}'}]}]}}]}]}", "",
+		},
+	})
+}
+
+func TestClerkInstancesFollowTheirRules(t *testing.T) {
+	t.Parallel()
+	const webhook = "webhook: {signingSecretRef: {name: secret}}"
+	checkRules(t, "ClerkInstance", map[string]rule{
+		"least":          {"", "", "{" + webhook + "}", ""},
+		"whole":          {"", "", "{" + webhook + ", instanceID: ins_2A, username: 'clerk:${user.username}'}", ""},
+		"no webhook":     {"", "", "{}", "FieldValueRequired spec.webhook: "},
+		"no Secret":      {"", "", "{webhook: {}}", "FieldValueRequired spec.webhook.signingSecretRef: "},
+		"no name":        {"", "", "{webhook: {signingSecretRef: {}}}", "FieldValueRequired spec.webhook.signingSecretRef.name: "},
+		"an empty name":  {"", "", "{webhook: {signingSecretRef: {name: ''}}}", "FieldValueInvalid spec.webhook.signingSecretRef.name: "},
+		"a bad id":       {"", "", "{" + webhook + ", instanceID: 'ins 2A'}", "FieldValueInvalid spec.instanceID: "},
+		"no username":    {"the default is left out, not empty", "", "{" + webhook + ", username: ''}", "FieldValueInvalid spec.username: "},
+		"another secret": {"rotation may be by name", "{" + webhook + "}", "{webhook: {signingSecretRef: {name: other}}}", ""},
+	})
+}
+
+func TestWhatIsLeftOutHasDefaults(t *testing.T) {
+	t.Parallel()
+	class, instance := newName(), newName()
+	if err := apply(t.Context(), "TenantClass", class, "{namespaces: [{name: a}]}"); err != nil {
+		t.Fatal(err)
+	}
+	if err := apply(t.Context(), "ClerkInstance", instance, "{webhook: {signingSecretRef: {name: secret}}}"); err != nil {
+		t.Fatal(err)
+	}
+	spec := get[v1alpha1.TenantClass](t, class).Spec
+	rule := &v1alpha1.DeletionRule{Policy: v1alpha1.DeletionRetain, After: &metav1.Duration{Duration: 7 * 24 * time.Hour}}
+	if diff := cmp.Diff(rule, spec.Deletion); diff != "" || spec.Priority == nil || *spec.Priority != 0 {
+		t.Errorf("deletion (-want +got):\n%s\npriority: %v", diff, spec.Priority)
+	}
+	if got := get[v1alpha1.ClerkInstance](t, instance).Spec.Username; got != "clerk:${user.id}" {
+		t.Errorf("username: %q", got)
+	}
+}
+
+func TestTimesKeepTheirMilliseconds(t *testing.T) {
+	t.Parallel()
+	name := newName()
+	const created, updated, deleted = "2026-01-15T09:30:00.123000Z", "2026-01-15T09:30:00.007000Z", "2026-02-01T00:00:00.999000Z"
+	err := apply(t.Context(), "ClerkOrganization", name, "{instance: default, id: org_2A, createdAt: '"+created+"', updatedAt: '"+updated+"'}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := get[v1alpha1.ClerkOrganization](t, name).Spec
+	if !spec.CreatedAt.Equal(microTime(t, created)) || !spec.UpdatedAt.Equal(microTime(t, updated)) || spec.CreatedAt.Nanosecond() != 123e6 {
+		t.Errorf("got %v and %v", spec.CreatedAt, spec.UpdatedAt)
+	}
+	if err := apply(t.Context(), "ClerkOrganization", name, "{instance: default, id: org_2A, deletedAt: '"+deleted+"'}"); err != nil {
+		t.Fatal(err)
+	}
+	if spec := get[v1alpha1.ClerkOrganization](t, name).Spec; !spec.DeletedAt.Equal(microTime(t, deleted)) || spec.UpdatedAt != nil {
+		t.Errorf("got %v and %v", spec.DeletedAt, spec.UpdatedAt)
+	}
+}

@@ -1,0 +1,227 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TenantClassSpec says which organizations the class is for and what they get.
+type TenantClassSpec struct {
+	// match is a CEL expression over `organization` that says for which organizations the class is, for example
+	// organization.publicMetadata.plan == "enterprise". An expression that fails for an organization, for example because a key
+	// is missing, does not match it. A class without a match rule is a default: for organizations that no other class matches.
+	// Fields: id, name, slug, handle (a DNS-safe name: the slug, else the name made DNS-safe, else the id), imageURL,
+	// publicMetadata, maxAllowedMemberships, createdAt.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	Match string `json:"match,omitempty"`
+
+	// priority decides between classes that match the same organization, or between several defaults: the highest wins, then
+	// the first by name.
+	// +optional
+	// +kubebuilder:default=0
+	Priority *int32 `json:"priority,omitempty"`
+
+	// namespaces are what each organization gets: one entry, one namespace.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Namespaces []TenantNamespace `json:"namespaces,omitempty"`
+
+	// deletion says what becomes of the namespaces when the organization is deleted. Access ends at once in any case.
+	// +optional
+	// +kubebuilder:default={}
+	Deletion *DeletionRule `json:"deletion,omitempty"`
+}
+
+// TenantNamespace is a namespace that an organization gets. Strings may hold expressions in ${…}, which are CEL over `organization`.
+type TenantNamespace struct {
+	// name of the namespace, for example org-${organization.handle}. It is used once, when the namespace is made: a slug that
+	// changes later moves nothing. A name that is taken gets a short hash as a suffix. The result must begin with a letter and be
+	// a DNS label of 63 characters at most; it is never default, the operator's own namespace, or one that begins with kube-.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Name string `json:"name,omitempty"`
+
+	// labels of the namespace. Values may hold expressions. Keys under clerk-operator.io/ are the operator's own and refused.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// annotations of the namespace. Values may hold expressions. Keys under clerk-operator.io/ are the operator's own and refused.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// resourceQuota is the spec of the namespace's ResourceQuota; none when absent.
+	// +optional
+	ResourceQuota *corev1.ResourceQuotaSpec `json:"resourceQuota,omitempty"`
+
+	// limitRange is the spec of the namespace's LimitRange; none when absent.
+	// +optional
+	LimitRange *corev1.LimitRangeSpec `json:"limitRange,omitempty"`
+
+	// networkPolicies are the namespace's NetworkPolicies. Strings within them may hold expressions.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	NetworkPolicies []TenantNetworkPolicy `json:"networkPolicies,omitempty"`
+
+	// roleBindings say which ClusterRole a member gets in the namespace. A role or permission that nobody mapped grants nothing.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	RoleBindings []TenantRoleBinding `json:"roleBindings,omitempty"`
+}
+
+// TenantNetworkPolicy is a NetworkPolicy of a namespace.
+type TenantNetworkPolicy struct {
+	// name of the NetworkPolicy.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	Name string `json:"name,omitempty"`
+
+	// spec of the NetworkPolicy.
+	// +required
+	Spec networkingv1.NetworkPolicySpec `json:"spec,omitzero"`
+}
+
+// TenantRoleBinding gives a ClusterRole to the members with a role or with a permission.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.role) != has(self.permission)",message="give either role or permission"
+type TenantRoleBinding struct {
+	// role is the key of a Clerk role, such as org:admin: its members get the ClusterRole.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Role string `json:"role,omitempty"`
+
+	// permission is the key of a Clerk permission, such as org:billing:manage: members whose role has it get the ClusterRole.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Permission string `json:"permission,omitempty"`
+
+	// clusterRole is the name of the ClusterRole. The operator needs the verb bind on it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ClusterRole string `json:"clusterRole,omitempty"`
+}
+
+// DeletionPolicy says what becomes of the namespaces of a deleted organization.
+//
+// +kubebuilder:validation:Enum=Retain;Delete
+type DeletionPolicy string
+
+const (
+	// DeletionRetain keeps the namespaces.
+	DeletionRetain DeletionPolicy = "Retain"
+
+	// DeletionDelete deletes those namespaces that the operator created, after a delay.
+	DeletionDelete DeletionPolicy = "Delete"
+)
+
+// DeletionRule says what becomes of the namespaces of a deleted organization.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.after) || duration(self.after) >= duration('0s')",message="after is not below 0s"
+type DeletionRule struct {
+	// policy is Retain (the default): the namespaces stay, without access for anybody; or Delete: those that the operator
+	// created are deleted, with all that is in them, after the delay. Adopted namespaces are never deleted.
+	// +optional
+	// +kubebuilder:default=Retain
+	Policy DeletionPolicy `json:"policy,omitempty"`
+
+	// after is the delay between the deletion in Clerk and that of the namespaces, such as 72h. Default: 168h, a week to notice a mistake.
+	// +optional
+	// +kubebuilder:default="168h"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	After *metav1.Duration `json:"after,omitempty"`
+}
+
+// TenantClassStatus says whether the class can be used, and by how many it is.
+//
+// +kubebuilder:validation:MinProperties=1
+type TenantClassStatus struct {
+	// conditions say how it stands: Ready, whether every expression of the class compiles; Stalled, that somebody must act first.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=8
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the metadata.generation that this status speaks of.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// organizations is how many organizations the class serves. It is brought up to date every second or so.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Organizations *int32 `json:"organizations,omitempty"`
+}
+
+// TenantClass is what an organization gets in this cluster: which namespaces, with which limits, and which ClusterRole a
+// member's role means there. It is written by the cluster's administrators.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=tclass,categories=clerk,path=tenantclasses
+// +kubebuilder:printcolumn:name="Organizations",type=integer,JSONPath=`.status.organizations`
+// +kubebuilder:printcolumn:name="Priority",type=integer,JSONPath=`.spec.priority`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Match",type=string,priority=1,JSONPath=`.spec.match`
+// +kubebuilder:printcolumn:name="Deletion",type=string,priority=1,JSONPath=`.spec.deletion.policy`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+type TenantClass struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec says which organizations the class is for and what they get.
+	// +required
+	Spec TenantClassSpec `json:"spec,omitzero"`
+
+	// status says whether the class can be used.
+	// +optional
+	Status TenantClassStatus `json:"status,omitzero"`
+}
+
+// TenantClassList is a list of TenantClasses.
+//
+// +kubebuilder:object:root=true
+type TenantClassList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitzero"`
+	Items           []TenantClass `json:"items"`
+}

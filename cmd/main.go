@@ -1,0 +1,100 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Command clerk-operator makes a Kubernetes cluster agree with what Clerk says of organizations and their members.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	_ "k8s.io/client-go/plugin/pkg/client/auth"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/clerk-operator/clerk-operator/internal/operator"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// namespaceFile is where a pod finds the name of its namespace.
+const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+func main() {
+	if err := run(ctrl.SetupSignalHandler()); err != nil {
+		fmt.Fprintln(os.Stderr, "clerk-operator:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	var config operator.Config
+	var logging zap.Options
+	showVersion := flag.Bool("version", false, "Print the version and exit.")
+	defineFlags(&config)
+	logging.BindFlags(flag.CommandLine)
+	flag.Parse()
+	if *showVersion {
+		fmt.Println("clerk-operator", version)
+		return nil
+	}
+	if flag.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q: every setting is a flag, see --help", flag.Arg(0))
+	}
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+	restConfig, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("find the cluster: %w (outside of one, set --kubeconfig or KUBECONFIG)", err)
+	}
+	ctrl.Log.WithName("setup").Info("starting", "version", version, "namespace", config.Namespace)
+	return operator.Run(ctx, restConfig, config)
+}
+
+func defineFlags(c *operator.Config) {
+	flag.StringVar(&c.Namespace, "namespace", ownNamespace(),
+		"The operator's own namespace: where its Secrets and its Lease are. Within a pod it is found out.")
+	flag.StringVar(&c.ReceiverBindAddress, "receiver-bind-address", ":8090",
+		"Where Clerk's deliveries come in, at /webhooks/<name of a ClerkInstance>.")
+	flag.StringVar(&c.ReceiverTLSCertFile, "receiver-tls-cert-file", "",
+		"Certificate (PEM) to serve deliveries with; it is read again when it changes. Without it, deliveries are served in plain HTTP.")
+	flag.StringVar(&c.ReceiverTLSKeyFile, "receiver-tls-key-file", "",
+		"Private key (PEM) of the certificate.")
+	flag.StringVar(&c.MetricsBindAddress, "metrics-bind-address", ":8443",
+		"Where metrics are served, over HTTPS, to those whom the API server lets get /metrics; 0 for nowhere.")
+	flag.StringVar(&c.HealthProbeBindAddress, "health-probe-bind-address", ":8081",
+		"Where /healthz and /readyz are; 0 for nowhere.")
+	flag.BoolVar(&c.LeaderElect, "leader-elect", false,
+		"Let one of several replicas reconcile. Every replica receives.")
+	flag.DurationVar(&c.TombstoneRetention, "tombstone-retention", 7*24*time.Hour,
+		"How long the tombstone of what was deleted in Clerk is kept, and how old an event may be and still create something.")
+}
+
+// ownNamespace is the namespace of the pod that this runs in; "" outside of a pod.
+func ownNamespace() string {
+	if name := os.Getenv("POD_NAMESPACE"); name != "" {
+		return name
+	}
+	content, err := os.ReadFile(namespaceFile)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(content))
+}

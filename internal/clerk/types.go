@@ -1,0 +1,100 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package clerk
+
+import (
+	"maps"
+	"slices"
+)
+
+// The event types whose data is mirrored. Every other type is acknowledged and counted.
+const (
+	TypeOrganizationCreated = "organization.created"
+	TypeOrganizationUpdated = "organization.updated"
+	TypeOrganizationDeleted = "organization.deleted"
+	TypeMembershipCreated   = "organizationMembership.created"
+	TypeMembershipUpdated   = "organizationMembership.updated"
+	TypeMembershipDeleted   = "organizationMembership.deleted"
+)
+
+// OtherType is the label of every type that is not known by name.
+const OtherType = "other"
+
+// knownTypes are the 45 types of Clerk's schema of 2025-04-15, and invitation.*, which only Clerk's guide names.
+var knownTypes = map[string]struct{}{
+	"email.created":                    {},
+	"invitation.accepted":              {},
+	"invitation.created":               {},
+	"invitation.revoked":               {},
+	TypeOrganizationCreated:            {},
+	TypeOrganizationDeleted:            {},
+	TypeOrganizationUpdated:            {},
+	"organizationDomain.created":       {},
+	"organizationDomain.deleted":       {},
+	"organizationDomain.updated":       {},
+	"organizationInvitation.accepted":  {},
+	"organizationInvitation.created":   {},
+	"organizationInvitation.revoked":   {},
+	TypeMembershipCreated:              {},
+	TypeMembershipDeleted:              {},
+	TypeMembershipUpdated:              {},
+	"paymentAttempt.created":           {},
+	"paymentAttempt.updated":           {},
+	"permission.created":               {},
+	"permission.deleted":               {},
+	"permission.updated":               {},
+	"role.created":                     {},
+	"role.deleted":                     {},
+	"role.updated":                     {},
+	"session.created":                  {},
+	"session.ended":                    {},
+	"session.pending":                  {},
+	"session.removed":                  {},
+	"session.revoked":                  {},
+	"sms.created":                      {},
+	"subscription.active":              {},
+	"subscription.created":             {},
+	"subscription.pastDue":             {},
+	"subscription.updated":             {},
+	"subscriptionItem.abandoned":       {},
+	"subscriptionItem.active":          {},
+	"subscriptionItem.canceled":        {},
+	"subscriptionItem.ended":           {},
+	"subscriptionItem.freeTrialEnding": {},
+	"subscriptionItem.incomplete":      {},
+	"subscriptionItem.pastDue":         {},
+	"subscriptionItem.upcoming":        {},
+	"subscriptionItem.updated":         {},
+	"user.created":                     {},
+	"user.deleted":                     {},
+	"user.updated":                     {},
+	"waitlistEntry.created":            {},
+	"waitlistEntry.updated":            {},
+}
+
+// Types lists every event type that is known by name, sorted.
+func Types() []string {
+	return slices.Sorted(maps.Keys(knownTypes))
+}
+
+// TypeLabel is the type itself when it is known, else OtherType: whatever Clerk invents, metrics keep their cardinality.
+func TypeLabel(eventType string) string {
+	if _, known := knownTypes[eventType]; known {
+		return eventType
+	}
+	return OtherType
+}

@@ -1,0 +1,155 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package controller
+
+import (
+	"context"
+	"maps"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
+)
+
+// holdings are what an organization has in the cluster. All but the namespaces are by namespace.
+type holdings struct {
+	namespaces      []corev1.Namespace
+	bindings        map[string][]*rbacv1.RoleBinding
+	quotas          map[string][]client.Object
+	limits          map[string][]client.Object
+	networkPolicies map[string][]client.Object
+}
+
+func (r *organizationReconciler) holdings(ctx context.Context, organization *v1alpha1.ClerkOrganization) (holdings, error) {
+	id := organization.Spec.ID
+	var have holdings
+	namespaces, err := items[corev1.NamespaceList](ctx, r.client, byOrganization, id)
+	if err != nil {
+		return have, err
+	}
+	bindings, err := items[rbacv1.RoleBindingList](ctx, r.client, byOrganization, id)
+	if err != nil {
+		return have, err
+	}
+	quotas, err := items[corev1.ResourceQuotaList](ctx, r.client, byOrganization, id)
+	if err != nil {
+		return have, err
+	}
+	limits, err := items[corev1.LimitRangeList](ctx, r.client, byOrganization, id)
+	if err != nil {
+		return have, err
+	}
+	policies, err := items[networkingv1.NetworkPolicyList](ctx, r.client, byOrganization, id)
+	if err != nil {
+		return have, err
+	}
+	have.bindings = byNamespace[*rbacv1.RoleBinding](pointers(bindings.Items))
+	have.quotas = byNamespace[client.Object](pointers(quotas.Items))
+	have.limits = byNamespace[client.Object](pointers(limits.Items))
+	have.networkPolicies = byNamespace[client.Object](pointers(policies.Items))
+	have.namespaces, err = r.ownNamespaces(ctx, organization, namespaces.Items)
+	return have, err
+}
+
+func pointers[T any](values []T) []*T {
+	result := make([]*T, len(values))
+	for i := range values {
+		result[i] = &values[i]
+	}
+	return result
+}
+
+func byNamespace[O client.Object, P client.Object](objects []P) map[string][]O {
+	grouped := map[string][]O{}
+	for _, object := range objects {
+		grouped[object.GetNamespace()] = append(grouped[object.GetNamespace()], any(object).(O))
+	}
+	return grouped
+}
+
+// ownNamespaces are the organization's namespaces: those that the cache has, and those just made that it has yet to see. Without
+// the latter, a slug that changes right after the organization was made would make it a second namespace.
+func (r *organizationReconciler) ownNamespaces(
+	ctx context.Context, organization *v1alpha1.ClerkOrganization, cached []corev1.Namespace,
+) ([]corev1.Namespace, error) {
+	unseen := r.made.of(organization.UID)
+	var own []corev1.Namespace
+	for _, namespace := range cached {
+		delete(unseen, namespace.Name)
+		if !tenant.Protected(namespace.Name, r.operatorNamespace) {
+			own = append(own, namespace)
+		}
+	}
+	for name := range unseen {
+		var namespace corev1.Namespace
+		err := r.client.Get(ctx, types.NamespacedName{Name: name}, &namespace)
+		if err == nil && namespace.Labels[v1alpha1.OrganizationIDLabel] == organization.Spec.ID {
+			own = append(own, namespace)
+		}
+		if client.IgnoreNotFound(err) != nil {
+			return nil, err
+		}
+	}
+	r.made.seen(organization.UID)
+	return own, nil
+}
+
+// madeNamespaces remembers which namespaces were made for an organization until a read has taken them into account.
+type madeNamespaces struct {
+	mu    sync.Mutex
+	names map[types.UID]map[string]struct{}
+}
+
+func (m *madeNamespaces) add(organization types.UID, name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.names == nil {
+		m.names = map[types.UID]map[string]struct{}{}
+	}
+	if m.names[organization] == nil {
+		m.names[organization] = map[string]struct{}{}
+	}
+	m.names[organization][name] = struct{}{}
+}
+
+func (m *madeNamespaces) of(organization types.UID) map[string]struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.names[organization])
+}
+
+func (m *madeNamespaces) seen(organization types.UID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.names, organization)
+}
+
+// remove deletes an object, if it is still the one that was seen.
+func (r *organizationReconciler) remove(ctx context.Context, object client.Object, uid types.UID) error {
+	err := r.client.Delete(ctx, object, client.Preconditions{UID: &uid}, client.DisableReadYourWritesConsistency)
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
+}

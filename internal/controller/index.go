@@ -1,0 +1,105 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+)
+
+// Field indexes: what the caches are asked by.
+const (
+	// byOrganization finds everything of an organization by its Clerk id: members, namespaces and what is in them.
+	byOrganization = "organization"
+
+	// byClass finds the ClerkOrganizations that a TenantClass serves.
+	byClass = "class"
+
+	// byInstance finds the ClerkOrganizations of a ClerkInstance.
+	byInstance = "instance"
+
+	// bySecret finds the ClerkInstances that read a Secret.
+	bySecret = "secret"
+)
+
+// tenantKinds are the kinds that an organization has in the cluster, all marked with its id.
+func tenantKinds() []client.Object {
+	return []client.Object{
+		&corev1.Namespace{}, &rbacv1.RoleBinding{}, &corev1.ResourceQuota{}, &corev1.LimitRange{}, &networkingv1.NetworkPolicy{},
+	}
+}
+
+func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	type index struct {
+		object client.Object
+		field  string
+		values client.IndexerFunc
+	}
+	indexes := []index{
+		{&v1alpha1.ClerkMember{}, byOrganization, func(object client.Object) []string {
+			return nonEmpty(object.(*v1alpha1.ClerkMember).Spec.OrganizationID)
+		}},
+		{&v1alpha1.ClerkOrganization{}, byClass, func(object client.Object) []string {
+			return nonEmpty(object.(*v1alpha1.ClerkOrganization).Status.ClassName)
+		}},
+		{&v1alpha1.ClerkOrganization{}, byInstance, func(object client.Object) []string {
+			return nonEmpty(object.(*v1alpha1.ClerkOrganization).Spec.Instance)
+		}},
+		{&v1alpha1.ClerkInstance{}, bySecret, func(object client.Object) []string {
+			return nonEmpty(object.(*v1alpha1.ClerkInstance).Spec.Webhook.SigningSecretRef.Name)
+		}},
+	}
+	for _, kind := range tenantKinds() {
+		indexes = append(indexes, index{kind, byOrganization, func(object client.Object) []string {
+			return nonEmpty(object.GetLabels()[v1alpha1.OrganizationIDLabel])
+		}})
+	}
+	for _, i := range indexes {
+		if err := indexer.IndexField(ctx, i.object, i.field, i.values); err != nil {
+			return fmt.Errorf("index %T by %s: %w", i.object, i.field, err)
+		}
+	}
+	return nil
+}
+
+func nonEmpty(value string) []string {
+	if value == "" {
+		return nil
+	}
+	return []string{value}
+}
+
+// items lists what the cache holds of a kind for one value of an index. The objects are the cache's own: they are not to be
+// changed. It waits for no write to come back: whatever the cache has yet to see will cause another reconciliation.
+func items[L any, P interface {
+	*L
+	client.ObjectList
+}](ctx context.Context, reader client.Reader, field, value string) (*L, error) {
+	list := P(new(L))
+	err := reader.List(ctx, list, client.MatchingFields{field: value}, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
+	if err != nil {
+		return nil, fmt.Errorf("list %T of %s %s: %w", list, field, value, err)
+	}
+	return (*L)(list), nil
+}

@@ -1,0 +1,118 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package controller
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	clerkac "github.com/clerk-operator/clerk-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/signing"
+)
+
+// instanceReconciler says whether a ClerkInstance can be heard: whether its signing secrets are there and its expression compiles.
+type instanceReconciler struct {
+	client            client.Client
+	expressions       *expressions
+	operatorNamespace string
+}
+
+// Reconcile writes the status.
+func (r *instanceReconciler) Reconcile(ctx context.Context, instance *v1alpha1.ClerkInstance) (reconcile.Result, error) {
+	result, err := r.judge(ctx, instance)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	conditions := result.conditions(instance.Status.Conditions, instance.Generation)
+	if instance.Status.ObservedGeneration == instance.Generation && equality.Semantic.DeepEqual(instance.Status.Conditions, conditions) {
+		return reconcile.Result{}, nil
+	}
+	status := clerkac.ClerkInstanceStatus().WithObservedGeneration(instance.Generation)
+	status.Conditions = conditionConfigurations(conditions)
+	err = r.client.Status().Apply(ctx, clerkac.ClerkInstance(instance.Name).WithUID(instance.UID).WithStatus(status),
+		fieldOwner, client.ForceOwnership)
+	if client.IgnoreNotFound(err) != nil {
+		return reconcile.Result{}, fmt.Errorf("write the status of ClerkInstance %s: %w", instance.Name, err)
+	}
+	return reconcile.Result{}, nil
+}
+
+func (r *instanceReconciler) judge(ctx context.Context, instance *v1alpha1.ClerkInstance) (verdict, error) {
+	name := instance.Spec.Webhook.SigningSecretRef.Name
+	var secret corev1.Secret
+	err := r.client.Get(ctx, client.ObjectKey{Namespace: r.operatorNamespace, Name: name}, &secret)
+	if apierrors.IsNotFound(err) {
+		return verdict{stalled: true, reason: v1alpha1.ReasonSecretNotFound,
+			message: fmt.Sprintf("the Secret %s/%s does not exist: create it with the endpoint's signing secret (whsec_…); "+
+				"until then deliveries are answered with 503", r.operatorNamespace, name)}, nil
+	}
+	if err != nil {
+		return verdict{}, fmt.Errorf("read Secret %s/%s: %w", r.operatorNamespace, name, err)
+	}
+	verifier, unusable := signing.Parse(secret.Data)
+	if !verifier.Usable() {
+		return verdict{stalled: true, reason: v1alpha1.ReasonSecretUnusable,
+			message: fmt.Sprintf("the Secret %s/%s holds no usable signing secret: copy it from Clerk's dashboard (whsec_…); "+
+				"until then deliveries are answered with 503%s", r.operatorNamespace, name, describeKeys(unusable))}, nil
+	}
+	if _, err := r.expressions.usernames.of(instance); err != nil {
+		return verdict{stalled: true, reason: v1alpha1.ReasonUsernameInvalid, //nolint:nilerr // it is the administrator's to mend
+			message: "spec.username does not compile: correct it; until then no grant is added: " + err.Error()}, nil
+	}
+	return verdict{ready: true, reason: v1alpha1.ReasonReady,
+		message: fmt.Sprintf("deliveries to /webhooks/%s are verified%s", instance.Name, describeKeys(unusable))}, nil
+}
+
+func describeKeys(unusable []signing.Problem) string {
+	var text strings.Builder
+	for _, problem := range unusable {
+		fmt.Fprintf(&text, "; the key %s %s and is not used", problem.Key, problem.Reason)
+	}
+	return text.String()
+}
+
+func (r *instanceReconciler) setup(manager ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(manager).
+		Named("instance").
+		WithOptions(options(1)).
+		Watches(&v1alpha1.ClerkInstance{}, onSpec()).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.instancesOfSecret)).
+		Complete(reconcile.AsReconciler(r.client, r))
+}
+
+func (r *instanceReconciler) instancesOfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
+	list, err := items[v1alpha1.ClerkInstanceList](ctx, r.client, bySecret, secret.GetName())
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "cannot tell which ClerkInstances a Secret concerns")
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range list.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+	}
+	return requests
+}

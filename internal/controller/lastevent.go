@@ -1,0 +1,115 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	clerkac "github.com/clerk-operator/clerk-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+)
+
+// lastEventPause is how often a replica writes when the last event came: often enough to watch, and no load however many come.
+const lastEventPause = 5 * time.Second
+
+// lastEventOwner is a field manager of its own: unlike conditions, every replica writes these fields.
+const lastEventOwner = client.FieldOwner("clerk-operator-receiver")
+
+// LastEvents writes into each ClerkInstance's status when it was last heard from. It runs on every replica, since every replica receives.
+type LastEvents struct {
+	client client.Client
+
+	mu     sync.Mutex
+	unsaid map[string]v1alpha1.LastEvent
+}
+
+// NewLastEvents returns a LastEvents.
+func NewLastEvents(c client.Client) *LastEvents {
+	return &LastEvents{client: c, unsaid: map[string]v1alpha1.LastEvent{}}
+}
+
+// Observe takes note of a verified event. It makes no request.
+func (l *LastEvents) Observe(instance, eventType string, at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unsaid[instance] = v1alpha1.LastEvent{Type: eventType, ReceivedAt: metav1.NewTime(at)}
+}
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable: every replica runs it.
+func (l *LastEvents) NeedLeaderElection() bool { return false }
+
+// Start writes what was observed until the context ends.
+func (l *LastEvents) Start(ctx context.Context) error {
+	wait.UntilWithContext(ctx, func(ctx context.Context) {
+		if err := l.write(ctx); err != nil && ctx.Err() == nil {
+			log.FromContext(ctx).Error(err, "cannot write when the last event came; it is tried again")
+		}
+	}, lastEventPause)
+	return nil
+}
+
+func (l *LastEvents) write(ctx context.Context) error {
+	l.mu.Lock()
+	unsaid := l.unsaid
+	l.unsaid = map[string]v1alpha1.LastEvent{}
+	l.mu.Unlock()
+	var errs []error
+	for instance, event := range unsaid {
+		errs = append(errs, l.writeOne(ctx, instance, event))
+	}
+	return errors.Join(errs...)
+}
+
+func (l *LastEvents) writeOne(ctx context.Context, name string, event v1alpha1.LastEvent) error {
+	var instance v1alpha1.ClerkInstance
+	err := l.client.Get(ctx, client.ObjectKey{Name: name}, &instance)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err == nil && !instance.Status.LastEvent.ReceivedAt.Before(&event.ReceivedAt) {
+		return nil
+	}
+	if err == nil {
+		status := clerkac.ClerkInstanceStatus().WithLastEvent(clerkac.LastEvent().WithType(event.Type).WithReceivedAt(event.ReceivedAt))
+		err = l.client.Status().Apply(ctx, clerkac.ClerkInstance(name).WithUID(instance.UID).WithStatus(status),
+			lastEventOwner, client.ForceOwnership)
+	}
+	if client.IgnoreNotFound(err) != nil {
+		l.keep(name, event)
+		return fmt.Errorf("write the last event of ClerkInstance %s: %w", name, err)
+	}
+	return nil
+}
+
+// keep puts an event back that could not be written, unless a newer one came.
+func (l *LastEvents) keep(instance string, event v1alpha1.LastEvent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, newer := l.unsaid[instance]; !newer {
+		l.unsaid[instance] = event
+	}
+}

@@ -1,0 +1,111 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package controller
+
+import (
+	"fmt"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
+)
+
+// status says where the member has access, by the RoleBindings that exist, and whether that is as it should be.
+func (f *memberFacts) status() v1alpha1.ClerkMemberStatus {
+	member := f.member
+	status := v1alpha1.ClerkMemberStatus{
+		ObservedGeneration: member.Generation,
+		Subject:            f.subject,
+		Bindings:           f.bindings,
+	}
+	if member.Spec.DeletedAt != nil && len(f.bindings) == 0 {
+		status.Subject = "" // a tombstone keeps ids alone
+	}
+	bound := metav1.Condition{Type: v1alpha1.ConditionBound, Status: statusOf(len(f.bindings) > 0)}
+	unbound := f.whyNot()
+	result := unbound
+	switch {
+	case len(f.bindings) > 0 && unbound.reason == v1alpha1.ReasonProgressing:
+		bound.Reason, bound.Message = v1alpha1.ReasonBound, boundMessage(f.bindings)
+		result = verdict{ready: true, reason: v1alpha1.ReasonReady, message: "the member has the access that the TenantClass gives"}
+	case len(f.bindings) > 0 && unbound.reason == v1alpha1.ReasonOrganizationNotReady:
+		bound.Reason, bound.Message = v1alpha1.ReasonBound, boundMessage(f.bindings)+"; some may be missing: "+unbound.message
+	case len(f.bindings) > 0:
+		bound.Reason, bound.Message = v1alpha1.ReasonProgressing, "the access is being taken away: "+unbound.message
+		result = verdict{reason: v1alpha1.ReasonProgressing, message: bound.Message}
+	default:
+		bound.Reason, bound.Message = unbound.reason, unbound.message
+	}
+	status.Conditions = result.conditions(member.Status.Conditions, member.Generation, bound)
+	return status
+}
+
+func boundMessage(bindings []v1alpha1.MemberBinding) string {
+	first := bindings[0]
+	if len(bindings) == 1 {
+		return fmt.Sprintf("ClusterRole %s in namespace %s", first.ClusterRole, first.Namespace)
+	}
+	return fmt.Sprintf("ClusterRole %s in namespace %s, and %d more: see status.bindings", first.ClusterRole, first.Namespace, len(bindings)-1)
+}
+
+// whyNot says why the member should not have access; Progressing if it should. It reads like a checklist, and stops at the first
+// reason.
+func (f *memberFacts) whyNot() verdict {
+	member := f.member
+	switch {
+	case member.Spec.DeletedAt != nil:
+		return verdict{ready: true, reason: v1alpha1.ReasonDeleted,
+			message: "the membership was deleted in Clerk; this object is kept for a while as its tombstone"}
+	case f.organization == nil:
+		return verdict{stalled: true, reason: v1alpha1.ReasonOrganizationNotFound,
+			message: "the member's organization is not mirrored from the same ClerkInstance: replay its events in Clerk"}
+	case f.organization.Spec.DeletedAt != nil:
+		return verdict{ready: true, reason: v1alpha1.ReasonDeleted, message: "the organization was deleted in Clerk"}
+	case isBanned(member):
+		return verdict{ready: true, reason: v1alpha1.ReasonUserBanned, message: "Clerk has banned the user"}
+	case isDeprovisioned(member):
+		return verdict{ready: true, reason: v1alpha1.ReasonUserDeprovisioned, message: "Clerk has deprovisioned the user"}
+	case f.instance != nil:
+		return verdict{stalled: true, reason: f.instance.reason, message: f.instance.message}
+	case f.subjectError != nil:
+		return verdict{stalled: true, reason: v1alpha1.ReasonUsernameRefused,
+			message: "ClerkInstance.spec.username gives this user no name to bind: " + f.subjectError.Error()}
+	case f.organization.Status.ClassName != "" && !f.isMapped():
+		return verdict{ready: true, reason: v1alpha1.ReasonRoleNotMapped,
+			message: fmt.Sprintf("no role binding of the TenantClass %s is for the role %s or its permissions, so it grants nothing",
+				f.organization.Status.ClassName, member.Spec.Role)}
+	}
+	return f.waiting()
+}
+
+func (f *memberFacts) isMapped() bool {
+	return slices.ContainsFunc(f.rules, func(rule v1alpha1.TenantRoleBinding) bool {
+		return tenant.Mapped(rule, f.member.Spec.Role, f.member.Spec.Permissions)
+	})
+}
+
+// waiting is what holds for a member who should have access: it is on the way, or something keeps the organization from giving it.
+func (f *memberFacts) waiting() verdict {
+	ready, reason := isReady(f.organization.Status.Conditions)
+	if ready || reason == "" || reason == v1alpha1.ReasonProgressing {
+		return verdict{reason: v1alpha1.ReasonProgressing, message: "the access is on its way"}
+	}
+	return verdict{stalled: true, reason: v1alpha1.ReasonOrganizationNotReady,
+		message: fmt.Sprintf("the organization is not ready (%s): see kubectl describe clerkorganization %s", reason, f.organization.Name)}
+}

@@ -1,0 +1,193 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+)
+
+// bury does what a deleted organization asks for: every grant goes at once, the namespaces stay or go as the class says, and when
+// nothing is left to do the tombstone is collected.
+func (r *organizationReconciler) bury(ctx context.Context, have *situation) (reconcile.Result, error) {
+	organization := have.organization
+	var errs []error
+	for _, namespace := range slices.Sorted(maps.Keys(have.bindings)) {
+		for _, binding := range have.bindings[namespace] {
+			if err := r.remove(ctx, &rbacv1.RoleBinding{ObjectMeta: nameOf(binding)}, binding.UID); err != nil {
+				errs = append(errs, fmt.Errorf("delete RoleBinding %s/%s: %w", namespace, binding.Name, err))
+			}
+		}
+	}
+	r.observeBurial(have)
+	due, err := r.deletionDue(ctx, organization)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	states, err := r.disposeOfNamespaces(ctx, have, due)
+	errs = append(errs, err)
+	err = errors.Join(errs...)
+	if writeErr := r.writeStatus(ctx, organization, burialStatus(organization, states, err)); writeErr != nil || err != nil {
+		return reconcile.Result{}, errors.Join(err, writeErr)
+	}
+	return r.collect(ctx, have, states)
+}
+
+func (r *organizationReconciler) observeBurial(have *situation) {
+	if len(have.bindings) == 0 {
+		return
+	}
+	v := &visit{organizationReconciler: r, have: have, want: &intent{subjects: map[string]string{}}}
+	for _, member := range have.members {
+		v.want.subjects[member.Name] = member.Status.Subject
+		r.stopwatch.start(member.Name, have.organization.Spec.DeletedAt.Time)
+	}
+	v.observe(r.now(), r.now())
+}
+
+// deletionDue is when the namespaces are deleted; zero if they stay. The class is the one that served the organization last;
+// without it nothing is deleted.
+func (r *organizationReconciler) deletionDue(ctx context.Context, organization *v1alpha1.ClerkOrganization) (time.Time, error) {
+	if organization.Status.ClassName == "" {
+		return time.Time{}, nil
+	}
+	var class v1alpha1.TenantClass
+	err := r.client.Get(ctx, client.ObjectKey{Name: organization.Status.ClassName}, &class)
+	if apierrors.IsNotFound(err) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read TenantClass %s: %w", organization.Status.ClassName, err)
+	}
+	rule := class.Spec.Deletion
+	if rule == nil || rule.Policy != v1alpha1.DeletionDelete || rule.After == nil {
+		return time.Time{}, nil
+	}
+	// Status times have no fractions of a second.
+	return organization.Spec.DeletedAt.Add(rule.After.Duration).Truncate(time.Second), nil
+}
+
+// disposeOfNamespaces deletes what is due and says what holds for the others. A namespace that the operator did not make is
+// never deleted.
+func (r *organizationReconciler) disposeOfNamespaces(
+	ctx context.Context, have *situation, due time.Time,
+) ([]v1alpha1.OrganizationNamespace, error) {
+	states := make([]v1alpha1.OrganizationNamespace, 0, len(have.namespaces))
+	var errs []error
+	for i := range have.namespaces {
+		namespace := &have.namespaces[i]
+		state := v1alpha1.OrganizationNamespace{Name: namespace.Name, State: v1alpha1.NamespaceRetained}
+		if !due.IsZero() && namespace.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedBy {
+			state.State, state.DeleteAt = v1alpha1.NamespaceDeleting, new(metav1.NewTime(due))
+			errs = append(errs, r.deleteNamespace(ctx, have.organization, namespace, due))
+		}
+		states = append(states, state)
+	}
+	slices.SortFunc(states, func(a, b v1alpha1.OrganizationNamespace) int { return strings.Compare(a.Name, b.Name) })
+	return states[:min(len(states), maxNamespaces)], errors.Join(errs...)
+}
+
+func (r *organizationReconciler) deleteNamespace(
+	ctx context.Context, organization *v1alpha1.ClerkOrganization, namespace *corev1.Namespace, due time.Time,
+) error {
+	if namespace.DeletionTimestamp != nil || r.now().Before(due) {
+		return nil
+	}
+	if err := r.remove(ctx, &corev1.Namespace{ObjectMeta: nameOf(namespace)}, namespace.UID); err != nil {
+		return fmt.Errorf("delete namespace %s: %w", namespace.Name, err)
+	}
+	r.tell(ctx, organization, namespaceDeleted(namespace.Name))
+	return nil
+}
+
+func burialStatus(
+	organization *v1alpha1.ClerkOrganization, namespaces []v1alpha1.OrganizationNamespace, err error,
+) v1alpha1.ClerkOrganizationStatus {
+	result := verdict{ready: true, reason: v1alpha1.ReasonDeleted,
+		message: "the organization was deleted in Clerk: all of its grants are removed; this object is kept for a while as its tombstone"}
+	if err != nil {
+		failure := refusal(err, "remove what the deleted organization had")
+		result = verdict{stalled: failure.stalled, reason: failure.reason, message: failure.message}
+	}
+	return v1alpha1.ClerkOrganizationStatus{
+		ObservedGeneration: organization.Generation,
+		ClassName:          organization.Status.ClassName,
+		Namespaces:         namespaces,
+		Members:            new(int32(0)),
+		Conditions:         result.conditions(organization.Status.Conditions, organization.Generation),
+	}
+}
+
+// collect removes, when the retention is over, the members that nobody deleted, since they are about people; and then the tombstone,
+// once no namespace waits for its deletion.
+func (r *organizationReconciler) collect(
+	ctx context.Context, have *situation, states []v1alpha1.OrganizationNamespace,
+) (reconcile.Result, error) {
+	now := r.now()
+	if due := collectionTime(have.organization.Spec.DeletedAt.Time, r.retention); now.Before(due) {
+		return reconcile.Result{RequeueAfter: earliest(now, due, states).Sub(now)}, nil
+	}
+	for _, member := range have.members {
+		if err := r.remove(ctx, &v1alpha1.ClerkMember{ObjectMeta: nameOf(member)}, member.UID); err != nil {
+			return reconcile.Result{}, fmt.Errorf("collect ClerkMember %s: %w", member.Name, err)
+		}
+	}
+	for _, state := range states {
+		if state.State == v1alpha1.NamespaceDeleting {
+			// At the end of a deletion that has begun, the namespace itself causes the next reconciliation.
+			return reconcile.Result{RequeueAfter: max(0, state.DeleteAt.Sub(now))}, nil
+		}
+	}
+	if err := r.remove(ctx, &v1alpha1.ClerkOrganization{ObjectMeta: nameOf(have.organization)}, have.organization.UID); err != nil {
+		return reconcile.Result{}, fmt.Errorf("collect ClerkOrganization %s: %w", have.organization.Name, err)
+	}
+	return reconcile.Result{}, nil
+}
+
+// earliest is the first time at which there is something to do: due, or the deletion of a namespace that is still to come.
+func earliest(now, due time.Time, states []v1alpha1.OrganizationNamespace) time.Time {
+	for _, state := range states {
+		if state.State == v1alpha1.NamespaceDeleting && state.DeleteAt.Time.Before(due) && now.Before(state.DeleteAt.Time) {
+			due = state.DeleteAt.Time
+		}
+	}
+	return due
+}
+
+// maxClockSkew is how far the clocks of two replicas may be apart: the one that collects waits that much longer than the one that
+// receives lets old events create.
+const maxClockSkew = time.Minute
+
+// collectionTime is when a tombstone may go. Any event of what it stands for is older than the retention by then, and so creates
+// nothing any more. For a short retention the allowance for clocks is short too.
+func collectionTime(deletedAt time.Time, retention time.Duration) time.Time {
+	return deletedAt.Add(retention + min(maxClockSkew, retention/10))
+}

@@ -1,0 +1,392 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	networkingv1ac "k8s.io/client-go/applyconfigurations/networking/v1"
+	rbacv1ac "k8s.io/client-go/applyconfigurations/rbac/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
+)
+
+// policyName is the name of the ResourceQuota and the LimitRange that the operator keeps in a namespace.
+const policyName = "clerk-operator"
+
+// ensureNamespace makes a namespace, or sets the labels and annotations of the one that is there. It returns the namespace's
+// name, and false while it cannot be used.
+func (v *visit) ensureNamespace(ctx context.Context, want *tenant.Namespace, existing string) (string, bool) {
+	at := slices.IndexFunc(v.have.namespaces, func(namespace corev1.Namespace) bool { return namespace.Name == existing })
+	if at < 0 {
+		return v.makeNamespace(ctx, want)
+	}
+	have := &v.have.namespaces[at]
+	if have.DeletionTimestamp != nil {
+		v.problems().add(terminating(have.Name))
+		return "", false
+	}
+	patch, err := metadataPatch(have, desiredMetadata(want, v.have.organization))
+	if err != nil || patch == nil {
+		v.settle(have.Name, "", "Namespace", shape(want))
+		return have.Name, v.attempt(err, "compare namespace %s", have.Name)
+	}
+	err = v.client.Patch(ctx, &corev1.Namespace{ObjectMeta: nameOf(have)}, client.RawPatch(types.MergePatchType, patch), fieldOwner)
+	if err == nil {
+		v.noteDrift(ctx, have.Name, "", "Namespace", shape(want))
+		v.settle(have.Name, "", "Namespace", shape(want))
+	}
+	return have.Name, v.attempt(err, "label namespace %s", have.Name)
+}
+
+func terminating(name string) problem {
+	return problem{reason: v1alpha1.ReasonNamespaceTerminating,
+		message: fmt.Sprintf("the namespace %s is being deleted; it is made again when it is gone", name)}
+}
+
+// makeNamespace creates, and never applies: a namespace that exists and is not this organization's stays as it is.
+func (v *visit) makeNamespace(ctx context.Context, want *tenant.Namespace) (string, bool) {
+	if err := tenant.CheckName(want.Name, v.operatorNamespace); err != nil {
+		v.problems().add(problem{reason: v1alpha1.ReasonNamespaceNameInvalid, stalled: true, message: err.Error()})
+		return "", false
+	}
+	organization := v.have.organization
+	alternative := tenant.AlternativeName(want.Name, organization.Spec.ID)
+	for _, name := range []string{want.Name, alternative} {
+		err := v.createNamespace(ctx, name, want)
+		if err == nil {
+			return name, true
+		}
+		if !apierrors.IsAlreadyExists(err) {
+			return name, v.attempt(err, "create namespace %s", name)
+		}
+		var have corev1.Namespace
+		if err := v.live.Get(ctx, types.NamespacedName{Name: name}, &have); err != nil {
+			return name, v.attempt(err, "read namespace %s", name)
+		}
+		if have.Labels[v1alpha1.OrganizationIDLabel] != organization.Spec.ID || slices.Contains(v.filled, name) {
+			continue // somebody else's, or another entry's whose name comes out the same
+		}
+		if have.DeletionTimestamp != nil {
+			v.problems().add(terminating(name))
+			return "", false
+		}
+		return name, true
+	}
+	v.problems().add(problem{reason: v1alpha1.ReasonNamespaceTaken, stalled: true, err: errNamespaceTaken,
+		message: fmt.Sprintf("the namespaces %s and %s exist and are not this organization's: delete one, change the name in the TenantClass, "+
+			"or adopt one with the label %s=%s", want.Name, alternative, v1alpha1.OrganizationIDLabel, organization.Spec.ID)})
+	return "", false
+}
+
+var errNamespaceTaken = errors.New("the namespace is taken")
+
+func (v *visit) createNamespace(ctx context.Context, name string, want *tenant.Namespace) error {
+	organization := v.have.organization
+	metadata := desiredMetadata(want, organization)
+	metadata.labels[v1alpha1.ManagedByLabel] = v1alpha1.ManagedBy
+	err := v.client.Create(ctx, &corev1.Namespace{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: metadata.labels, Annotations: metadata.annotations},
+	}, fieldOwner)
+	if err != nil {
+		return err
+	}
+	v.made.add(organization.UID, name)
+	v.settle(name, "", "Namespace", shape(want))
+	v.tell(ctx, organization, namespaceCreated(name))
+	return nil
+}
+
+// metadata are labels and annotations.
+type metadata struct {
+	labels      map[string]string
+	annotations map[string]string
+}
+
+// managedKeys lists the labels and annotations that a TenantClass set; it is kept in an annotation.
+type managedKeys struct {
+	Labels      []string `json:"labels,omitempty"`
+	Annotations []string `json:"annotations,omitempty"`
+}
+
+func desiredMetadata(want *tenant.Namespace, organization *v1alpha1.ClerkOrganization) metadata {
+	desired := metadata{labels: maps.Clone(want.Labels), annotations: maps.Clone(want.Annotations)}
+	keys, err := json.Marshal(managedKeys{
+		Labels: slices.Sorted(maps.Keys(want.Labels)), Annotations: slices.Sorted(maps.Keys(want.Annotations)),
+	})
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	desired.labels[v1alpha1.OrganizationIDLabel] = organization.Spec.ID
+	desired.annotations[v1alpha1.NameTemplateAnnotation] = want.Template
+	desired.annotations[v1alpha1.ManagedMetadataAnnotation] = string(keys)
+	return desired
+}
+
+// metadataPatch is the JSON merge patch that makes a namespace's metadata as desired; nil if it is. Keys that the operator did not
+// set are left alone.
+func metadataPatch(have *corev1.Namespace, desired metadata) ([]byte, error) {
+	var before managedKeys
+	if managed := have.Annotations[v1alpha1.ManagedMetadataAnnotation]; managed != "" {
+		// What nobody can read names no key that would have to go.
+		_ = json.Unmarshal([]byte(managed), &before)
+	}
+	labels := difference(have.Labels, desired.labels, before.Labels)
+	annotations := difference(have.Annotations, desired.annotations, before.Annotations)
+	if len(labels) == 0 && len(annotations) == 0 {
+		return nil, nil
+	}
+	return json.Marshal(map[string]any{"metadata": map[string]any{"labels": labels, "annotations": annotations}})
+}
+
+// difference holds what is to be set and, as nil, what is to be taken away.
+func difference(have, desired map[string]string, managed []string) map[string]*string {
+	changes := map[string]*string{}
+	for key, value := range desired {
+		if current, set := have[key]; !set || current != value {
+			changes[key] = &value
+		}
+	}
+	for _, key := range managed {
+		_, wanted := desired[key]
+		if _, set := have[key]; set && !wanted {
+			changes[key] = nil
+		}
+	}
+	return changes
+}
+
+// ensurePolicies makes the quota, the limits and the network policies of a namespace what they should be.
+func (v *visit) ensurePolicies(ctx context.Context, namespace string, want *tenant.Namespace) {
+	quotas, limits, policies := map[string]any{}, map[string]any{}, map[string]any{}
+	if want.ResourceQuota != nil {
+		quotas[policyName] = *want.ResourceQuota
+	}
+	if want.LimitRange != nil {
+		limits[policyName] = *want.LimitRange
+	}
+	for name, spec := range want.NetworkPolicies {
+		policies[name] = spec
+	}
+	v.ensure(ctx, namespace, quotaKind, v.have.quotas[namespace], quotas)
+	v.ensure(ctx, namespace, limitKind, v.have.limits[namespace], limits)
+	v.ensure(ctx, namespace, policyKind, v.have.networkPolicies[namespace], policies)
+}
+
+// policyObjects are a kind of object that limits a namespace.
+type policyObjects struct {
+	kind  string
+	empty func() client.Object
+	spec  func(client.Object) any
+	apply func(name, namespace string, labels map[string]string, spec any) (runtime.ApplyConfiguration, error)
+}
+
+var (
+	quotaKind = policyObjects{
+		kind:  "ResourceQuota",
+		empty: func() client.Object { return &corev1.ResourceQuota{} },
+		spec:  func(object client.Object) any { return object.(*corev1.ResourceQuota).Spec },
+		apply: func(name, namespace string, labels map[string]string, spec any) (runtime.ApplyConfiguration, error) {
+			configuration, err := configurationOf[corev1ac.ResourceQuotaSpecApplyConfiguration](spec)
+			return corev1ac.ResourceQuota(name, namespace).WithLabels(labels).WithSpec(configuration), err
+		},
+	}
+	limitKind = policyObjects{
+		kind:  "LimitRange",
+		empty: func() client.Object { return &corev1.LimitRange{} },
+		spec:  func(object client.Object) any { return object.(*corev1.LimitRange).Spec },
+		apply: func(name, namespace string, labels map[string]string, spec any) (runtime.ApplyConfiguration, error) {
+			configuration, err := configurationOf[corev1ac.LimitRangeSpecApplyConfiguration](spec)
+			return corev1ac.LimitRange(name, namespace).WithLabels(labels).WithSpec(configuration), err
+		},
+	}
+	policyKind = policyObjects{
+		kind:  "NetworkPolicy",
+		empty: func() client.Object { return &networkingv1.NetworkPolicy{} },
+		spec:  func(object client.Object) any { return object.(*networkingv1.NetworkPolicy).Spec },
+		apply: func(name, namespace string, labels map[string]string, spec any) (runtime.ApplyConfiguration, error) {
+			configuration, err := configurationOf[networkingv1ac.NetworkPolicySpecApplyConfiguration](spec)
+			return networkingv1ac.NetworkPolicy(name, namespace).WithLabels(labels).WithSpec(configuration), err
+		},
+	}
+)
+
+// configurationOf turns a spec into the form that server-side apply takes: the two are the same JSON.
+func configurationOf[C any](spec any) (*C, error) {
+	encoded, err := json.Marshal(spec)
+	if err != nil {
+		return nil, err
+	}
+	configuration := new(C)
+	err = json.Unmarshal(encoded, configuration)
+	return configuration, err
+}
+
+// ensure makes the objects of one kind in a namespace those that are wanted, by name.
+func (v *visit) ensure(ctx context.Context, namespace string, objects policyObjects, have []client.Object, wanted map[string]any) {
+	exists, right := map[string]bool{}, map[string]bool{}
+	for _, object := range have {
+		name := object.GetName()
+		spec, isWanted := wanted[name]
+		if !isWanted {
+			gone := objects.empty()
+			gone.SetName(name)
+			gone.SetNamespace(namespace)
+			v.unsettle(name, namespace, objects.kind)
+			v.attempt(v.remove(ctx, gone, object.GetUID()), "delete %s %s/%s", objects.kind, namespace, name)
+			continue
+		}
+		exists[name], right[name] = true, equality.Semantic.DeepEqual(objects.spec(object), spec)
+	}
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		if right[name] {
+			v.settle(name, namespace, objects.kind, wanted[name])
+			continue
+		}
+		write := v.createPolicy
+		if exists[name] {
+			write = v.replacePolicy
+		}
+		if v.attempt(write(ctx, namespace, name, objects, wanted[name]), "apply %s %s/%s", objects.kind, namespace, name) {
+			v.noteDrift(ctx, name, namespace, objects.kind, wanted[name])
+			v.settle(name, namespace, objects.kind, wanted[name])
+		}
+	}
+}
+
+func (v *visit) createPolicy(ctx context.Context, namespace, name string, objects policyObjects, spec any) error {
+	configuration, err := objects.apply(name, namespace, tenantLabels(v.have.organization), spec)
+	if err != nil {
+		return err
+	}
+	return v.client.Apply(ctx, configuration, fieldOwner, client.ForceOwnership)
+}
+
+// replacePolicy replaces the whole spec. An apply would leave in place what somebody else added.
+func (v *visit) replacePolicy(ctx context.Context, namespace, name string, objects policyObjects, spec any) error {
+	patch, err := json.Marshal([]map[string]any{{"op": "replace", "path": "/spec", "value": spec}})
+	if err != nil {
+		return err
+	}
+	object := objects.empty()
+	object.SetName(name)
+	object.SetNamespace(namespace)
+	return v.client.Patch(ctx, object, client.RawPatch(types.JSONPatchType, patch), fieldOwner)
+}
+
+// tenantLabels mark what the operator keeps in a namespace.
+func tenantLabels(organization *v1alpha1.ClerkOrganization) map[string]string {
+	return map[string]string{
+		v1alpha1.OrganizationIDLabel: organization.Spec.ID,
+		v1alpha1.ManagedByLabel:      v1alpha1.ManagedBy,
+	}
+}
+
+// writeBinding applies a RoleBinding, and files what went wrong.
+func (v *visit) writeBinding(ctx context.Context, namespace string, want tenant.Binding) {
+	if err := v.applyBinding(ctx, namespace, want); err != nil {
+		v.problems().add(bindRefusal(err, want.ClusterRole, fmt.Sprintf("bind ClusterRole %s in %s", want.ClusterRole, namespace)))
+	}
+}
+
+// shrinkBinding takes subjects out of a RoleBinding. Where the operator may no longer bind the ClusterRole, the API server refuses that
+// too; the RoleBinding then goes as a whole. Its other subjects wait for the permission, rather than that somebody keeps access they lost.
+func (v *visit) shrinkBinding(ctx context.Context, namespace string, want tenant.Binding) {
+	err := v.applyBinding(ctx, namespace, want)
+	if err == nil {
+		return
+	}
+	if apierrors.IsForbidden(err) {
+		v.unsettle(want.Name, namespace, "RoleBinding")
+		v.attempt(v.removeBinding(ctx, namespace, want.Name), "delete RoleBinding %s/%s", namespace, want.Name)
+	}
+	v.problems().add(bindRefusal(err, want.ClusterRole, fmt.Sprintf("bind ClusterRole %s in %s", want.ClusterRole, namespace)))
+}
+
+func (v *visit) removeBinding(ctx context.Context, namespace, name string) error {
+	for _, binding := range v.have.bindings[namespace] {
+		if binding.Name == name {
+			return v.remove(ctx, &rbacv1.RoleBinding{ObjectMeta: nameOf(binding)}, binding.UID)
+		}
+	}
+	return nil
+}
+
+// applyBinding applies a RoleBinding. What a RoleBinding binds cannot be changed, so one of that name that binds something else is
+// replaced.
+func (v *visit) applyBinding(ctx context.Context, namespace string, want tenant.Binding) error {
+	configuration := bindingConfiguration(v.have.organization, namespace, want)
+	err := v.client.Apply(ctx, configuration, fieldOwner, client.ForceOwnership)
+	if apierrors.IsInvalid(err) && v.isAnotherRole(ctx, namespace, want) {
+		err = v.client.Apply(ctx, configuration, fieldOwner, client.ForceOwnership)
+	}
+	if err == nil {
+		v.noteDrift(ctx, want.Name, namespace, "RoleBinding", want)
+		v.settle(want.Name, namespace, "RoleBinding", want)
+	}
+	return err
+}
+
+// isAnotherRole tells whether the RoleBinding of that name bound something else, and has been deleted.
+func (v *visit) isAnotherRole(ctx context.Context, namespace string, want tenant.Binding) bool {
+	var have rbacv1.RoleBinding
+	err := v.live.Get(ctx, types.NamespacedName{Namespace: namespace, Name: want.Name}, &have)
+	if err != nil || have.RoleRef.Kind == "ClusterRole" && have.RoleRef.Name == want.ClusterRole {
+		return false
+	}
+	return v.remove(ctx, &rbacv1.RoleBinding{ObjectMeta: nameOf(&have)}, have.UID) == nil
+}
+
+func bindingConfiguration(organization *v1alpha1.ClerkOrganization, namespace string, want tenant.Binding) runtime.ApplyConfiguration {
+	subjects := make([]*rbacv1ac.SubjectApplyConfiguration, len(want.Subjects))
+	for i, subject := range want.Subjects {
+		subjects[i] = rbacv1ac.Subject().WithAPIGroup(rbacv1.GroupName).WithKind(rbacv1.UserKind).WithName(subject)
+	}
+	return rbacv1ac.RoleBinding(want.Name, namespace).
+		WithLabels(tenantLabels(organization)).
+		WithOwnerReferences(metav1ac.OwnerReference().
+			WithAPIVersion(v1alpha1.GroupVersion.String()).WithKind("ClerkOrganization").
+			WithName(organization.Name).WithUID(organization.UID)).
+		WithRoleRef(rbacv1ac.RoleRef().WithAPIGroup(rbacv1.GroupName).WithKind("ClusterRole").WithName(want.ClusterRole)).
+		WithSubjects(subjects...)
+}
+
+func nameOf(object client.Object) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Name: object.GetName(), Namespace: object.GetNamespace()}
+}
+
+// shape is what of a namespace itself is put right.
+func shape(want *tenant.Namespace) any {
+	return []any{want.Template, want.Labels, want.Annotations}
+}

@@ -1,0 +1,118 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	clerkac "github.com/clerk-operator/clerk-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+)
+
+// countPause is how long a class's count of organizations may lag: a thousand new organizations so cost one write a second, not
+// a thousand.
+const countPause = time.Second
+
+// tenantClassReconciler says whether a TenantClass compiles and how many organizations it serves.
+type tenantClassReconciler struct {
+	client      client.Client
+	expressions *expressions
+}
+
+// Reconcile writes the status.
+func (r *tenantClassReconciler) Reconcile(ctx context.Context, class *v1alpha1.TenantClass) (reconcile.Result, error) {
+	organizations, err := items[v1alpha1.ClerkOrganizationList](ctx, r.client, byClass, class.Name)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	status := v1alpha1.TenantClassStatus{
+		ObservedGeneration: class.Generation,
+		Organizations:      new(countServed(organizations)),
+		Conditions:         r.judge(class).conditions(class.Status.Conditions, class.Generation),
+	}
+	if equality.Semantic.DeepEqual(class.Status, status) {
+		return reconcile.Result{}, nil
+	}
+	configuration := clerkac.TenantClassStatus().
+		WithObservedGeneration(status.ObservedGeneration).
+		WithOrganizations(*status.Organizations)
+	configuration.Conditions = conditionConfigurations(status.Conditions)
+	err = r.client.Status().Apply(ctx, clerkac.TenantClass(class.Name).WithUID(class.UID).WithStatus(configuration),
+		fieldOwner, client.ForceOwnership)
+	if client.IgnoreNotFound(err) != nil {
+		return reconcile.Result{}, fmt.Errorf("write the status of TenantClass %s: %w", class.Name, err)
+	}
+	return reconcile.Result{}, nil
+}
+
+func (r *tenantClassReconciler) judge(class *v1alpha1.TenantClass) verdict {
+	if _, err := r.expressions.classes.of(class); err != nil {
+		return verdict{stalled: true, reason: v1alpha1.ReasonInvalid,
+			message: "the class does not compile: correct it; until then no tenant is touched: " + err.Error()}
+	}
+	return verdict{ready: true, reason: v1alpha1.ReasonReady, message: "every expression of the class compiles"}
+}
+
+// countServed leaves out the deleted: they keep their class for its deletion policy alone.
+func countServed(organizations *v1alpha1.ClerkOrganizationList) int32 {
+	var n int32
+	for i := range organizations.Items {
+		if organizations.Items[i].Spec.DeletedAt == nil {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *tenantClassReconciler) setup(manager ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(manager).
+		Named("tenantclass").
+		WithOptions(options(1)).
+		Watches(&v1alpha1.TenantClass{}, onSpec()).
+		Watches(&v1alpha1.ClerkOrganization{}, onClassOfOrganization()).
+		Complete(reconcile.AsReconciler(r.client, r))
+}
+
+// onClassOfOrganization causes a count, after a while, when an organization gets, changes or loses its class.
+func onClassOfOrganization() handler.EventHandler {
+	concerned := func(queue workQueue, objects ...client.Object) {
+		for _, object := range objects {
+			if name := object.(*v1alpha1.ClerkOrganization).Status.ClassName; name != "" {
+				enqueueAfter(queue, countPause, name)
+			}
+		}
+	}
+	return handler.Funcs{
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, queue workQueue) {
+			before, after := e.ObjectOld.(*v1alpha1.ClerkOrganization), e.ObjectNew.(*v1alpha1.ClerkOrganization)
+			deleted := (before.Spec.DeletedAt == nil) != (after.Spec.DeletedAt == nil)
+			if deleted || before.Status.ClassName != after.Status.ClassName {
+				concerned(queue, before, after)
+			}
+		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, queue workQueue) { concerned(queue, e.Object) },
+	}
+}

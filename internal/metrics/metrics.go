@@ -1,0 +1,88 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package metrics declares every metric of the operator: its name, its labels and what it tells. Labels are bounded: instances
+// are those that exist, event types those that are known. No metric carries an id or a name of a person or an organization.
+package metrics
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+const namespace = "clerk_operator"
+
+// delayBuckets spans what a tenant can notice: from one API request to Svix' longest pause between two attempts (10 h).
+var delayBuckets = []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 36000}
+
+var (
+	// Deliveries counts answered deliveries. outcome is one of the receiver's outcomes (applied, duplicate, stale, …, unavailable).
+	Deliveries = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: "receiver", Name: "deliveries_total",
+		Help: "Deliveries answered, by ClerkInstance, event type and outcome. Unverified deliveries have no type.",
+	}, []string{"instance", "type", "outcome"})
+
+	// AnswerSeconds is the time from a delivery's headers being read to its answer.
+	AnswerSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: namespace, Subsystem: "receiver", Name: "answer_seconds",
+		Help:    "Time to answer a delivery, in seconds, by ClerkInstance and outcome.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15},
+	}, []string{"instance", "outcome"})
+
+	// EventAgeSeconds is how old an event was, by Clerk's clock, when it was answered 2xx.
+	EventAgeSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: namespace, Subsystem: "receiver", Name: "event_age_seconds",
+		Help:    "Age of an event by its own timestamp when it was answered with success, in seconds, by ClerkInstance.",
+		Buckets: delayBuckets,
+	}, []string{"instance"})
+
+	// LastVerifiedTimestamp is when a delivery with a good signature last came in on this replica.
+	LastVerifiedTimestamp = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "receiver", Name: "last_verified_timestamp_seconds",
+		Help: "Unix time of the last delivery with a good signature, by ClerkInstance, on this replica.",
+	}, []string{"instance"})
+
+	// GrantSeconds is the time from a membership's change in Clerk to the RoleBinding that grants it.
+	GrantSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: namespace, Subsystem: "access", Name: "grant_seconds",
+		Help:    "Time from a membership's change in Clerk to the written RoleBinding that grants it, in seconds.",
+		Buckets: delayBuckets,
+	})
+
+	// RevocationSeconds is the time from a membership's change in Clerk to the RoleBinding that no longer grants it.
+	RevocationSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: namespace, Subsystem: "access", Name: "revocation_seconds",
+		Help:    "Time from a membership's change in Clerk to the written RoleBinding that no longer grants it, in seconds.",
+		Buckets: delayBuckets,
+	})
+
+	// Mirrored is how many objects there are of each mirrored kind, by what holds for them. The elected replica reports it.
+	Mirrored = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "mirror", Name: "objects",
+		Help: "Mirrored objects by kind and state: ready, not_ready, or tombstone. On the elected replica.",
+	}, []string{"kind", "state"})
+
+	// DriftRepaired counts objects of tenants that someone else had changed or deleted and that were put right.
+	DriftRepaired = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: "tenant", Name: "drift_repaired_total",
+		Help: "Objects of tenants that someone else changed or deleted and that were put right, by kind.",
+	}, []string{"kind"})
+)
+
+func init() {
+	metrics.Registry.MustRegister(Deliveries, AnswerSeconds, EventAgeSeconds, LastVerifiedTimestamp,
+		GrantSeconds, RevocationSeconds, Mirrored, DriftRepaired)
+}

@@ -1,0 +1,120 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package mirror
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Outcome is what became of an event that needs no further attempt.
+type Outcome string
+
+const (
+	// Applied: the API server holds what the event says.
+	Applied Outcome = "applied"
+
+	// Duplicate: the API server held it already; nothing was asked of it.
+	Duplicate Outcome = "duplicate"
+
+	// Stale: the API server holds something newer, or knows that the entity is deleted.
+	Stale Outcome = "stale"
+
+	// Expired: the event is older than tombstones are kept, and what it speaks of does not exist: it may not create it.
+	Expired Outcome = "expired"
+
+	// Ignored: the event says nothing that is mirrored.
+	Ignored Outcome = "ignored"
+)
+
+// RejectedError says that an event can never be applied as it is. Any other error is worth another attempt.
+type RejectedError struct {
+	// Reason says what is wrong, without any value of the event.
+	Reason string
+}
+
+// Error implements error.
+func (e *RejectedError) Error() string { return e.Reason }
+
+// identity is what never changes of a mirrored object.
+type identity struct {
+	instance, id string
+}
+
+// check refuses news of anything else. The API server would, by the rules of the kinds, but it is not asked about what is old.
+func (known identity) check(news identity) error {
+	if known.id != news.id {
+		return &RejectedError{Reason: "spec.id: another object has this name: the ids differ in case alone"}
+	}
+	if known.instance != news.instance {
+		return &RejectedError{Reason: "spec.instance: the object belongs to another ClerkInstance: send the event to that one's endpoint"}
+	}
+	return nil
+}
+
+// judge turns the answer of the API server to an apply into an outcome.
+func judge(err error) (Outcome, error) {
+	switch {
+	case err == nil:
+		return Applied, nil
+	case apierrors.IsRequestEntityTooLargeError(err):
+		return "", &RejectedError{Reason: "the object is too large for the API server: make its public metadata smaller"}
+	case !apierrors.IsInvalid(err):
+		return "", err
+	}
+	causes := causesOf(err)
+	if allStale(causes) {
+		return Stale, nil
+	}
+	return "", &RejectedError{Reason: describe(causes)}
+}
+
+func causesOf(err error) []metav1.StatusCause {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return nil
+	}
+	return status.Status().Details.Causes
+}
+
+// allStale tells whether the transition rules on the two times are all that refused the object. They alone use this reason.
+func allStale(causes []metav1.StatusCause) bool {
+	for _, cause := range causes {
+		if cause.Type != metav1.CauseTypeForbidden || (cause.Field != "spec.updatedAt" && cause.Field != "spec.deletedAt") {
+			return false
+		}
+	}
+	return len(causes) > 0
+}
+
+// quoted finds values that the API server quotes in its messages: they may be personal data.
+var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+func describe(causes []metav1.StatusCause) string {
+	if len(causes) == 0 {
+		return "the API server refuses the object"
+	}
+	parts := make([]string, len(causes))
+	for i, cause := range causes {
+		parts[i] = cause.Field + ": " + quoted.ReplaceAllString(cause.Message, "…")
+	}
+	return "the API server refuses the object: " + strings.Join(parts, "; ")
+}

@@ -1,0 +1,181 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package operator puts the parts together: one process that receives on every replica and reconciles on the elected one.
+package operator
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/controller"
+	"github.com/clerk-operator/clerk-operator/internal/mirror"
+	"github.com/clerk-operator/clerk-operator/internal/receiver"
+)
+
+// leaseName is the Lease by which replicas elect the one that reconciles.
+const leaseName = "clerk-operator"
+
+// drainTimeout is how long a stopping replica may take to answer the deliveries that it has begun, and to end its reconciliations.
+const drainTimeout = 30 * time.Second
+
+// longestRetry is how late Clerk's sender may still deliver an event by itself: its attempts end after 27.6 hours.
+const longestRetry = 28 * time.Hour
+
+// Config is everything that can be set. Its fields are the flags of the command.
+type Config struct {
+	// Namespace is the operator's own: its Secrets and its Lease are there.
+	Namespace string
+
+	// ReceiverBindAddress is where deliveries come in.
+	ReceiverBindAddress string
+
+	// ReceiverTLSCertFile and ReceiverTLSKeyFile serve deliveries over TLS; they are read again when they change. Empty: plain HTTP.
+	ReceiverTLSCertFile string
+	ReceiverTLSKeyFile  string
+
+	// MetricsBindAddress is where metrics are served, over HTTPS and to those alone whom the API server lets. "0": nowhere.
+	MetricsBindAddress string
+
+	// HealthProbeBindAddress is where /healthz and /readyz are. "0": nowhere.
+	HealthProbeBindAddress string
+
+	// LeaderElect lets one replica of several reconcile. All receive.
+	LeaderElect bool
+
+	// TombstoneRetention is how long tombstones are kept, and how old an event may be and still create something.
+	TombstoneRetention time.Duration
+}
+
+// Validate says what is wrong with a Config and what to do.
+func (c Config) Validate() error {
+	var errs []error
+	if c.Namespace == "" {
+		errs = append(errs, errors.New("--namespace is not set and cannot be found out: set it to the operator's own namespace"))
+	}
+	if c.TombstoneRetention <= 0 {
+		errs = append(errs, errors.New("--tombstone-retention is not above 0: Clerk's deliveries come up to 28 hours late"))
+	}
+	if (c.ReceiverTLSCertFile == "") != (c.ReceiverTLSKeyFile == "") {
+		errs = append(errs, errors.New("--receiver-tls-cert-file and --receiver-tls-key-file go together: set both or neither"))
+	}
+	return errors.Join(errs...)
+}
+
+// Run runs the operator against an API server until the context ends.
+func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	if c.TombstoneRetention < longestRetry {
+		ctrl.Log.WithName("setup").Info("WARNING: --tombstone-retention is shorter than Clerk goes on trying to deliver: "+
+			"an event that comes later than that creates nothing", "retention", c.TombstoneRetention, "deliveries", longestRetry)
+	}
+	mgr, err := newManager(restConfig, c)
+	if err != nil {
+		return err
+	}
+	if err := controller.Setup(ctx, mgr, controller.Options{
+		Namespace: c.Namespace, TombstoneRetention: c.TombstoneRetention, Now: time.Now,
+	}); err != nil {
+		return err
+	}
+	if err := addReceiver(mgr, c); err != nil {
+		return err
+	}
+	if err := mgr.Start(ctx); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	return nil
+}
+
+func newManager(restConfig *rest.Config, c Config) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, err
+		}
+	}
+	restConfig = rest.CopyConfig(restConfig)
+	restConfig.QPS = -1 // the API server's own priority and fairness decides, which knows what it can take
+	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
+		Scheme: scheme,
+		Cache:  controller.CacheOptions(c.Namespace),
+		Client: client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
+		Metrics: metricsserver.Options{
+			BindAddress:    c.MetricsBindAddress,
+			SecureServing:  true,
+			FilterProvider: filters.WithAuthenticationAndAuthorization,
+			TLSOpts:        []func(*tls.Config){func(t *tls.Config) { t.MinVersion = tls.VersionTLS12 }},
+		},
+		HealthProbeBindAddress:        c.HealthProbeBindAddress,
+		LeaderElection:                c.LeaderElect,
+		LeaderElectionID:              leaseName,
+		LeaderElectionNamespace:       c.Namespace,
+		LeaderElectionReleaseOnCancel: true, // the process ends right after, so nothing reconciles without the lease
+		GracefulShutdownTimeout:       new(drainTimeout),
+		// Names of controllers are unique in a manager; several managers in one process are several replicas.
+		Controller: config.Controller{SkipNameValidation: new(true)},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reach the API server at %s: %w", restConfig.Host, err)
+	}
+	return mgr, nil
+}
+
+// addReceiver adds what every replica does: receive, and say when it last did.
+func addReceiver(mgr ctrl.Manager, c Config) error {
+	lastEvents := controller.NewLastEvents(mgr.GetClient())
+	endpoint, err := receiver.New(receiver.Options{
+		// Unlike the client, the cache waits for no write of this process to come back: one that hangs must not keep deliveries waiting.
+		Reader:    mgr.GetCache(),
+		Namespace: c.Namespace,
+		Mirror: mirror.New(mirror.Options{
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), TombstoneRetention: c.TombstoneRetention, Now: time.Now,
+		}),
+		Observe:     lastEvents.Observe,
+		BindAddress: c.ReceiverBindAddress,
+		TLSCertFile: c.ReceiverTLSCertFile,
+		TLSKeyFile:  c.ReceiverTLSKeyFile,
+	})
+	if err != nil {
+		return err
+	}
+	for _, runnable := range []manager.Runnable{endpoint, lastEvents} {
+		if err := mgr.Add(runnable); err != nil {
+			return err
+		}
+	}
+	return errors.Join(
+		mgr.AddHealthzCheck("ping", healthz.Ping),
+		mgr.AddReadyzCheck("receiver", endpoint.Check),
+	)
+}

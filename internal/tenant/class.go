@@ -1,0 +1,319 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package tenant
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+)
+
+// Class is a TenantClass whose expressions are compiled.
+type Class struct {
+	object  *v1alpha1.TenantClass
+	match   *condition
+	entries []entry
+}
+
+// entry is a compiled TenantNamespace.
+type entry struct {
+	source          v1alpha1.TenantNamespace
+	name            *Template
+	labels          map[string]*Template
+	annotations     map[string]*Template
+	networkPolicies []networkPolicy
+}
+
+// networkPolicy is a NetworkPolicy; strings are those within its spec that hold an expression, compiled.
+type networkPolicy struct {
+	name    string
+	spec    networkingv1.NetworkPolicySpec
+	strings map[string]*Template
+}
+
+// CompileClass compiles every expression of a class. The error names each field that is wrong. A class whose match rule is right is
+// returned even then: it can be told for whom it is, though not what they get.
+func CompileClass(object *v1alpha1.TenantClass) (*Class, error) {
+	class := &Class{object: object}
+	var errs []error
+	var matchErr error
+	if object.Spec.Match != "" {
+		class.match, matchErr = organizationScope.condition(object.Spec.Match)
+		errs = appendAt(errs, "spec.match", matchErr)
+	}
+	for i := range object.Spec.Namespaces {
+		compiled, err := compileEntry(object.Spec.Namespaces[i], fmt.Sprintf("spec.namespaces[%d]", i))
+		class.entries, errs = append(class.entries, compiled), append(errs, err)
+	}
+	if matchErr != nil {
+		class = nil
+	}
+	return class, errors.Join(errs...)
+}
+
+func appendAt(errs []error, path string, err error) []error {
+	if err == nil {
+		return errs
+	}
+	return append(errs, fmt.Errorf("%s: %w", path, err))
+}
+
+func compileEntry(source v1alpha1.TenantNamespace, path string) (entry, error) {
+	compiled := entry{source: source}
+	var errs []error
+	var err error
+	compiled.name, err = organizationScope.template(source.Name)
+	errs = appendAt(errs, path+".name", err)
+	compiled.labels, err = compileMap(source.Labels, path+".labels")
+	errs = append(errs, err, checkConstants(compiled.labels, path+".labels"))
+	compiled.annotations, err = compileMap(source.Annotations, path+".annotations")
+	errs = append(errs, err)
+	for i, policy := range source.NetworkPolicies {
+		texts, err := compileStrings(policy.Spec)
+		errs = appendAt(errs, fmt.Sprintf("%s.networkPolicies[%d]", path, i), err)
+		compiled.networkPolicies = append(compiled.networkPolicies, networkPolicy{name: policy.Name, spec: policy.Spec, strings: texts})
+	}
+	return compiled, errors.Join(errs...)
+}
+
+// reservedKeys are labels that the API server or the operator sets on namespaces itself.
+var reservedKeys = []string{corev1.LabelMetadataName, v1alpha1.ManagedByLabel}
+
+func compileMap(source map[string]string, path string) (map[string]*Template, error) {
+	compiled := make(map[string]*Template, len(source))
+	var errs []error
+	for _, key := range slices.Sorted(maps.Keys(source)) {
+		at := fmt.Sprintf("%s[%s]", path, key)
+		if strings.HasPrefix(key, v1alpha1.ReservedPrefix) || slices.Contains(reservedKeys, key) {
+			errs = append(errs, fmt.Errorf("%s: the key is the operator's own: leave it out", at))
+			continue
+		}
+		if problems := validation.IsQualifiedName(key); len(problems) > 0 {
+			errs = append(errs, fmt.Errorf("%s: %s", at, strings.Join(problems, "; ")))
+			continue
+		}
+		template, err := organizationScope.template(source[key])
+		compiled[key], errs = template, appendAt(errs, at, err)
+	}
+	return compiled, errors.Join(errs...)
+}
+
+// checkConstants says which labels can have no value, whatever the organization.
+func checkConstants(labels map[string]*Template, path string) error {
+	var errs []error
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		value, constant := labels[key].constant()
+		if !constant {
+			continue
+		}
+		if problems := validation.IsValidLabelValue(value); len(problems) > 0 {
+			errs = append(errs, fmt.Errorf("%s[%s]: the value is no label value: %s", path, key, strings.Join(problems, "; ")))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// compileStrings compiles every string within a NetworkPolicy that holds an expression.
+func compileStrings(spec networkingv1.NetworkPolicySpec) (map[string]*Template, error) {
+	texts := map[string]*Template{}
+	var errs []error
+	_, err := mapStrings(spec, func(text string) (string, error) {
+		if strings.Contains(text, "${") {
+			template, err := organizationScope.template(text)
+			texts[text], errs = template, append(errs, err)
+		}
+		return text, nil
+	})
+	return texts, errors.Join(append(errs, err)...)
+}
+
+// mapStrings returns a copy of spec in which every string value is what change makes of it. Keys stay as they are.
+func mapStrings(spec networkingv1.NetworkPolicySpec, change func(string) (string, error)) (networkingv1.NetworkPolicySpec, error) {
+	var result networkingv1.NetworkPolicySpec
+	encoded, err := json.Marshal(spec)
+	if err != nil {
+		return result, err
+	}
+	var tree any
+	if err := json.Unmarshal(encoded, &tree); err != nil {
+		return result, err
+	}
+	tree, err = walkStrings(tree, change)
+	if err != nil {
+		return result, err
+	}
+	if encoded, err = json.Marshal(tree); err != nil {
+		return result, err
+	}
+	err = json.Unmarshal(encoded, &result)
+	return result, err
+}
+
+func walkStrings(node any, change func(string) (string, error)) (any, error) {
+	var err error
+	switch node := node.(type) {
+	case string:
+		return change(node)
+	case []any:
+		for i := range node {
+			if node[i], err = walkStrings(node[i], change); err != nil {
+				return nil, err
+			}
+		}
+	case map[string]any:
+		for key := range node {
+			if node[key], err = walkStrings(node[key], change); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return node, nil
+}
+
+// Name of the TenantClass.
+func (c *Class) Name() string { return c.object.Name }
+
+// Select returns the class for an organization, nil if none is: of those whose rule matches, else of those without a rule, the
+// one of the highest priority, then the first by name.
+func Select(classes []*Class, organization Organization) *Class {
+	variables := map[string]any{"organization": organization}
+	var matching, defaults []*Class
+	for _, class := range classes {
+		switch {
+		case class.match == nil:
+			defaults = append(defaults, class)
+		case class.match.holds(variables):
+			matching = append(matching, class)
+		}
+	}
+	for _, candidates := range [][]*Class{matching, defaults} {
+		if len(candidates) > 0 {
+			return slices.MinFunc(candidates, byPriority)
+		}
+	}
+	return nil
+}
+
+func byPriority(a, b *Class) int {
+	if difference := priority(b.object) - priority(a.object); difference != 0 {
+		return difference
+	}
+	return strings.Compare(a.object.Name, b.object.Name)
+}
+
+func priority(class *v1alpha1.TenantClass) int {
+	if class.Spec.Priority == nil {
+		return 0
+	}
+	return int(*class.Spec.Priority)
+}
+
+// Namespace is a namespace as it should be.
+type Namespace struct {
+	// Template is the entry's name, unexpanded: what tells the entries of a class apart.
+	Template string
+
+	// Name that the namespace gets when it is made.
+	Name string
+
+	Labels          map[string]string
+	Annotations     map[string]string
+	ResourceQuota   *corev1.ResourceQuotaSpec
+	LimitRange      *corev1.LimitRangeSpec
+	NetworkPolicies map[string]networkingv1.NetworkPolicySpec
+	RoleBindings    []v1alpha1.TenantRoleBinding
+}
+
+// Render says which namespaces an organization should have. The error names the expression that failed.
+func (c *Class) Render(organization Organization) ([]Namespace, error) {
+	variables := map[string]any{"organization": organization}
+	namespaces := make([]Namespace, 0, len(c.entries))
+	for i := range c.entries {
+		namespace, err := c.entries[i].render(variables)
+		if err != nil {
+			return nil, fmt.Errorf("spec.namespaces[%d]%w", i, err)
+		}
+		namespaces = append(namespaces, namespace)
+	}
+	return namespaces, nil
+}
+
+func (e *entry) render(variables map[string]any) (Namespace, error) {
+	namespace := Namespace{
+		Template:      e.source.Name,
+		ResourceQuota: withQuotaDefaults(e.source.ResourceQuota),
+		LimitRange:    withLimitDefaults(e.source.LimitRange),
+		RoleBindings:  e.source.RoleBindings,
+	}
+	var err error
+	if namespace.Name, err = e.name.expand(variables); err != nil {
+		return namespace, fmt.Errorf(".name: %w", err)
+	}
+	if namespace.Labels, err = expandMap(e.labels, variables); err != nil {
+		return namespace, fmt.Errorf(".labels%w", err)
+	}
+	for _, key := range slices.Sorted(maps.Keys(namespace.Labels)) {
+		if problems := validation.IsValidLabelValue(namespace.Labels[key]); len(problems) > 0 {
+			return namespace, fmt.Errorf(".labels[%s]: the value that it expands to is no label value: %s", key, strings.Join(problems, "; "))
+		}
+	}
+	if namespace.Annotations, err = expandMap(e.annotations, variables); err != nil {
+		return namespace, fmt.Errorf(".annotations%w", err)
+	}
+	namespace.NetworkPolicies = make(map[string]networkingv1.NetworkPolicySpec, len(e.networkPolicies))
+	for i, policy := range e.networkPolicies {
+		spec, err := policy.expand(variables)
+		if err != nil {
+			return namespace, fmt.Errorf(".networkPolicies[%d]: %w", i, err)
+		}
+		namespace.NetworkPolicies[policy.name] = withPolicyDefaults(spec)
+	}
+	return namespace, nil
+}
+
+func (p networkPolicy) expand(variables map[string]any) (networkingv1.NetworkPolicySpec, error) {
+	if len(p.strings) == 0 {
+		return p.spec, nil
+	}
+	return mapStrings(p.spec, func(text string) (string, error) {
+		if template, ok := p.strings[text]; ok {
+			return template.expand(variables)
+		}
+		return text, nil
+	})
+}
+
+func expandMap(templates map[string]*Template, variables map[string]any) (map[string]string, error) {
+	expanded := make(map[string]string, len(templates))
+	for _, key := range slices.Sorted(maps.Keys(templates)) { // of several errors always the same one, so that a status rests
+		value, err := templates[key].expand(variables)
+		if err != nil {
+			return nil, fmt.Errorf("[%s]: %w", key, err)
+		}
+		expanded[key] = value
+	}
+	return expanded, nil
+}

@@ -1,0 +1,121 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package tenant decides what should be: from an organization, its TenantClass and its members it renders namespaces, policies
+// and grants. It is pure: values in, values out, no clock and no I/O.
+package tenant
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+	"google.golang.org/protobuf/types/known/structpb"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+)
+
+// Organization is what expressions know as `organization`.
+type Organization struct {
+	ID                    string           `cel:"id"`
+	Name                  string           `cel:"name"`
+	Slug                  string           `cel:"slug"`
+	Handle                string           `cel:"handle"`
+	ImageURL              string           `cel:"imageURL"`
+	PublicMetadata        *structpb.Struct `cel:"publicMetadata"`
+	MaxAllowedMemberships int64            `cel:"maxAllowedMemberships"`
+	CreatedAt             time.Time        `cel:"createdAt"`
+}
+
+// User is what expressions know as `user`. It has no e-mail address: what a membership tells of its user holds none that is verified.
+type User struct {
+	ID       string `cel:"id"`
+	Username string `cel:"username"`
+}
+
+// OrganizationOf is what expressions see of a ClerkOrganization.
+func OrganizationOf(object *v1alpha1.ClerkOrganization) Organization {
+	spec := object.Spec
+	organization := Organization{
+		ID:             spec.ID,
+		Name:           spec.Name,
+		Slug:           spec.Slug,
+		Handle:         handle(spec.Slug, spec.Name, object.Name),
+		ImageURL:       spec.ImageURL,
+		PublicMetadata: metadata(spec.PublicMetadata),
+	}
+	if spec.MaxAllowedMemberships != nil {
+		organization.MaxAllowedMemberships = *spec.MaxAllowedMemberships
+	}
+	if spec.CreatedAt != nil {
+		organization.CreatedAt = spec.CreatedAt.Time
+	}
+	return organization
+}
+
+// metadata reads public metadata; whatever is no JSON object has no keys. It is a Struct because CEL knows that as a map of
+// anything, which it does not of a Go map.
+func metadata(raw *runtime.RawExtension) *structpb.Struct {
+	var values map[string]any
+	if raw == nil || json.Unmarshal(raw.Raw, &values) != nil {
+		return &structpb.Struct{}
+	}
+	result, err := structpb.NewStruct(values)
+	if err != nil {
+		return &structpb.Struct{}
+	}
+	return result
+}
+
+// handle is the first of its candidates of which a DNS label can be made.
+func handle(candidates ...string) string {
+	for _, candidate := range candidates {
+		if label := dnsLabel(candidate); label != "" {
+			return label
+		}
+	}
+	return ""
+}
+
+// maxLabel is the longest a DNS label may be (RFC 1123), in bytes.
+const maxLabel = 63
+
+// dnsLabel makes text a DNS label: accents dropped, lower case, everything but letters and digits a single '-', none at the ends.
+func dnsLabel(text string) string {
+	var label strings.Builder
+	for _, r := range norm.NFKD.String(text) {
+		switch {
+		case r <= unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)):
+			label.WriteRune(unicode.ToLower(r))
+		case unicode.Is(unicode.Mn, r):
+		case label.Len() > 0 && !strings.HasSuffix(label.String(), "-"):
+			label.WriteByte('-')
+		}
+	}
+	result := label.String()
+	if len(result) > maxLabel {
+		result = result[:maxLabel]
+	}
+	return strings.TrimRight(result, "-")
+}
+
+// UserOf is what expressions see of a ClerkMember's user.
+func UserOf(member *v1alpha1.ClerkMember) User {
+	return User{ID: member.Spec.UserID, Username: member.Spec.User.Username}
+}

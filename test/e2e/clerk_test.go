@@ -1,0 +1,288 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/clerk-operator/clerk-operator/test/clerktest"
+)
+
+// What the classes of these tests are for, and what they give; see goldClass, silverClass, and config/samples for the default.
+const (
+	planGold   = "gold"
+	planSilver = "silver"
+
+	classDefault = "default"
+
+	templateOrg  = "org-${organization.handle}"
+	templateData = "org-${organization.handle}-data"
+	templateTeam = "team-${organization.handle}"
+
+	roleAdmin  = "org:admin"
+	roleMember = "org:member"
+	roleGuest  = "org:guest" // no class maps it
+
+	permissionRead = "org:data:read"
+)
+
+// organization is one state of an organization in Clerk.
+type organization struct {
+	id, slug, name, plan string
+	updated              time.Time
+}
+
+// membership is one state of a membership in Clerk.
+type membership struct {
+	id, organization, user, role string
+	permissions                  []string
+	banned, deprovisioned        bool
+	updated                      time.Time
+}
+
+// message is an event on its way from Clerk, and what it tells; a message keeps its id and its body however often it is sent.
+type message struct {
+	id, what string
+	body     []byte
+
+	// organization is the state that the event carries, its own or, within a membership's, that of the membership's organization.
+	organization        *organization
+	membership          *membership
+	deletedOrganization string
+	deletedMembership   *membership
+}
+
+func (m *message) organizationID() string {
+	switch {
+	case m.organization != nil:
+		return m.organization.id
+	case m.deletedMembership != nil:
+		return m.deletedMembership.organization
+	}
+	return m.deletedOrganization
+}
+
+var clerks atomic.Int64
+
+// simulatedClerk is Clerk: it knows what is true and says so in messages. Its ids and slugs are no other's.
+type simulatedClerk struct {
+	prefix        string
+	now           time.Time
+	serial        int
+	organizations map[string]*organization
+	memberships   map[string]*membership
+	formerUsers   map[string][]string // by organization
+
+	// outbox are the messages that were never accepted; history is what happened, for people.
+	outbox  []*message
+	history []string
+}
+
+func newClerk() *simulatedClerk {
+	return &simulatedClerk{
+		prefix:        fmt.Sprintf("p%d", clerks.Add(1)),
+		now:           time.Now().Add(-time.Hour).Truncate(time.Millisecond),
+		organizations: map[string]*organization{},
+		memberships:   map[string]*membership{},
+		formerUsers:   map[string][]string{},
+	}
+}
+
+// tick is the time of a change: later at every call.
+func (c *simulatedClerk) tick() time.Time {
+	c.now = c.now.Add(7 * time.Millisecond)
+	return c.now
+}
+
+// id is a new id; no two tests get the same, and the same history always gets the same but for the prefix.
+func (c *simulatedClerk) id(prefix string) string {
+	c.serial++
+	return clerktest.ID(prefix, fmt.Sprintf("%s %d", c.prefix, c.serial))
+}
+
+func (c *simulatedClerk) organizationIDs() []string { return slices.Sorted(maps.Keys(c.organizations)) }
+
+func (c *simulatedClerk) membershipIDs() []string { return slices.Sorted(maps.Keys(c.memberships)) }
+
+// freeSlug tells whether no organization has a slug now. Clerk keeps them unique, and lets them be used again.
+func (c *simulatedClerk) freeSlug(slug string) bool {
+	for _, o := range c.organizations {
+		if slug != "" && o.slug == slug {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *simulatedClerk) slug(base string) string {
+	if base == "" {
+		return ""
+	}
+	return c.prefix + "-" + base
+}
+
+// createOrganization makes an organization; without a slug, as where the application has slugs off, its name is all there is to go by.
+func (c *simulatedClerk) createOrganization(slug, plan string) *organization {
+	o := &organization{id: c.id("org"), slug: slug, name: canary + " " + slug, plan: plan, updated: c.tick()}
+	if slug == "" {
+		o.name = c.unnamed()
+	}
+	c.organizations[o.id] = o
+	c.say(clerktest.OrganizationCreated(o.clerktest()), &message{organization: o.copy()})
+	return o
+}
+
+// unnamed is the name of organizations without a slug. It becomes a namespace's name, so it is no secret.
+func (c *simulatedClerk) unnamed() string { return c.prefix + " Ünnamed & Co." }
+
+// changeOrganization makes a change to an organization and tells of it.
+func (c *simulatedClerk) changeOrganization(o *organization, change func(*organization)) {
+	change(o)
+	o.updated = c.tick()
+	c.say(clerktest.OrganizationUpdated(o.clerktest()), &message{organization: o.copy()})
+}
+
+// deleteOrganization deletes an organization. It is not known whether Clerk then tells of every membership too, so it may or may not.
+func (c *simulatedClerk) deleteOrganization(o *organization, tellOfMembers bool) {
+	for _, id := range c.membershipIDs() {
+		m := c.memberships[id]
+		if m.organization != o.id {
+			continue
+		}
+		if tellOfMembers {
+			c.leave(m)
+		}
+		delete(c.memberships, id)
+	}
+	delete(c.organizations, o.id)
+	c.say(clerktest.OrganizationDeleted(o.clerktest(), c.tick()), &message{deletedOrganization: o.id})
+}
+
+// join makes a user a member.
+func (c *simulatedClerk) join(o *organization, user, role string, permissions ...string) *membership {
+	m := &membership{id: c.id("orgmem"), organization: o.id, user: user, role: role, permissions: permissions, updated: c.tick()}
+	c.memberships[m.id] = m
+	c.say(clerktest.MembershipCreated(m.clerktest(o)), &message{organization: o.copy(), membership: m.copy()})
+	return m
+}
+
+// changeMembership makes a change to a membership and tells of it.
+func (c *simulatedClerk) changeMembership(m *membership, change func(*membership)) {
+	change(m)
+	m.updated = c.tick()
+	o := c.organizations[m.organization]
+	c.say(clerktest.MembershipUpdated(m.clerktest(o)), &message{organization: o.copy(), membership: m.copy()})
+}
+
+// leave ends a membership. Who comes back gets another one.
+func (c *simulatedClerk) leave(m *membership) {
+	o := c.organizations[m.organization]
+	delete(c.memberships, m.id)
+	c.formerUsers[m.organization] = append(c.formerUsers[m.organization], m.user)
+	c.say(clerktest.MembershipDeleted(m.clerktest(o), c.tick()), &message{deletedMembership: m.copy()})
+}
+
+// isMember tells whether a user is a member of an organization.
+func (c *simulatedClerk) isMember(o *organization, user string) bool {
+	for _, m := range c.memberships {
+		if m.organization == o.id && m.user == user {
+			return true
+		}
+	}
+	return false
+}
+
+// user is one of the users, of which each history has a few.
+func (c *simulatedClerk) user(n int) string {
+	return clerktest.ID("user", fmt.Sprintf("%s user %d", c.prefix, n))
+}
+
+// say puts an event into the outbox.
+func (c *simulatedClerk) say(event clerktest.Event, m *message) {
+	m.id = c.id("msg")
+	m.body = event.Body()
+	m.what = fmt.Sprintf("#%d %s %s", len(c.history), event.Type, m.describe())
+	c.history = append(c.history, "Clerk says "+m.what)
+	c.outbox = append(c.outbox, m)
+}
+
+// loseLast takes back the last message, as if it had never been delivered: Clerk promises no delivery.
+func (c *simulatedClerk) loseLast() {
+	last := c.outbox[len(c.outbox)-1]
+	c.outbox = c.outbox[:len(c.outbox)-1]
+	c.note("%s is lost for good", last.what)
+}
+
+func (c *simulatedClerk) note(format string, args ...any) {
+	c.history = append(c.history, fmt.Sprintf(format, args...))
+}
+
+// describe tells what a message says, without anything personal.
+func (m *message) describe() string {
+	text := ""
+	if o := m.organization; o != nil {
+		text += fmt.Sprintf("%s slug=%q plan=%q at %s", o.id, o.slug, o.plan, clock(o.updated))
+	}
+	if s := m.membership; s != nil {
+		text += fmt.Sprintf("; %s of %s role=%s permissions=%v banned=%t deprovisioned=%t at %s",
+			s.id, s.user, s.role, s.permissions, s.banned, s.deprovisioned, clock(s.updated))
+	}
+	if d := m.deletedMembership; d != nil {
+		text += fmt.Sprintf("%s of %s in %s", d.id, d.user, d.organization)
+	}
+	return text + m.deletedOrganization
+}
+
+func clock(t time.Time) string { return t.UTC().Format("04:05.000") }
+
+func (o *organization) copy() *organization {
+	other := *o
+	return &other
+}
+
+func (m *membership) copy() *membership {
+	other := *m
+	other.permissions = slices.Clone(m.permissions)
+	return &other
+}
+
+// clerktest is the organization as Clerk writes it, with everything that must not get out.
+func (o *organization) clerktest() clerktest.Organization {
+	metadata := map[string]any{canary + "Key": canary, "note": canary + " in public metadata"}
+	if o.plan != "" {
+		metadata["plan"] = o.plan
+	}
+	return clerktest.Organization{
+		ID: o.id, Name: o.name, Slug: o.slug, ImageURL: "https://img.example/" + canary + ".png", PublicMetadata: metadata,
+		MaxAllowedMemberships: 5, UpdatedAt: o.updated,
+	}
+}
+
+func (m *membership) clerktest(o *organization) clerktest.Membership {
+	return clerktest.Membership{
+		ID: m.id, Role: m.role, Permissions: m.permissions, Organization: o.clerktest(), UpdatedAt: m.updated,
+		PublicMetadata: map[string]any{canary + "Note": canary},
+		User: clerktest.User{
+			ID: m.user, Identifier: canary + "." + m.user + "@example.com", Username: canary + "_" + m.user,
+			FirstName: canary + " Jane", LastName: canary + " Doe", Banned: m.banned, Deprovisioned: m.deprovisioned,
+		},
+	}
+}

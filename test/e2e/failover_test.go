@@ -1,0 +1,142 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	eventsv1 "k8s.io/api/events/v1"
+)
+
+const (
+	// leaseDuration is how long the Lease of a leader that died keeps the others waiting.
+	leaseDuration = 15 * time.Second
+
+	// tenants and tenantMembers are how many organizations a stream of deliveries is about, and how many members each has.
+	tenants, tenantMembers = 12, 3
+)
+
+// found makes organizations with members, and tells of them.
+func (c *simulatedClerk) found(organizations, members int) {
+	for range organizations {
+		o := c.createOrganization(c.slug(fmt.Sprintf("tenant-%d", c.serial)), "")
+		for j := range members {
+			c.join(o, c.user(j), []string{roleAdmin, roleMember}[j%2])
+		}
+	}
+}
+
+// TestALeaderThatDiesLosesNothing lets the leader die in the middle of a stream of deliveries to both replicas. The other one goes on
+// receiving, and reconciles when the Lease runs out. When the leader stops in order, the other takes over without waiting for that.
+func TestALeaderThatDiesLosesNothing(t *testing.T) {
+	replicas := startReplicas(t, 2)
+	dies, others := leader(t, replicas)
+	survives := others[0]
+	w := newWorld(t, replicas)
+	defer w.end(t)
+	w.clerk.found(tenants, tenantMembers)
+
+	w.deliver(4, func() { w.killInTheMiddle(dies, survives) }, w.toAll()...)
+	began := time.Now()
+	w.settle()
+	if !survives.leads() {
+		t.Error("the replica that survives does not lead")
+	}
+	t.Logf("the other replica took over and had finished %s after the last delivery", time.Since(began).Round(time.Millisecond))
+	w.checkAccess()
+	w.checkNothingTwice()
+
+	must(t, dies.start())
+	for _, id := range w.clerk.membershipIDs() {
+		w.clerk.leave(w.clerk.memberships[id])
+	}
+	began = time.Now()
+	w.deliver(4, survives.shutDown, w.toAll()...)
+	w.settle()
+	if took := time.Since(began); took > leaseDuration {
+		t.Errorf("the Lease was given away, and still it took %s until everybody's access was gone", took)
+	}
+	t.Logf("a leader that stops in order was replaced, and all access gone, after %s", time.Since(began).Round(time.Millisecond))
+	w.checkAccess()
+	w.checkTombstones()
+}
+
+// toAll takes the outbox, for delivery to every replica.
+func (w *world) toAll() []delivery {
+	deliveries := make([]delivery, len(w.clerk.outbox))
+	for i, m := range w.clerk.outbox {
+		deliveries[i].message = m
+		for at := range w.replicas {
+			deliveries[i].attempts = append(deliveries[i].attempts, attempt{replica: (i + at) % len(w.replicas)})
+		}
+	}
+	w.clerk.outbox = nil
+	return deliveries
+}
+
+// killInTheMiddle kills the leader while it is at work on the deliveries, and wants of the other that it has done nothing but receive.
+func (w *world) killInTheMiddle(dies, survives *replica) {
+	for dies.link().count(isTenantWrite) < tenants && w.t.Context().Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	meddled := survives.link().list(isTenantWrite)
+	dies.kill()
+	w.note("  %s, which leads, dies", dies.name)
+	if len(meddled) > 0 {
+		w.t.Errorf("while another led, replica %s wrote %v", survives.name, meddled)
+	}
+}
+
+// isTenantWrite tells whether a request changes what is only the leader's to change.
+func isTenantWrite(q apiRequest) bool {
+	switch strings.TrimSuffix(q.resource, "/status") {
+	case "namespaces", "rolebindings", "resourcequotas", "limitranges", "networkpolicies", "tenantclasses":
+		return q.writes()
+	case "clerkorganizations", "clerkmembers":
+		return q.writes() && strings.HasSuffix(q.resource, "/status")
+	}
+	return false
+}
+
+// checkNothingTwice wants that no namespace was made twice, by the word of the Kubernetes Events.
+func (w *world) checkNothingTwice() {
+	w.t.Helper()
+	var list eventsv1.EventList
+	if err := cluster.List(context.Background(), &list); err != nil {
+		w.fail("list events: %v", err)
+	}
+	made := map[string]int32{}
+	for _, event := range list.Items {
+		if event.Reason != "NamespaceCreated" {
+			continue
+		}
+		times := int32(1)
+		if event.Series != nil {
+			times = event.Series.Count
+		}
+		made[event.Note] += times
+	}
+	for note, times := range made {
+		if times > 1 {
+			w.t.Errorf("%d times: %s", times, note)
+		}
+	}
+}

@@ -1,0 +1,178 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package e2e
+
+import (
+	"maps"
+	"slices"
+)
+
+// model is what the cluster should know of Clerk after some messages, in whatever order they came: of each organization and membership
+// the newest state that any message carried, unless one said that it is deleted.
+type model struct {
+	organizations        map[string]*organization
+	deletedOrganizations map[string]bool
+	memberships          map[string]*membership
+	deletedMemberships   map[string]*membership
+}
+
+func newModel() *model {
+	return &model{
+		organizations:        map[string]*organization{},
+		deletedOrganizations: map[string]bool{},
+		memberships:          map[string]*membership{},
+		deletedMemberships:   map[string]*membership{},
+	}
+}
+
+func (m *model) copy() *model {
+	return &model{
+		organizations:        maps.Clone(m.organizations),
+		deletedOrganizations: maps.Clone(m.deletedOrganizations),
+		memberships:          maps.Clone(m.memberships),
+		deletedMemberships:   maps.Clone(m.deletedMemberships),
+	}
+}
+
+// accept takes a message into account.
+func (m *model) accept(news *message) {
+	if news.deletedOrganization != "" {
+		m.deletedOrganizations[news.deletedOrganization] = true
+		delete(m.organizations, news.deletedOrganization)
+	}
+	if news.deletedMembership != nil {
+		m.deletedMemberships[news.deletedMembership.id] = news.deletedMembership
+		delete(m.memberships, news.deletedMembership.id)
+	}
+	if m.isNewsOfOrganization(news) {
+		m.organizations[news.organization.id] = news.organization
+	}
+	if m.isNewsOfMembership(news) {
+		m.memberships[news.membership.id] = news.membership
+	}
+}
+
+// isNewsOfOrganization tells whether a message carries a state of an organization that is newer than what is known.
+func (m *model) isNewsOfOrganization(news *message) bool {
+	if news.organization == nil || m.deletedOrganizations[news.organization.id] {
+		return false
+	}
+	known := m.organizations[news.organization.id]
+	return known == nil || known.updated.Before(news.organization.updated)
+}
+
+// isNewsOfMembership is isNewsOfOrganization for memberships.
+func (m *model) isNewsOfMembership(news *message) bool {
+	if news.membership == nil || m.deletedMemberships[news.membership.id] != nil {
+		return false
+	}
+	known := m.memberships[news.membership.id]
+	return known == nil || known.updated.Before(news.membership.updated)
+}
+
+// knownOrganizations are the ids of all organizations that were heard of, those deleted too.
+func (m *model) knownOrganizations() []string {
+	return slices.Sorted(maps.Keys(union(m.organizations, m.deletedOrganizations)))
+}
+
+func union[A, B any](a map[string]A, b map[string]B) map[string]bool {
+	keys := map[string]bool{}
+	for key := range a {
+		keys[key] = true
+	}
+	for key := range b {
+		keys[key] = true
+	}
+	return keys
+}
+
+// members are the memberships of an organization, by id.
+func (m *model) members(organization string) []*membership {
+	var members []*membership
+	for _, id := range slices.Sorted(maps.Keys(m.memberships)) {
+		if m.memberships[id].organization == organization {
+			members = append(members, m.memberships[id])
+		}
+	}
+	return members
+}
+
+// entry is one namespace that a class gives: its template, and which ClusterRole a role or a permission means in it.
+type entry struct {
+	template    string
+	roles       map[string]string
+	permissions map[string]string
+}
+
+// classes are the entries of each class, in their order.
+var classes = map[string][]entry{
+	classDefault: {{template: templateOrg, roles: map[string]string{roleAdmin: "admin", roleMember: "view"}}},
+	planGold: {
+		{template: templateOrg, roles: map[string]string{roleAdmin: "admin", roleMember: "edit"}},
+		{template: templateData, roles: map[string]string{roleAdmin: "admin"}, permissions: map[string]string{permissionRead: "view"}},
+	},
+	planSilver: {{template: templateTeam, roles: map[string]string{roleAdmin: "edit", roleMember: "view"}}},
+}
+
+// class is the class that serves an organization.
+func (o *organization) class() string {
+	if _, isPlan := classes[o.plan]; isPlan {
+		return o.plan
+	}
+	return classDefault
+}
+
+// mayEnter tells whether Clerk lets a member in.
+func (m *membership) mayEnter() bool { return !m.banned && !m.deprovisioned }
+
+// clusterRoles are those that a member gets by an entry.
+func (e entry) clusterRoles(m *membership) []string {
+	var granted []string
+	if role, mapped := e.roles[m.role]; mapped {
+		granted = append(granted, role)
+	}
+	for _, permission := range m.permissions {
+		if role, mapped := e.permissions[permission]; mapped {
+			granted = append(granted, role)
+		}
+	}
+	return granted
+}
+
+// subject is the name in RBAC that the ClerkInstance "default" gives a user.
+func subject(user string) string { return "clerk:" + user }
+
+// grant is one user's ClusterRole in one organization, in whichever namespace.
+type grant struct {
+	organization, subject, clusterRole string
+}
+
+// grants are what a class gives the members of an organization, anywhere.
+func grants(organization, class string, members ...*membership) map[grant]bool {
+	all := map[grant]bool{}
+	for _, e := range classes[class] {
+		for _, m := range members {
+			if !m.mayEnter() {
+				continue
+			}
+			for _, role := range e.clusterRoles(m) {
+				all[grant{organization, subject(m.user), role}] = true
+			}
+		}
+	}
+	return all
+}

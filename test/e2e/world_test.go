@@ -1,0 +1,362 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"pgregory.net/rapid"
+
+	"github.com/clerk-operator/clerk-operator/test/clerktest"
+)
+
+// tester is a test, or one history of a property test.
+type tester interface {
+	rapid.TB
+	Context() context.Context
+}
+
+// world is Clerk, the replicas that hear it, and what is known of the cluster.
+type world struct {
+	t        tester
+	clerk    *simulatedClerk
+	replicas []*replica
+
+	// accepted are the messages that were answered with success, each once, and heard is what they say all together.
+	accepted []*message
+	heard    *model
+
+	// settled is what the cluster was last seen to agree with; the rest is about what happened since, and what is fixed for good.
+	settled *model
+	since   map[string]*window
+	homes   map[string][]*place
+	guard   *watchman
+
+	mu sync.Mutex // guards the history, into which deliveries write at the same time
+}
+
+func newWorld(t tester, replicas []*replica) *world {
+	w := &world{
+		t: t, clerk: newClerk(), replicas: replicas, heard: newModel(), settled: newModel(),
+		since: map[string]*window{}, homes: map[string][]*place{},
+	}
+	w.guard = startWatchman(t)
+	return w
+}
+
+// end tells t the history where it did not end well. rapid would not: what it prints is what happened when it tried once more.
+func (w *world) end(t *testing.T) {
+	t.Helper()
+	w.guard.stop()
+	if w.t.Failed() {
+		t.Logf("the history of %s, which failed:\n%s", w.clerk.prefix, join(w.clerk.history))
+	}
+}
+
+// note adds to the history.
+func (w *world) note(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.clerk.note("%s "+format, append([]any{time.Now().Format("05.000")}, args...)...)
+}
+
+func (w *world) fail(format string, args ...any) {
+	w.t.Helper()
+	w.note("FAILED: "+format, args...)
+	w.t.Fatalf(format, args...)
+}
+
+// attempt is one attempt to deliver a message.
+type attempt struct {
+	replica int
+	// hangUp is when the sender gives up waiting for an answer; never when it is zero.
+	hangUp time.Duration
+}
+
+// delivery is a message and how it is delivered first. After that it is sent until it is accepted, as Svix does, but without its pauses.
+type delivery struct {
+	message  *message
+	attempts []attempt
+}
+
+// window is what may have happened to an organization since the cluster was last seen to agree.
+type window struct {
+	states  map[time.Time]*organization
+	members []*membership
+	deleted bool
+}
+
+// changesClass tells whether a state has another class than the settled one.
+func (w *world) changesClass(o *organization) bool {
+	known := w.settled.organizations[o.id]
+	return known != nil && known.class() != o.class()
+}
+
+// clashes tells whether a message must not be delivered before the cluster has caught up with those before it. Which namespaces an
+// organization has depends on the order in which it had its classes, so that order is made certain; nothing else is.
+func (w *world) clashes(m *message) bool {
+	past := w.since[m.organizationID()]
+	if past == nil {
+		return false
+	}
+	if m.deletedOrganization != "" {
+		return w.anyChangesClass(past)
+	}
+	if !w.settled.isNewsOfOrganization(m) || past.states[m.organization.updated] != nil {
+		return false
+	}
+	if w.changesClass(m.organization) {
+		return len(past.states) > 0 || past.deleted
+	}
+	for _, state := range past.states {
+		if state.class() != m.organization.class() {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *world) anyChangesClass(past *window) bool {
+	for _, state := range past.states {
+		if w.changesClass(state) {
+			return true
+		}
+	}
+	return false
+}
+
+// expect takes note of what a message may lead to, before it is sent.
+func (w *world) expect(m *message) {
+	id := m.organizationID()
+	past := w.since[id]
+	if past == nil {
+		past = &window{states: map[time.Time]*organization{}}
+		w.since[id] = past
+	}
+	past.deleted = past.deleted || m.deletedOrganization != ""
+	if w.settled.isNewsOfOrganization(m) {
+		past.states[m.organization.updated] = m.organization
+	}
+	if w.settled.isNewsOfMembership(m) {
+		past.members = append(past.members, m.membership)
+	}
+	w.guard.allow(id, w.possibleGrants(id))
+}
+
+// possibleGrants are all grants that an organization's members may have had at some moment since the cluster was last seen to agree.
+func (w *world) possibleGrants(id string) map[grant]bool {
+	members := w.settled.members(id)
+	current := map[string]bool{}
+	if o := w.settled.organizations[id]; o != nil {
+		current[o.class()] = true
+	}
+	if past := w.since[id]; past != nil {
+		members = append(members, past.members...)
+		for _, state := range past.states {
+			current[state.class()] = true
+		}
+	}
+	all := map[grant]bool{}
+	for class := range current {
+		maps.Copy(all, grants(id, class, members...))
+	}
+	return all
+}
+
+// deliver delivers messages, up to parallel at a time, until each is accepted, while disturbance happens. It waits for the cluster to
+// agree where what comes next depends on it.
+func (w *world) deliver(parallel int, disturb func(), deliveries ...delivery) {
+	w.t.Helper()
+	var group []delivery
+	send := func() {
+		w.sendAll(parallel, disturb, group)
+		group, disturb = nil, nil
+	}
+	for _, d := range deliveries {
+		if w.clashes(d.message) {
+			send()
+			w.settle()
+		}
+		w.expect(d.message)
+		group = append(group, d)
+	}
+	send()
+	for _, past := range w.since {
+		if w.anyChangesClass(past) {
+			w.settle()
+			return
+		}
+	}
+}
+
+func (w *world) sendAll(parallel int, disturb func(), deliveries []delivery) {
+	w.t.Helper()
+	var sending errgroup.Group
+	sending.SetLimit(parallel)
+	disturbed := make(chan struct{})
+	go func() {
+		defer close(disturbed)
+		if disturb != nil {
+			disturb()
+		}
+	}()
+	for _, d := range deliveries {
+		sending.Go(func() error { return w.send(d) })
+	}
+	err := sending.Wait()
+	<-disturbed
+	if err != nil {
+		w.fail("deliver: %v", err)
+	}
+	for _, d := range deliveries {
+		w.heard.accept(d.message)
+		if !slices.Contains(w.accepted, d.message) {
+			w.accepted = append(w.accepted, d.message)
+		}
+	}
+}
+
+// send delivers one message until it is accepted.
+func (w *world) send(d delivery) error {
+	accepted := false
+	for _, a := range d.attempts {
+		answer, err := w.try(d.message, a)
+		if err != nil {
+			return err
+		}
+		accepted = accepted || answer
+	}
+	next := 0
+	if len(d.attempts) > 0 {
+		next = d.attempts[len(d.attempts)-1].replica
+	}
+	deadline := time.Now().Add(patience)
+	for !accepted {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s is not accepted for %s", d.message.what, patience)
+		}
+		var err error
+		if accepted, err = w.try(d.message, attempt{replica: next % len(w.replicas)}); err != nil {
+			return err
+		}
+		next++
+		if !accepted {
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// try makes one attempt. Whatever the sender would try again is no error.
+func (w *world) try(m *message, a attempt) (accepted bool, err error) {
+	ctx := w.t.Context()
+	if a.hangUp > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, a.hangUp)
+		defer cancel()
+	}
+	r := w.replicas[a.replica]
+	sender := r.sender()
+	if a.replica%2 == 1 {
+		sender.Family = clerktest.Webhook
+	}
+	status, answer, err := sender.Send(ctx, clerktest.Delivery{ID: m.id, Body: m.body})
+	switch {
+	case w.t.Context().Err() != nil:
+		return false, w.t.Context().Err()
+	case err != nil:
+		w.note("  %s to %s: no answer", m.what, r.name)
+		return false, nil
+	case status == http.StatusNoContent:
+		w.note("  %s to %s: accepted", m.what, r.name)
+		return true, nil
+	case status == http.StatusServiceUnavailable:
+		w.note("  %s to %s: 503 %s", m.what, r.name, answer)
+		return false, nil
+	}
+	return false, fmt.Errorf("%s to %s is answered with %d %s", m.what, r.name, status, answer)
+}
+
+// deliverAll delivers the whole outbox in its order.
+func (w *world) deliverAll() {
+	w.t.Helper()
+	pending := w.clerk.outbox
+	w.clerk.outbox = nil
+	deliveries := make([]delivery, len(pending))
+	for i, m := range pending {
+		deliveries[i] = delivery{message: m, attempts: []attempt{{replica: i % len(w.replicas)}}}
+	}
+	w.deliver(1, nil, deliveries...)
+}
+
+// restart ends a replica, by a crash or in order, and starts it again.
+func (w *world) restart(at int, crash bool) {
+	r := w.replicas[at]
+	if !crash {
+		w.note("  %s stops and starts", r.name)
+		r.shutDown()
+	} else {
+		w.note("  %s crashes and starts (it leads: %t)", r.name, r.leads())
+		if err := r.killAndForget(context.Background()); err != nil {
+			w.note("  the Lease cannot be taken from %s: %v", r.name, err)
+		}
+	}
+	if err := r.start(); err != nil {
+		w.note("  %s does not start: %v", r.name, err)
+	}
+}
+
+// settle waits until the cluster is as it should be after what was heard, and fails if it does not get there.
+func (w *world) settle() {
+	w.t.Helper()
+	var seen *observation
+	began := time.Now()
+	err := poll(w.t.Context(), patience, func(ctx context.Context) error {
+		var err error
+		if seen, err = observe(ctx); err != nil {
+			return err
+		}
+		return errors.Join(w.compare(seen)...)
+	})
+	if err != nil {
+		w.fail("the cluster does not become what it should be within %s:\n%v", patience, err)
+	}
+	w.note("the cluster agrees after %s", time.Since(began).Round(time.Millisecond))
+	w.settled = w.heard.copy()
+	w.since = map[string]*window{}
+	for _, id := range w.heard.knownOrganizations() {
+		w.homes[id] = seen.places(id)
+		w.guard.permitOnly(id, w.possibleGrants(id), seen.bindingsVersion)
+	}
+	w.checkGuard()
+}
+
+func (w *world) checkGuard() {
+	w.t.Helper()
+	if violations := w.guard.violations(); len(violations) > 0 {
+		w.fail("somebody had access who should not:\n%s", join(violations))
+	}
+}
