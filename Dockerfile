@@ -10,6 +10,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY api/ api/
 COPY cmd/ cmd/
+COPY config/rbac/ config/rbac/
 COPY internal/ internal/
 ARG TARGETOS=linux
 ARG TARGETARCH

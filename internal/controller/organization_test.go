@@ -528,6 +528,8 @@ func TestAClusterRoleThatMayNotBeBoundIsSaidAndHeals(t *testing.T) {
 		class.Spec.Namespaces[0].RoleBindings = append(class.Spec.Namespaces[0].RoleBindings,
 			v1alpha1.TenantRoleBinding{Role: "org:member", ClusterRole: role.Name})
 	})
+	class := &v1alpha1.TenantClass{ObjectMeta: metav1.ObjectMeta{Name: tn.class}}
+	wantStalled(t, class, v1alpha1.ReasonBindForbidden, role.Name)
 	organization := tn.createOrganization()
 	jane, joe := tn.join("org:admin"), tn.join("org:member")
 	wantStalled(t, organization, v1alpha1.ReasonClusterRoleNotFound, role.Name)
@@ -547,6 +549,7 @@ func TestAClusterRoleThatMayNotBeBoundIsSaidAndHeals(t *testing.T) {
 	}
 	must(t, cluster.Create(t.Context(), permission))
 	wantReady(t, organization)
+	wantReady(t, class)
 	wantSubjects(t, tn.namespace(), role.Name, subjectOf(joe))
 
 	// Without the permission the API server refuses even to take somebody out: whoever leaves loses access all the same.
