@@ -75,7 +75,7 @@ clean: ## Remove what was built.
 ##@ Prove it
 
 .PHONY: test
-test: kubernetes build test/svix/node_modules ## Test everything against a real control plane, with the race detector.
+test: kubernetes build helm test/svix/node_modules ## Test everything against a real control plane, with the race detector.
 	@race=-race; \
 	if ! command -v $(firstword $(shell $(GO) env CC)) >/dev/null; then \
 		race=; echo "test: no C compiler (gcc) here, which the race detector needs: testing WITHOUT -race"; \
