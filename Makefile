@@ -113,8 +113,7 @@ KUBE_SCORE_IGNORE := --ignore-container-cpu-limit --ignore-test container-image-
 
 .PHONY: lint-chart
 lint-chart: helm ## Lint the chart: helm lint, kube-score.
-	@echo "lint: chart"; for values in charts/clerk-operator/ci/*.yaml; do \
-		bin/helm lint --strict --quiet charts/clerk-operator --values $$values; done
+	@echo "lint: chart"; bin/helm lint --strict --quiet charts/clerk-operator --values charts/clerk-operator/ci/default-values.yaml
 	@CGO_ENABLED=0 $(GO) -C hack/kube-score build -trimpath -o ../../bin/kube-score github.com/zegl/kube-score/cmd/kube-score
 	@bin/helm template clerk-operator charts/clerk-operator --namespace clerk-operator-system \
 		--values charts/clerk-operator/ci/default-values.yaml | \
