@@ -25,6 +25,8 @@ import (
 	"strings"
 	"time"
 
+	// The certificates of the world's authorities, for an image that holds none: what the system has comes first.
+	_ "golang.org/x/crypto/x509roots/fallback"
 	_ "k8s.io/client-go/plugin/pkg/client/auth"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
