@@ -1,3 +1,5 @@
+//go:build linux
+
 /*
 Copyright 2026 The clerk-operator Authors.
 
@@ -13,8 +15,6 @@ WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 See the License for the specific language governing permissions and
 limitations under the License.
 */
-
-//go:build linux
 
 // Command node is what a Kubernetes node needs beside a control plane, in one binary: it runs the component whose name it is called by.
 // It is a binary of its own so that only those who test on a real node wait for its build; and a kubelet is for Linux alone.
