@@ -66,8 +66,13 @@ image-check: ## Build the image twice, from two folders, and compare the digests
 kubernetes: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl: bin/k8s/ (minutes the first time).
 	@hack/kubernetes/build.sh
 
+# The Go command decides whether anything is to be done.
+.PHONY: helm
+helm: ## Build helm: bin/helm (2 minutes the first time).
+	@CGO_ENABLED=0 $(GO) -C hack/chart build -trimpath -ldflags "-s -w" -o ../../bin/helm helm.sh/helm/v4/cmd/helm
+
 .PHONY: generate
-generate: ## Regenerate deep copies, apply configurations, CRDs, RBAC and docs/api.md.
+generate: ## Regenerate deep copies, apply configurations, CRDs, RBAC, docs/api.md and what the chart has of them.
 	@$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	@rm -rf api/v1alpha1/applyconfiguration
 	@$(CONTROLLER_GEN) applyconfiguration:headerFile=hack/boilerplate.go.txt paths=./api/v1alpha1
@@ -76,6 +81,7 @@ generate: ## Regenerate deep copies, apply configurations, CRDs, RBAC and docs/a
 	@$(CONTROLLER_GEN) rbac:roleName=clerk-operator paths=./internal/... paths=./cmd/... output:rbac:dir=config/rbac
 	@$(TOOL) crd-ref-docs --log-level=ERROR --source-path=api/v1alpha1 --config=hack/api-docs/config.yaml --templates-dir=hack/api-docs \
 		--renderer=markdown --output-path=docs/api.md
+	@hack/chart/generate.sh
 
 .PHONY: clean
 clean: ## Remove what was built.
@@ -102,10 +108,11 @@ test/svix/node_modules: $(wildcard test/svix/package.json test/svix/package-lock
 .PHONY: verify
 verify: ## Check all that needs no cluster: generated files, formatting, lint, vet, tidy modules, manifests.
 	@echo "verify: generated files"; hack/verify-generated.sh
-	@echo "verify: modules"; for module in . hack/tools hack/kubernetes hack/image; do $(GO) -C $$module mod tidy -diff; done
+	@echo "verify: modules"; for module in . hack/tools hack/kubernetes hack/image hack/chart hack/kube-score; do $(GO) -C $$module mod tidy -diff; done
 	@echo "verify: vet"; $(GO) vet ./...
 	@$(MAKE) lint
 	@echo "verify: manifests"; for folder in default samples; do $(TOOL) kustomize build config/$$folder >/dev/null; done
+	@echo "verify: chart"; $(MAKE) helm && bin/helm lint --strict --quiet charts/clerk-operator
 	@echo "verify: all is well"
 
 .PHONY: lint
