@@ -97,6 +97,16 @@ test: kubernetes build test/svix/node_modules ## Test everything against a real 
 	fi; \
 	exec $(GO) test $$race -timeout 40m $(TESTFLAGS) $(PACKAGES)
 
+# The images of the end-to-end tests: the operator's and one that does nothing, for this machine alone.
+E2E_IMAGE = $(GO) run -C hack/image . -root $(CURDIR) -platforms linux/$(shell $(GO) env GOARCH) -version e2e
+
+.PHONY: e2e
+e2e: kubernetes helm ## Test image and chart on a real node: containerd, kubelet, pods. Needs root on Linux, or KUBECONFIG.
+	@if [ "$$($(GO) env GOOS)" = linux ]; then hack/kubernetes/build.sh node; fi
+	@$(E2E_IMAGE) -name clerk-operator:e2e -archive $(CURDIR)/bin/e2e/clerk-operator.tar
+	@$(E2E_IMAGE) -name pause:e2e -package ./test/node/pause -archive $(CURDIR)/bin/e2e/pause.tar
+	@exec env -u KUBEBUILDER_ASSETS CLERK_OPERATOR_E2E=1 $(GO) test -v -count=1 -timeout 40m $(TESTFLAGS) ./test/node
+
 # The official npm client, for the one test that an independent sender signs. Without Node.js that test is skipped.
 test/svix/node_modules: $(wildcard test/svix/package.json test/svix/package-lock.json)
 	@if [ ! -f test/svix/package-lock.json ]; then exit 0; fi; \

@@ -80,7 +80,7 @@ func (cp *ControlPlane) apiServerArgs() []string {
 		"--tls-cert-file=" + pki.serving.certFile,
 		"--tls-private-key-file=" + pki.serving.keyFile,
 		"--client-ca-file=" + pki.caFile,
-		"--authorization-mode=RBAC",
+		"--authorization-mode=Node,RBAC",
 		"--service-account-issuer=" + issuer,
 		"--service-account-key-file=" + pki.serviceAccountKeyFile,
 		"--service-account-signing-key-file=" + pki.serviceAccountKeyFile,
