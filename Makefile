@@ -48,7 +48,7 @@ build: ## Build the operator: bin/clerk-operator.
 	@CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -o bin/clerk-operator ./cmd
 
 # The image without a container engine or a registry. IMAGE names it; IMAGE_PLATFORMS says what for.
-IMAGE ?= clerk-operator:$(VERSION)
+IMAGE ?= localhost/clerk-operator:$(VERSION)
 IMAGE_PLATFORMS ?= linux/amd64,linux/arm64
 IMAGE_ARCHIVE ?= bin/clerk-operator-image.tar
 BUILD_IMAGE = $(GO) run -C hack/image . -root $(CURDIR) -name $(IMAGE) -version $(VERSION) -platforms $(IMAGE_PLATFORMS) \
@@ -103,8 +103,8 @@ E2E_IMAGE = $(GO) run -C hack/image . -root $(CURDIR) -platforms linux/$(shell $
 .PHONY: e2e
 e2e: kubernetes helm ## Test image and chart on a real node: containerd, kubelet, pods. Needs root on Linux, or KUBECONFIG.
 	@if [ "$$($(GO) env GOOS)" = linux ]; then hack/kubernetes/build.sh node; fi
-	@$(E2E_IMAGE) -name clerk-operator:e2e -archive $(CURDIR)/bin/e2e/clerk-operator.tar
-	@$(E2E_IMAGE) -name pause:e2e -package ./test/node/pause -archive $(CURDIR)/bin/e2e/pause.tar
+	@$(E2E_IMAGE) -name localhost/clerk-operator:e2e -archive $(CURDIR)/bin/e2e/clerk-operator.tar
+	@$(E2E_IMAGE) -name localhost/pause:e2e -package ./test/node/pause -archive $(CURDIR)/bin/e2e/pause.tar
 	@exec env -u KUBEBUILDER_ASSETS CLERK_OPERATOR_E2E=1 $(GO) test -v -count=1 -timeout 40m $(TESTFLAGS) ./test/node
 
 # The official npm client, for the one test that an independent sender signs. Without Node.js that test is skipped.

@@ -65,7 +65,7 @@ func run(ctx context.Context) error {
 	var s settings
 	flag.StringVar(&s.root, "root", ".", "Folder of the module that is compiled.")
 	flag.StringVar(&s.pkg, "package", "./cmd", "Package that is compiled, relative to the root.")
-	flag.StringVar(&s.name, "name", "clerk-operator:dev", "Name and tag of the image; the last part of the name is that of the program in it.")
+	flag.StringVar(&s.name, "name", "localhost/clerk-operator:dev", "Name and tag of the image; the last part of the name is that of the program in it.")
 	flag.StringVar(&s.version, "version", "dev", "Version, for the program and the labels.")
 	flag.StringVar(&s.revision, "revision", "", "Commit, for the labels.")
 	flag.StringVar(&s.archive, "archive", "", "OCI archive to write.")

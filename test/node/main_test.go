@@ -49,8 +49,8 @@ const (
 	imageVariable = "CLERK_OPERATOR_E2E_IMAGE"
 
 	// operatorImage and pauseImage are the names in the archives that make e2e builds.
-	operatorImage = "clerk-operator:e2e"
-	pauseImage    = "pause:e2e"
+	operatorImage = "localhost/clerk-operator:e2e"
+	pauseImage    = "localhost/pause:e2e"
 
 	// exitInterrupted is the exit code after Ctrl-C, as shells have it.
 	exitInterrupted = 130
