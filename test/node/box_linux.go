@@ -20,6 +20,7 @@ package node
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -233,50 +234,21 @@ func coverSettings(folder string) error {
 	return nil
 }
 
-// bringUpNetwork gives the box its loopback and, on it, the node's address; pods reach that through their bridge.
+// bringUpNetwork gives the box its loopback and, on it, the node's address; pods reach that through their bridge. Without a route there is
+// no way to a Service, not even one that kube-proxy turns aside.
 func bringUpNetwork() error {
-	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
+	for _, args := range [][]string{
+		{"link", "set", "lo", "up"},
+		{"address", "add", Address + "/32", "dev", "lo"},
+		{"route", "add", "default", "dev", "lo"},
+	} {
+		if err := run(context.Background(), "/usr/sbin/ip", args...); err != nil {
+			return err
+		}
 	}
-	defer func() { _ = unix.Close(socket) }()
-	if err := addressLoopback(socket); err != nil {
-		return err
-	}
-	settings := map[string]string{"net/ipv4/ip_forward": "1", "net/bridge/bridge-nf-call-iptables": "1"}
-	for name, value := range settings {
+	for name, value := range map[string]string{"net/ipv4/ip_forward": "1", "net/bridge/bridge-nf-call-iptables": "1"} {
 		err := os.WriteFile(filepath.Join("/proc/sys", name), []byte(value), 0)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
-}
-
-func addressLoopback(socket int) error {
-	up, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	up.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
-	if err := unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, up); err != nil {
-		return err
-	}
-	for _, set := range []struct {
-		request uint
-		address []byte
-	}{
-		{unix.SIOCSIFADDR, []byte{192, 168, 77, 1}},
-		{unix.SIOCSIFNETMASK, []byte{255, 255, 255, 255}},
-	} {
-		alias, err := unix.NewIfreq("lo:0")
-		if err != nil {
-			return err
-		}
-		if err := alias.SetInet4Addr(set.address); err != nil {
-			return err
-		}
-		if err := unix.IoctlIfreq(socket, set.request, alias); err != nil {
 			return err
 		}
 	}

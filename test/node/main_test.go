@@ -158,6 +158,7 @@ func own(ctx context.Context) (*world, error) {
 		ExtraAPIServerArgs: []string{
 			"--authentication-config=" + authentication,
 			"--enable-admission-plugins=NodeRestriction",
+			"--kubelet-preferred-address-types=InternalIP", // Nobody resolves the node's name.
 		},
 	})
 	if err != nil {

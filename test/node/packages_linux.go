@@ -44,6 +44,7 @@ var programs = []struct{ path, debian string }{
 	{"/usr/sbin/runc", "runc"},
 	{"/usr/lib/cni/bridge", "containernetworking-plugins"},
 	{"/usr/sbin/nft", "nftables"},
+	{"/usr/sbin/ip", "iproute2"},
 }
 
 // Missing says why no box with a node can be made here; "" when it can.

@@ -74,7 +74,7 @@ func TestEndToEnd(t *testing.T) {
 		run   func(*testing.T, *story)
 	}{
 		{"helm install makes a working operator of two replicas", install},
-		{"the ServiceAccount may do what docs/security.md lists and nothing else", rights},
+		{"the ServiceAccount may do what the documentation lists and nothing else", rights},
 		{"deliveries come in over the network and become tenants", deliveries},
 		{"a token opens the doors of its organization while the membership lasts", access},
 		{"a tenant's limits hold", limits},
@@ -202,9 +202,8 @@ func (s *story) explain(t *testing.T) {
 	ctx := context.WithoutCancel(t.Context())
 	for _, args := range [][]string{
 		{"get", "pods", "-A", "-o", "wide"},
-		{"describe", "pods", "-n", namespace},
 		{"get", "events", "-n", namespace, "--sort-by=.lastTimestamp"},
-		{"logs", "-n", namespace, "-l", "app.kubernetes.io/name=clerk-operator", "--tail=20", "--prefix"},
+		{"logs", "-n", namespace, "-l", "app.kubernetes.io/name=clerk-operator", "--tail=10", "--prefix"},
 	} {
 		output, err := s.kubectlOutput(ctx, args...)
 		if err != nil {
