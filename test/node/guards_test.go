@@ -165,6 +165,8 @@ func difference(want, got string) string {
 }
 
 func uninstall(t *testing.T, s *story) {
+	var before, after rbacv1.RoleBindingList
+	s.list(t, &before, client.HasLabels{v1alpha1.OrganizationIDLabel})
 	s.helm(t, "uninstall", release)
 	say("helm uninstall --wait: done")
 	eventually(t, "the pods to go", func(ctx context.Context) error {
@@ -180,9 +182,11 @@ func uninstall(t *testing.T, s *story) {
 	if len(namespaces.Items) != len(s.organizations) {
 		t.Errorf("%d namespaces of organizations are left, want all %d", len(namespaces.Items), len(s.organizations))
 	}
-	var bindings rbacv1.RoleBindingList
-	s.list(t, &bindings, client.HasLabels{v1alpha1.OrganizationIDLabel})
-	say("the kinds, %d organizations, their namespaces and %d RoleBindings are there as before", len(s.organizations), len(bindings.Items))
+	s.list(t, &after, client.HasLabels{v1alpha1.OrganizationIDLabel})
+	if len(after.Items) != len(before.Items) {
+		t.Errorf("%d RoleBindings are left, want all %d", len(after.Items), len(before.Items))
+	}
+	say("the kinds, %d organizations, their namespaces and %d RoleBindings are there as before", len(s.organizations), len(after.Items))
 	if stuck := s.stuck(t); len(stuck) > 0 {
 		t.Errorf("stuck, or left of the release: %s", strings.Join(stuck, ", "))
 	}
