@@ -47,6 +47,21 @@ run: kubernetes build ## Run a control plane and the operator until Ctrl-C; kube
 build: ## Build the operator: bin/clerk-operator.
 	@CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -o bin/clerk-operator ./cmd
 
+# The image without a container engine or a registry. IMAGE names it; IMAGE_PLATFORMS says what for.
+IMAGE ?= localhost/clerk-operator:$(VERSION)
+IMAGE_PLATFORMS ?= linux/amd64,linux/arm64
+IMAGE_ARCHIVE ?= bin/clerk-operator-image.tar
+BUILD_IMAGE = $(GO) run -C hack/image . -root $(CURDIR) -name $(IMAGE) -version $(VERSION) -platforms $(IMAGE_PLATFORMS) \
+	-revision "$$(git rev-parse HEAD 2>/dev/null || true)" -archive $(CURDIR)/$(IMAGE_ARCHIVE) -sbom $(CURDIR)/bin/clerk-operator-sbom.cdx.json
+
+.PHONY: image
+image: ## Build the image: bin/clerk-operator-image.tar, an OCI archive, and its bill of materials beside it.
+	@$(BUILD_IMAGE)
+
+.PHONY: image-check
+image-check: ## Build the image twice, from two folders, and compare the digests.
+	@$(BUILD_IMAGE) -check
+
 .PHONY: kubernetes
 kubernetes: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl: bin/k8s/ (minutes the first time).
 	@hack/kubernetes/build.sh
@@ -82,6 +97,16 @@ test: kubernetes build helm test/svix/node_modules ## Test everything against a 
 	fi; \
 	exec $(GO) test $$race -timeout 40m $(TESTFLAGS) $(PACKAGES)
 
+# The images of the end-to-end tests: the operator's and one that does nothing, for this machine alone.
+E2E_IMAGE = $(GO) run -C hack/image . -root $(CURDIR) -platforms linux/$(shell $(GO) env GOARCH) -version e2e
+
+.PHONY: e2e
+e2e: kubernetes helm ## Test image and chart on a real node: containerd, kubelet, pods. Needs root on Linux, or KUBECONFIG.
+	@if [ "$$($(GO) env GOOS)" = linux ]; then hack/kubernetes/build.sh node; fi
+	@$(E2E_IMAGE) -name localhost/clerk-operator:e2e -archive $(CURDIR)/bin/e2e/clerk-operator.tar
+	@$(E2E_IMAGE) -name localhost/pause:e2e -package ./test/node/pause -archive $(CURDIR)/bin/e2e/pause.tar
+	@exec env -u KUBEBUILDER_ASSETS CLERK_OPERATOR_E2E=1 $(GO) test -v -count=1 -timeout 40m $(TESTFLAGS) ./test/node
+
 # The official npm client, for the one test that an independent sender signs. Without Node.js that test is skipped.
 test/svix/node_modules: $(wildcard test/svix/package.json test/svix/package-lock.json)
 	@if [ ! -f test/svix/package-lock.json ]; then exit 0; fi; \
@@ -93,7 +118,7 @@ test/svix/node_modules: $(wildcard test/svix/package.json test/svix/package-lock
 .PHONY: verify
 verify: ## Check all that needs no cluster: generated files, formatting, lint, vet, tidy modules, manifests.
 	@echo "verify: generated files"; hack/verify-generated.sh
-	@echo "verify: modules"; for module in . hack/tools hack/kubernetes hack/chart hack/kube-score; do $(GO) -C $$module mod tidy -diff; done
+	@echo "verify: modules"; for module in . hack/tools hack/kubernetes hack/image hack/chart hack/kube-score; do $(GO) -C $$module mod tidy -diff; done
 	@echo "verify: vet"; $(GO) vet ./...
 	@$(MAKE) lint
 	@echo "verify: manifests"; for folder in default samples; do $(TOOL) kustomize build config/$$folder >/dev/null; done

@@ -27,6 +27,8 @@ import (
 	"strings"
 	"time"
 
+	// The certificates of the world's authorities, for an image that holds none: what the system has comes first.
+	_ "golang.org/x/crypto/x509roots/fallback"
 	_ "k8s.io/client-go/plugin/pkg/client/auth"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
