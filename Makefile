@@ -51,12 +51,14 @@ build: ## Build the operator: bin/clerk-operator.
 IMAGE ?= localhost/clerk-operator:$(VERSION)
 IMAGE_PLATFORMS ?= linux/amd64,linux/arm64
 IMAGE_ARCHIVE ?= bin/clerk-operator-image.tar
+# IMAGE_FLAGS=-push pushes it too, to the registry that IMAGE begins with.
+IMAGE_FLAGS ?=
 BUILD_IMAGE = $(GO) run -C hack/image . -root $(CURDIR) -name $(IMAGE) -version $(VERSION) -platforms $(IMAGE_PLATFORMS) \
 	-revision "$$(git rev-parse HEAD 2>/dev/null || true)" -archive $(CURDIR)/$(IMAGE_ARCHIVE) -sbom $(CURDIR)/bin/clerk-operator-sbom.cdx.json
 
 .PHONY: image
 image: ## Build the image: bin/clerk-operator-image.tar, an OCI archive, and its bill of materials beside it.
-	@$(BUILD_IMAGE)
+	@$(BUILD_IMAGE) $(IMAGE_FLAGS)
 
 .PHONY: image-check
 image-check: ## Build the image twice, from two folders, and compare the digests.

@@ -29,9 +29,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
@@ -84,7 +87,23 @@ func build(ctx context.Context, s settings, out io.Writer) (v1.Hash, error) {
 		return v1.Hash{}, fmt.Errorf("write the archive: %w", err)
 	}
 	fmt.Fprintf(out, "image: %s, %s, %s in %s\n", s.name, digest, megabytes(size), s.archive)
+	if s.push {
+		return digest, push(ctx, s.name, annotated, out)
+	}
 	return digest, nil
+}
+
+// push puts the image, under the digest that was printed, where its name says.
+func push(ctx context.Context, image string, index v1.ImageIndex, out io.Writer) error {
+	reference, err := name.ParseReference(image, name.StrictValidation)
+	if err != nil {
+		return err
+	}
+	if err := remote.WriteIndex(reference, index, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)); err != nil {
+		return fmt.Errorf("push %s: %w", image, err)
+	}
+	fmt.Fprintf(out, "image: pushed to %s\n", reference)
+	return nil
 }
 
 // compile makes a binary that depends on nothing of the place where it is made: no C library, no paths, no build time.
@@ -227,7 +246,7 @@ func checkAgain(ctx context.Context, s settings, first v1.Hash) error {
 			return err
 		}
 	}
-	s.root, s.archive, s.sbom = source, filepath.Join(elsewhere, "again.tar"), ""
+	s.root, s.archive, s.sbom, s.push = source, filepath.Join(elsewhere, "again.tar"), "", false
 	second, err := build(ctx, s, io.Discard)
 	if err != nil {
 		return fmt.Errorf("build again: %w", err)

@@ -46,6 +46,7 @@ type settings struct {
 	platforms []string // os/arch
 	archive   string
 	sbom      string
+	push      bool
 	created   time.Time
 }
 
@@ -70,6 +71,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&s.revision, "revision", "", "Commit, for the labels.")
 	flag.StringVar(&s.archive, "archive", "", "OCI archive to write.")
 	flag.StringVar(&s.sbom, "sbom", "", "Bill of materials to write, CycloneDX JSON; none by default.")
+	flag.BoolVar(&s.push, "push", false, "Push the image to the registry that its name begins with, as whom ~/.docker/config.json says.")
 	platforms := flag.String("platforms", "linux/amd64,linux/arm64", "Platforms, separated by commas.")
 	check := flag.Bool("check", false, "Build a second time, from a copy of the source elsewhere, and compare the digests.")
 	flag.Parse()

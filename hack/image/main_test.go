@@ -22,6 +22,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,7 +31,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
@@ -140,6 +145,33 @@ func TestTheImageRunsTheBinaryAsNobodyOnEachPlatform(t *testing.T) {
 	}
 	if !slices.Equal(platforms, s.platforms) {
 		t.Errorf("platforms %v, want %v", platforms, s.platforms)
+	}
+}
+
+func TestWhatIsPushedHasTheDigestThatWasPrinted(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(server.Close)
+	s := source(t)
+	s.name, s.push = strings.TrimPrefix(server.URL, "http://")+"/some/program:v1", true
+	digest, err := build(t.Context(), s, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reference, err := name.ParseReference(s.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := remote.Index(reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := index.Digest(); err != nil || got != digest || len(manifest.Manifests) != len(s.platforms) {
+		t.Errorf("the registry has %s (%v) with %d images, want %s with %d", got, err, len(manifest.Manifests), digest, len(s.platforms))
 	}
 }
 

@@ -21,6 +21,10 @@ package node_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,6 +35,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/clerk-operator/clerk-operator/test/clerktest"
 )
@@ -105,9 +111,11 @@ func access(t *testing.T, s *story) {
 	}
 	say("before the membership, the token is refused in org-acme")
 
+	asWritten := s.documentedLogin(t, alice)
 	membership := s.join(t, b, acme, alice, "org:admin")
 	say("org:admin: the same token writes in org-acme %s after the delivery was answered",
 		eventually(t, "alice's access", func(ctx context.Context) error { return write(ctx, asAlice, "org-acme") }))
+	asWritten(t)
 	s.join(t, b, acme, bob, "org:member")
 	say("org:member: another's token reads there after %s",
 		eventually(t, "bob's access", func(ctx context.Context) error { return listPods(ctx, asBob, "org-acme") }))
@@ -133,6 +141,64 @@ func access(t *testing.T, s *story) {
 		eventually(t, "alice's access to end", func(ctx context.Context) error { return refused(listPods(ctx, asAlice, "org-acme")) }))
 	if err := listPods(ctx, asBob, "org-acme"); err != nil {
 		t.Errorf("the other member lost access too: %v", err)
+	}
+}
+
+// documentedLogin sets up a kubeconfig by the commands of docs/oidc.md, as they are written, and returns what asks as that person. A program
+// that prints the token, after a look at its arguments, is in the place of kubelogin.
+func (s *story) documentedLogin(t *testing.T, user clerktest.User) func(*testing.T) {
+	t.Helper()
+	commands, err := s.issuer.documented(s.root, "kubectl config set-credentials")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checks, err := s.issuer.documented(s.root, "kubectl auth whoami")
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := s.issuer.token(user.ID, user.Identifier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	plugin := fmt.Sprintf(`#!/bin/sh
+case "$*" in
+"get-token --oidc-issuer-url=%s --oidc-client-id=%s "*) ;;
+*) echo "unexpected arguments: $*" >&2; exit 1 ;;
+esac
+echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}'
+`, s.issuer.url, oauthClient, token)
+	//nolint:gosec // It has to be executable.
+	if err := os.WriteFile(filepath.Join(folder, "kubectl-oidc_login"), []byte(plugin), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cluster := clientcmdapi.NewConfig()
+	cluster.Clusters[clusterName] = &clientcmdapi.Cluster{Server: s.config.Host, CertificateAuthorityData: s.config.CAData}
+	kubeconfig := filepath.Join(folder, "kubeconfig")
+	if err := clientcmd.WriteToFile(*cluster, kubeconfig); err != nil {
+		t.Fatal(err)
+	}
+	shell := func(t *testing.T, script string) string {
+		t.Helper()
+		script = strings.TrimPrefix(strings.ReplaceAll("\n"+script, "\n$ ", "\n"), "\n")
+		command := exec.CommandContext(t.Context(), "/bin/sh", "-ec", script)
+		command.Env = []string{
+			"PATH=" + folder + ":" + filepath.Join(s.root, "bin", "k8s") + ":" + os.Getenv("PATH"),
+			"HOME=" + folder, "KUBECONFIG=" + kubeconfig, "KUBERC=off",
+		}
+		output, err := command.CombinedOutput()
+		if err != nil {
+			t.Fatalf("docs/oidc.md: %v\n%s\n%s", err, script, output)
+		}
+		return string(output)
+	}
+	shell(t, commands)
+	return func(t *testing.T) {
+		t.Helper()
+		if output := shell(t, checks); !strings.Contains(output, "clerk:"+user.ID) {
+			t.Errorf("kubectl auth whoami does not name clerk:%s:\n%s", user.ID, output)
+		}
+		say("the commands of docs/oidc.md, as they are written, make a kubeconfig with which kubectl is that user")
 	}
 }
 

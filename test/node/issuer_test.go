@@ -37,6 +37,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -47,6 +48,8 @@ const (
 	// tokenLifetime is longer than the tests take.
 	tokenLifetime = time.Hour
 	signingKeyID  = "ins_e2e"
+	// clusterName is the cluster's in the kubeconfig of a person.
+	clusterName = "e2e"
 )
 
 // issuer is an OpenID Connect provider as Clerk documents its own: discovery, a key set, and id tokens signed with RS256 whose subject is
@@ -105,22 +108,41 @@ func answerJSON(answer any) http.HandlerFunc {
 	}
 }
 
-// writeAuthenticationConfiguration writes what the API server needs to know of this issuer, as docs/oidc.md has it.
-func (i *issuer) writeAuthenticationConfiguration(path string) error {
-	ca := "      " + strings.ReplaceAll(strings.TrimSpace(string(i.ca)), "\n", "\n      ")
-	return os.WriteFile(path, []byte(`apiVersion: apiserver.config.k8s.io/v1
-kind: AuthenticationConfiguration
-jwt:
-- issuer:
-    url: `+i.url+`
-    audiences: [`+oauthClient+`]
-    certificateAuthority: |
-`+ca+`
-  claimMappings:
-    username:
-      claim: sub
-      prefix: "clerk:"
-`), 0o600)
+// What docs/oidc.md writes for what is everybody's own.
+const (
+	documentedIssuer  = "https://clerk.example.com"
+	documentedClient  = "CLIENT_ID"
+	documentedCluster = "CLUSTER"
+)
+
+// documented is a block of docs/oidc.md, the one that has the text, with this issuer's own in the place of the examples.
+func (i *issuer) documented(root, text string) (string, error) {
+	page, err := os.ReadFile(filepath.Join(root, "docs", "oidc.md"))
+	if err != nil {
+		return "", err
+	}
+	for number, block := range strings.Split(string(page), "```") {
+		if number%2 == 0 || !strings.Contains(block, text) {
+			continue
+		}
+		_, block, _ = strings.Cut(block, "\n") // The language.
+		return strings.NewReplacer(documentedIssuer, i.url, documentedClient, oauthClient, documentedCluster, clusterName).Replace(block), nil
+	}
+	return "", fmt.Errorf("docs/oidc.md has no block with %q", text)
+}
+
+// writeAuthenticationConfiguration writes what the API server needs to know of this issuer: what docs/oidc.md has, and its authority.
+func (i *issuer) writeAuthenticationConfiguration(root, path string) error {
+	text, err := i.documented(root, "kind: AuthenticationConfiguration")
+	if err != nil {
+		return err
+	}
+	audiences := "      audiences: [" + oauthClient + "]\n"
+	if !strings.Contains(text, audiences) {
+		return fmt.Errorf("docs/oidc.md: the configuration has no line %q", audiences)
+	}
+	ca := "      certificateAuthority: |\n        " + strings.ReplaceAll(strings.TrimSpace(string(i.ca)), "\n", "\n        ") + "\n"
+	return os.WriteFile(path, []byte(strings.Replace(text, audiences, audiences+ca, 1)), 0o600)
 }
 
 // token is an id token of a user, as kubectl gets it at login.

@@ -146,7 +146,7 @@ func own(ctx context.Context) (*world, error) {
 		return nil, fmt.Errorf("start the identity provider: %w", err)
 	}
 	authentication := filepath.Join(node.Folder(), "authentication.yaml")
-	if err := idp.writeAuthenticationConfiguration(authentication); err != nil {
+	if err := idp.writeAuthenticationConfiguration(root, authentication); err != nil {
 		return nil, err
 	}
 	logs := filepath.Join(root, "bin", "e2e-logs")
