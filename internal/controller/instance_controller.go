@@ -79,9 +79,15 @@ func (r *instanceReconciler) judge(ctx context.Context, instance *v1alpha1.Clerk
 			message: fmt.Sprintf("the Secret %s/%s holds no usable signing secret: copy it from Clerk's dashboard (whsec_…); "+
 				"until then deliveries are answered with 503%s", r.operatorNamespace, name, describeKeys(unusable))}, nil
 	}
-	if _, err := r.expressions.usernames.of(instance); err != nil {
+	username, err := r.expressions.usernames.of(instance)
+	if err != nil {
 		return verdict{stalled: true, reason: v1alpha1.ReasonUsernameInvalid, //nolint:nilerr // it is the administrator's to mend
 			message: "spec.username does not compile: correct it; until then no grant is added: " + err.Error()}, nil
+	}
+	if needsUsers(instance, username) {
+		return verdict{stalled: true, reason: v1alpha1.ReasonUsersNotMirrored,
+			message: "spec.username reads what only a mirrored user has, and spec.users is None: set spec.users to Members or All, " +
+				"or use user.id or user.username alone; until then no grant is added"}, nil
 	}
 	return verdict{ready: true, reason: v1alpha1.ReasonReady,
 		message: fmt.Sprintf("deliveries to /webhooks/%s are verified%s", instance.Name, describeKeys(unusable))}, nil

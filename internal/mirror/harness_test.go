@@ -100,7 +100,10 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane) error {
 	for to, options := range map[**replica]cache.Options{
 		&first:  {},
 		&second: {},
-		&blind:  {ByObject: map[client.Object]cache.ByObject{&v1alpha1.ClerkOrganization{}: nothing, &v1alpha1.ClerkMember{}: nothing}},
+		&blind: {ByObject: map[client.Object]cache.ByObject{
+			&v1alpha1.ClerkOrganization{}: nothing, &v1alpha1.ClerkMember{}: nothing,
+			&v1alpha1.ClerkUser{}: nothing, &v1alpha1.ClerkRole{}: nothing, &v1alpha1.ClerkPermission{}: nothing,
+		}},
 	} {
 		if *to, err = startReplica(ctx, cp.Config(), scheme, options); err != nil {
 			return err
@@ -128,7 +131,10 @@ func startReplica(ctx context.Context, config *rest.Config, scheme *runtime.Sche
 		return nil, err
 	}
 	go func() { _ = started.Start(ctx) }()
-	for _, object := range []client.Object{&v1alpha1.ClerkOrganization{}, &v1alpha1.ClerkMember{}} {
+	for _, object := range []client.Object{
+		&v1alpha1.ClerkInstance{}, &v1alpha1.ClerkOrganization{}, &v1alpha1.ClerkMember{},
+		&v1alpha1.ClerkUser{}, &v1alpha1.ClerkRole{}, &v1alpha1.ClerkPermission{},
+	} {
 		if _, err := started.GetCache().GetInformer(ctx, object); err != nil {
 			return nil, err
 		}
@@ -192,7 +198,7 @@ func jane(id string, organization *clerk.Organization) *clerk.Membership {
 	return &clerk.Membership{
 		ID: id, Role: "org:member", Permissions: []string{"org:read"}, Organization: *organization,
 		PublicMetadata: json.RawMessage(`{"team":{"name":"` + canary + `"}}`),
-		User: clerk.User{
+		User: clerk.PublicUser{
 			ID: "user_" + id, Identifier: canary + "@example.com", Username: canary, FirstName: canary, LastName: canary, Banned: true,
 		},
 		CreatedAt: at(1000), UpdatedAt: organization.UpdatedAt,
