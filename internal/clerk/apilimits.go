@@ -69,6 +69,9 @@ const (
 	// maxStepsBack is how often one page is asked for again because rows before it went away. Each step goes back further.
 	maxStepsBack = 6
 
-	// maxIdlePages is how many pages in a row may hold nothing new: as many as the longest step back leads over.
-	maxIdlePages = 600
+	// maxBackInAll is how often that may happen in one listing, or the listing would not end while rows go away all the time.
+	maxBackInAll = 100
+
+	// maxListed bounds the rows of one list, and with them the ids that are held in memory: some 100 MB.
+	maxListed = 1_000_000
 )

@@ -177,10 +177,10 @@ func (c *Client) walk(
 		if err := visit(entities); err != nil {
 			return Listing{}, err
 		}
-		if w.idle > maxIdlePages {
-			w.gap = "the list does not end"
+		if len(w.ids) > maxListed {
+			return Listing{}, fmt.Errorf("GET %s: more than %d rows", path, maxListed)
 		}
-		if w.idle > maxIdlePages || w.end >= total || len(answer.Data) == 0 {
+		if w.end >= total || len(answer.Data) <= w.overlap() {
 			return w.listing(total), nil
 		}
 	}
@@ -193,7 +193,7 @@ type walker struct {
 	ids   map[string]struct{}
 	end   int // the offset after the last row read
 	steps int // how often the present page was found not to join
-	idle  int // how many pages in a row held nothing new
+	back  int // how often any page was
 	gap   string
 }
 
@@ -228,8 +228,9 @@ func (w *walker) joins(page []row, offset int) bool {
 		_, known := w.ids[page[0].id]
 		joined = joined || known
 	}
-	if !joined && w.steps < maxStepsBack {
+	if !joined && w.steps < maxStepsBack && w.back < maxBackInAll {
 		w.steps++
+		w.back++
 		return false
 	}
 	if !joined {
@@ -242,7 +243,6 @@ func (w *walker) joins(page []row, offset int) bool {
 // take makes entities of the rows that are new.
 func (w *walker) take(rows []row) Page {
 	var page Page
-	before := len(w.ids)
 	for _, row := range rows {
 		if _, known := w.ids[row.id]; known {
 			continue
@@ -254,10 +254,6 @@ func (w *walker) take(rows []row) Page {
 			continue
 		}
 		page.Entities = append(page.Entities, entity)
-	}
-	w.idle++
-	if len(w.ids) > before {
-		w.idle = 0
 	}
 	return page
 }
