@@ -34,16 +34,40 @@ type ClerkInstanceSpec struct {
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([A-Za-z0-9_]*[A-Za-z0-9])?$`
 	InstanceID string `json:"instanceID,omitempty"`
 
-	// username is the name by which RBAC knows a user: text with expressions in ${…}, which are CEL over `user` (user.id and
-	// user.username). It must be the name that the API server gives to a person who signs in, its prefix included. An
-	// expression that gives no text, or a result that begins with "system:", is refused: such a member is not bound, and its status
-	// says why.
+	// username is the name by which RBAC knows a user: text with expressions in ${…}, which are CEL over `user`: id, username,
+	// primaryEmail, firstName, lastName, externalID and publicMetadata. It must be the name that the API server gives to a person who
+	// signs in, its prefix included. user.primaryEmail is in lower case, and there only when it is verified. All but id and username needs
+	// the user to be mirrored: see users. An expression that gives no text, or a result that begins with "system:", is refused: such a
+	// member is not bound, and its status says why.
 	// +optional
 	// +kubebuilder:default="clerk:${user.id}"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Username string `json:"username,omitempty"`
+
+	// users says which users are mirrored as ClerkUsers: Members (the default), those with a membership; a user who has none, or none any
+	// more, is kept for the retention of tombstones. All: everyone. None: nobody; a ban is then known from events of memberships alone, and
+	// only those ClerkUsers stay that keep a member out, until Clerk lets them in again.
+	// +optional
+	// +kubebuilder:default=Members
+	Users MirroredUsers `json:"users,omitempty"`
 }
+
+// MirroredUsers says which users are mirrored.
+//
+// +kubebuilder:validation:Enum=None;Members;All
+type MirroredUsers string
+
+const (
+	// UsersNone mirrors no user.
+	UsersNone MirroredUsers = "None"
+
+	// UsersMembers mirrors the users who have a membership.
+	UsersMembers MirroredUsers = "Members"
+
+	// UsersAll mirrors every user.
+	UsersAll MirroredUsers = "All"
+)
 
 // ClerkInstanceWebhook says how deliveries are verified.
 type ClerkInstanceWebhook struct {

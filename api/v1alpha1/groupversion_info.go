@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package v1alpha1 is the API of clerk-operator: what Clerk says (ClerkOrganization, ClerkMember), where it is heard
-// (ClerkInstance), and what an organization gets in this cluster (TenantClass).
+// Package v1alpha1 is the API of clerk-operator: what Clerk says (ClerkOrganization, ClerkMember, ClerkUser, ClerkRole, ClerkPermission),
+// where it is heard (ClerkInstance), and what an organization gets in this cluster (TenantClass).
 //
 // +kubebuilder:object:generate=true
 // +kubebuilder:ac:generate=true
@@ -48,6 +48,9 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&ClerkInstance{}, &ClerkInstanceList{},
 		&ClerkOrganization{}, &ClerkOrganizationList{},
 		&ClerkMember{}, &ClerkMemberList{},
+		&ClerkUser{}, &ClerkUserList{},
+		&ClerkRole{}, &ClerkRoleList{},
+		&ClerkPermission{}, &ClerkPermissionList{},
 		&TenantClass{}, &TenantClassList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)

@@ -70,6 +70,12 @@ func changed(data Data) time.Time {
 		return data.UpdatedAt
 	case *Membership:
 		return data.UpdatedAt
+	case *User:
+		return data.UpdatedAt
+	case *Role:
+		return data.UpdatedAt
+	case *Permission:
+		return data.UpdatedAt
 	}
 	return time.Time{}
 }
@@ -81,6 +87,15 @@ var dataDecoders = map[string]func(json.RawMessage) (Data, error){
 	TypeMembershipCreated:   decodeMembership,
 	TypeMembershipUpdated:   decodeMembership,
 	TypeMembershipDeleted:   decodeMembershipDeleted,
+	TypeUserCreated:         decodeUser,
+	TypeUserUpdated:         decodeUser,
+	TypeUserDeleted:         decodeUserDeleted,
+	TypeRoleCreated:         decodeRole,
+	TypeRoleUpdated:         decodeRole,
+	TypeRoleDeleted:         decodeRoleDeleted,
+	TypePermissionCreated:   decodePermission,
+	TypePermissionUpdated:   decodePermission,
+	TypePermissionDeleted:   decodePermissionDeleted,
 }
 
 type envelopeJSON struct {
@@ -156,14 +171,20 @@ type deletedJSON struct {
 }
 
 func decodeOrganizationDeleted(data json.RawMessage) (Data, error) {
+	id, err := decodeDeletedID(data)
+	if err != nil {
+		return nil, err
+	}
+	return &OrganizationDeleted{ID: id}, nil
+}
+
+// decodeDeletedID reads the id of what is deleted. Whatever else is odd about a deletion, it must take access away.
+func decodeDeletedID(data json.RawMessage) (string, error) {
 	var raw deletedJSON
 	if err := unmarshal("data", data, &raw); err != nil {
-		return nil, err
+		return "", err
 	}
-	if err := checkID("data.id", raw.ID); err != nil {
-		return nil, err
-	}
-	return &OrganizationDeleted{ID: raw.ID}, nil
+	return raw.ID, checkID("data.id", raw.ID)
 }
 
 type membershipJSON struct {
@@ -172,12 +193,12 @@ type membershipJSON struct {
 	Permissions    []string         `json:"permissions"`
 	PublicMetadata json.RawMessage  `json:"public_metadata"`
 	Organization   organizationJSON `json:"organization"`
-	User           userJSON         `json:"public_user_data"`
+	User           publicUserJSON   `json:"public_user_data"`
 	CreatedAt      int64            `json:"created_at"`
 	UpdatedAt      int64            `json:"updated_at"`
 }
 
-type userJSON struct {
+type publicUserJSON struct {
 	ID            string `json:"user_id"`
 	Identifier    string `json:"identifier"`
 	Username      string `json:"username"`
@@ -230,17 +251,17 @@ func decodeMembership(data json.RawMessage) (Data, error) {
 	}, nil
 }
 
-func (u *userJSON) user(path string) (User, error) {
+func (u *publicUserJSON) user(path string) (PublicUser, error) {
 	if err := checkID(path+".user_id", u.ID); err != nil {
-		return User{}, err
+		return PublicUser{}, err
 	}
 	if err := checkIdentifier(path+".identifier", u.Identifier); err != nil {
-		return User{}, err
+		return PublicUser{}, err
 	}
 	if err := checkIdentifier(path+".username", u.Username); err != nil {
-		return User{}, err
+		return PublicUser{}, err
 	}
-	return User{
+	return PublicUser{
 		ID:            u.ID,
 		Identifier:    u.Identifier,
 		Username:      u.Username,

@@ -116,7 +116,7 @@ func TestDecodeMembership(t *testing.T) {
 				CreatedAt:             created,
 				UpdatedAt:             updated,
 			},
-			User: User{
+			User: PublicUser{
 				ID:         "user_3HMkjXX428dzh2vLtHUaNce8zNb",
 				Identifier: "ines.okafor@nordlicht-cargo.example",
 				Username:   "ines_okafor",
@@ -228,12 +228,12 @@ func TestDecodeAccepts(t *testing.T) {
 			reason: "a user may have none",
 			body: membershipEvent("created", smallMembership(`{"permissions":null,"public_user_data":
 				{"user_id":"user_1","identifier":null,"banned":true,"deprovisioned":null}}`)),
-			want: &Membership{ID: "orgmem_1", Role: "org:admin", User: User{ID: "user_1", Banned: true}},
+			want: &Membership{ID: "orgmem_1", Role: "org:admin", User: PublicUser{ID: "user_1", Banned: true}},
 		},
 		"old role": {
 			reason: "old instances send admin and basic_member; permissions come in any order, twice too",
 			body:   membershipEvent("created", smallMembership(`{"role":"basic_member","permissions":["org:b:read","org:a:read","org:b:read"]}`)),
-			want:   &Membership{ID: "orgmem_1", Role: "basic_member", Permissions: []string{"org:a:read", "org:b:read"}, User: User{ID: "user_1"}},
+			want:   &Membership{ID: "orgmem_1", Role: "basic_member", Permissions: []string{"org:a:read", "org:b:read"}, User: PublicUser{ID: "user_1"}},
 		},
 		"deleted membership with nothing but its id": {
 			reason: "a deletion must take access away, whatever is missing",

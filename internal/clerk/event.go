@@ -34,15 +34,14 @@ type Event struct {
 	// Time is when it happened, not when it was delivered; of a change that does not say, when the entity last changed. Zero where the
 	// payload says neither.
 	Time time.Time
-	// Data is what it happened to: *Organization, *OrganizationDeleted, *Membership or *MembershipDeleted. Nil for every type
-	// that is not mirrored.
+	// Data is what it happened to, such as *Organization or *OrganizationDeleted. Nil for every type that is not mirrored.
 	Data Data
 }
 
-// Data is what an event is about. The four implementations are in this package; it is sealed so that a type switch over them is
-// complete.
+// Data is what an event is about: an entity as it stands, or its deletion. All implementations are in this package; it is sealed so that
+// a type switch over them is complete.
 type Data interface {
-	// EntityID is Clerk's id of the organization or membership.
+	// EntityID is Clerk's id of the entity.
 	EntityID() string
 	isData()
 }
@@ -78,15 +77,15 @@ type Membership struct {
 	PublicMetadata json.RawMessage
 	// Organization is the whole organization, as it was when the event happened.
 	Organization Organization
-	User         User
+	User         PublicUser
 	// CreatedAt is zero where the payload does not say.
 	CreatedAt time.Time
 	// UpdatedAt orders the states of one membership. Never zero.
 	UpdatedAt time.Time
 }
 
-// User is what a membership tells about its user.
-type User struct {
+// PublicUser is what a membership tells about its user.
+type PublicUser struct {
 	ID string
 	// Identifier is an e-mail address, a user name or a phone number. It is no verified e-mail address.
 	Identifier string
@@ -104,6 +103,86 @@ type MembershipDeleted struct {
 	OrganizationID, UserID string
 }
 
+// User is a user as it stands after it was created or updated. Of what is odd in it, only the id, the time of update and the wrong type of
+// a field keep it from being understood: anything else is cleaned or left out, so that a ban takes effect whatever else is odd.
+type User struct {
+	ID string
+	// PrimaryEmail is the address that the user has chosen as the primary one; its Address is empty where there is none of use.
+	PrimaryEmail EmailAddress
+	// Username and ExternalID are empty where there is none of use.
+	Username, ExternalID string
+	// FirstName and LastName are display text: cleaned and bounded.
+	FirstName, LastName string
+	// Banned and Deprovisioned keep the user out. Locked says that there were too many attempts to sign in.
+	Banned, Locked, Deprovisioned bool
+	// PublicMetadata is compact JSON with sorted keys. Nil when it is absent, null, {}, or of no use.
+	PublicMetadata json.RawMessage
+	// CreatedAt is zero where the payload does not say.
+	CreatedAt time.Time
+	// UpdatedAt orders the states of one user. Never zero.
+	UpdatedAt time.Time
+}
+
+// EmailAddress is an e-mail address of a user.
+type EmailAddress struct {
+	// Address is as Clerk has it, in its own case.
+	Address string
+	// Verified says that the user has shown that it is theirs.
+	Verified bool
+}
+
+// UserDeleted says that a user is gone. Clerk sends no time of its own with it.
+type UserDeleted struct {
+	ID string
+}
+
+// Role is a role of organizations as it stands after it was created or updated.
+type Role struct {
+	ID string
+	// Key is what memberships name the role by, for example "org:admin". It can be changed.
+	Key string
+	// Name and Description are display text: cleaned and bounded, and possibly empty.
+	Name, Description string
+	// Permissions are what the role allows, in the order of their ids, without duplicates.
+	Permissions []RolePermission
+	// CreatedAt is zero where the payload does not say.
+	CreatedAt time.Time
+	// UpdatedAt orders the states of one role. Never zero.
+	UpdatedAt time.Time
+}
+
+// RolePermission is a permission as a role tells of it.
+type RolePermission struct {
+	ID, Key string
+	// UpdatedAt is when the permission itself last changed; zero where the payload does not say.
+	UpdatedAt time.Time
+}
+
+// RoleDeleted says that a role is gone.
+type RoleDeleted struct {
+	ID string
+	// Key is empty where the payload does not say.
+	Key string
+}
+
+// Permission is a permission as it stands after it was created or updated.
+type Permission struct {
+	ID string
+	// Key is its name, for example "org:billing:manage". It can be changed.
+	Key string
+	// Name and Description are display text: cleaned and bounded, and possibly empty.
+	Name, Description string
+	// CreatedAt is zero where the payload does not say.
+	CreatedAt time.Time
+	// UpdatedAt orders the states of one permission. Never zero.
+	UpdatedAt time.Time
+}
+
+// PermissionDeleted says that a permission is gone.
+type PermissionDeleted struct {
+	ID string
+}
+
 // EntityID is the organization's id.
 func (o *Organization) EntityID() string { return o.ID }
 
@@ -116,7 +195,31 @@ func (m *Membership) EntityID() string { return m.ID }
 // EntityID is the membership's id.
 func (m *MembershipDeleted) EntityID() string { return m.ID }
 
+// EntityID is the user's id.
+func (u *User) EntityID() string { return u.ID }
+
+// EntityID is the user's id.
+func (u *UserDeleted) EntityID() string { return u.ID }
+
+// EntityID is the role's id.
+func (r *Role) EntityID() string { return r.ID }
+
+// EntityID is the role's id.
+func (r *RoleDeleted) EntityID() string { return r.ID }
+
+// EntityID is the permission's id.
+func (p *Permission) EntityID() string { return p.ID }
+
+// EntityID is the permission's id.
+func (p *PermissionDeleted) EntityID() string { return p.ID }
+
 func (*Organization) isData()        {}
 func (*OrganizationDeleted) isData() {}
 func (*Membership) isData()          {}
 func (*MembershipDeleted) isData()   {}
+func (*User) isData()                {}
+func (*UserDeleted) isData()         {}
+func (*Role) isData()                {}
+func (*RoleDeleted) isData()         {}
+func (*Permission) isData()          {}
+func (*PermissionDeleted) isData()   {}

@@ -29,6 +29,15 @@ const (
 	TypeMembershipCreated   = "organizationMembership.created"
 	TypeMembershipUpdated   = "organizationMembership.updated"
 	TypeMembershipDeleted   = "organizationMembership.deleted"
+	TypeUserCreated         = "user.created"
+	TypeUserUpdated         = "user.updated"
+	TypeUserDeleted         = "user.deleted"
+	TypeRoleCreated         = "role.created"
+	TypeRoleUpdated         = "role.updated"
+	TypeRoleDeleted         = "role.deleted"
+	TypePermissionCreated   = "permission.created"
+	TypePermissionUpdated   = "permission.updated"
+	TypePermissionDeleted   = "permission.deleted"
 )
 
 // OtherType is the label of every type that is not known by name.
@@ -54,12 +63,12 @@ var knownTypes = map[string]struct{}{
 	TypeMembershipUpdated:              {},
 	"paymentAttempt.created":           {},
 	"paymentAttempt.updated":           {},
-	"permission.created":               {},
-	"permission.deleted":               {},
-	"permission.updated":               {},
-	"role.created":                     {},
-	"role.deleted":                     {},
-	"role.updated":                     {},
+	TypePermissionCreated:              {},
+	TypePermissionDeleted:              {},
+	TypePermissionUpdated:              {},
+	TypeRoleCreated:                    {},
+	TypeRoleDeleted:                    {},
+	TypeRoleUpdated:                    {},
 	"session.created":                  {},
 	"session.ended":                    {},
 	"session.pending":                  {},
@@ -79,9 +88,9 @@ var knownTypes = map[string]struct{}{
 	"subscriptionItem.pastDue":         {},
 	"subscriptionItem.upcoming":        {},
 	"subscriptionItem.updated":         {},
-	"user.created":                     {},
-	"user.deleted":                     {},
-	"user.updated":                     {},
+	TypeUserCreated:                    {},
+	TypeUserDeleted:                    {},
+	TypeUserUpdated:                    {},
 	"waitlistEntry.created":            {},
 	"waitlistEntry.updated":            {},
 }

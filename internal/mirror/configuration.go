@@ -72,7 +72,7 @@ func sorted(keys []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(keys)))
 }
 
-func memberUser(u clerk.User) v1alpha1.ClerkMemberUser {
+func memberUser(u clerk.PublicUser) v1alpha1.ClerkMemberUser {
 	return v1alpha1.ClerkMemberUser{
 		Identifier:    u.Identifier,
 		Username:      u.Username,

@@ -92,7 +92,7 @@ func restored(t *testing.T) *clerk.Membership {
 	membership := &clerk.Membership{
 		ID: newID("orgmem"), Role: "org:member", Permissions: []string{"org:posts:write"}, UpdatedAt: then,
 		Organization: clerk.Organization{ID: newID("org"), UpdatedAt: then},
-		User:         clerk.User{ID: newID("user"), Identifier: canary, Banned: true},
+		User:         clerk.PublicUser{ID: newID("user"), Identifier: canary, Banned: true},
 	}
 	member := &v1alpha1.ClerkMember{Spec: v1alpha1.ClerkMemberSpec{
 		Instance: "prod", ID: membership.ID, OrganizationID: membership.Organization.ID, UserID: membership.User.ID, Role: membership.Role,

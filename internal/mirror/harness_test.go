@@ -192,7 +192,7 @@ func jane(id string, organization *clerk.Organization) *clerk.Membership {
 	return &clerk.Membership{
 		ID: id, Role: "org:member", Permissions: []string{"org:read"}, Organization: *organization,
 		PublicMetadata: json.RawMessage(`{"team":{"name":"` + canary + `"}}`),
-		User: clerk.User{
+		User: clerk.PublicUser{
 			ID: "user_" + id, Identifier: canary + "@example.com", Username: canary, FirstName: canary, LastName: canary, Banned: true,
 		},
 		CreatedAt: at(1000), UpdatedAt: organization.UpdatedAt,

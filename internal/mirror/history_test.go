@@ -95,7 +95,7 @@ func drawHistory(rt *rapid.T) []*clerk.Event {
 	organization := clerk.Organization{ID: newID("org"), CreatedAt: at(1000)}
 	members := make([]*clerk.Membership, rapid.IntRange(1, 3).Draw(rt, "members"))
 	for i := range members {
-		members[i] = &clerk.Membership{ID: newID("orgmem"), User: clerk.User{ID: newID("user")}, CreatedAt: at(1000)}
+		members[i] = &clerk.Membership{ID: newID("orgmem"), User: clerk.PublicUser{ID: newID("user")}, CreatedAt: at(1000)}
 	}
 	ended := map[string]bool{}
 	change := func(minutesAgo int) {

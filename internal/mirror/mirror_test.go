@@ -106,7 +106,7 @@ func TestAMemberIsMirroredAsClerkSaysItIs(t *testing.T) {
 	isEqual(t, "labels", map[string]string{v1alpha1.OrganizationIDLabel: organization.ID, v1alpha1.UserIDLabel: "user_" + id}, got.Labels)
 
 	first.apply(t, happened(5, &clerk.Membership{
-		ID: id, Role: "org:admin", Organization: *organization, User: clerk.User{ID: "user_" + id}, UpdatedAt: at(5),
+		ID: id, Role: "org:admin", Organization: *organization, User: clerk.PublicUser{ID: "user_" + id}, UpdatedAt: at(5),
 	}), mirror.Applied)
 	isEqual(t, "what an update leaves out is gone", v1alpha1.ClerkMemberSpec{
 		Instance: "default", ID: id, OrganizationID: organization.ID, UserID: "user_" + id, Role: "org:admin",

@@ -49,7 +49,7 @@ func TestEventsAreUnderstood(t *testing.T) {
 	}
 	wantMembership := clerk.Membership{
 		ID: membership.ID, Role: "org:admin", Permissions: []string{"org:cargo:load"}, Organization: wantOrganization,
-		User:      clerk.User{ID: membership.User.ID, Identifier: "jane@acme.example", FirstName: "Jane", Banned: true},
+		User:      clerk.PublicUser{ID: membership.User.ID, Identifier: "jane@acme.example", FirstName: "Jane", Banned: true},
 		CreatedAt: updated, UpdatedAt: updated,
 	}
 	deletedAt := updated.Add(time.Hour)

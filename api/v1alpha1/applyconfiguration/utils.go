@@ -54,14 +54,38 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ClerkOrganizationSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClerkOrganizationStatus"):
 		return &apiv1alpha1.ClerkOrganizationStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkPermission"):
+		return &apiv1alpha1.ClerkPermissionApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkPermissionSpec"):
+		return &apiv1alpha1.ClerkPermissionSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkPermissionStatus"):
+		return &apiv1alpha1.ClerkPermissionStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkRole"):
+		return &apiv1alpha1.ClerkRoleApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkRoleSpec"):
+		return &apiv1alpha1.ClerkRoleSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkRoleStatus"):
+		return &apiv1alpha1.ClerkRoleStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkUser"):
+		return &apiv1alpha1.ClerkUserApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkUserEmail"):
+		return &apiv1alpha1.ClerkUserEmailApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkUserSpec"):
+		return &apiv1alpha1.ClerkUserSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkUserStatus"):
+		return &apiv1alpha1.ClerkUserStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DeletionRule"):
 		return &apiv1alpha1.DeletionRuleApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("FormerRoleKey"):
+		return &apiv1alpha1.FormerRoleKeyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LastEvent"):
 		return &apiv1alpha1.LastEventApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MemberBinding"):
 		return &apiv1alpha1.MemberBindingApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("OrganizationNamespace"):
 		return &apiv1alpha1.OrganizationNamespaceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RolePermission"):
+		return &apiv1alpha1.RolePermissionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretReference"):
 		return &apiv1alpha1.SecretReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TenantClass"):

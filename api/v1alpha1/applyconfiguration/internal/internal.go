@@ -67,6 +67,10 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: clerk:${user.id}
+    - name: users
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.MirroredUsers
+      default: Members
     - name: webhook
       type:
         namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkInstanceWebhook
@@ -289,6 +293,225 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkPermission
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkPermissionSpec
+    - name: status
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkPermissionStatus
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkPermissionSpec
+  map:
+    fields:
+    - name: createdAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: deletedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: description
+      type:
+        scalar: string
+    - name: id
+      type:
+        scalar: string
+    - name: instance
+      type:
+        scalar: string
+    - name: key
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: updatedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkPermissionStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkRole
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkRoleSpec
+    - name: status
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkRoleStatus
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkRoleSpec
+  map:
+    fields:
+    - name: createdAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: deletedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: description
+      type:
+        scalar: string
+    - name: formerKeys
+      type:
+        list:
+          elementType:
+            namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.FormerRoleKey
+          elementRelationship: associative
+          keys:
+          - key
+    - name: id
+      type:
+        scalar: string
+    - name: instance
+      type:
+        scalar: string
+    - name: key
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: permissions
+      type:
+        list:
+          elementType:
+            namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.RolePermission
+          elementRelationship: associative
+          keys:
+          - id
+    - name: updatedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkRoleStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkUser
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkUserSpec
+    - name: status
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkUserStatus
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkUserEmail
+  map:
+    fields:
+    - name: address
+      type:
+        scalar: string
+    - name: verified
+      type:
+        scalar: boolean
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkUserSpec
+  map:
+    fields:
+    - name: banned
+      type:
+        scalar: boolean
+    - name: createdAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: deletedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: deprovisioned
+      type:
+        scalar: boolean
+    - name: externalID
+      type:
+        scalar: string
+    - name: firstName
+      type:
+        scalar: string
+    - name: id
+      type:
+        scalar: string
+    - name: instance
+      type:
+        scalar: string
+    - name: lastName
+      type:
+        scalar: string
+    - name: locked
+      type:
+        scalar: boolean
+    - name: primaryEmail
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkUserEmail
+    - name: publicMetadata
+      type:
+        scalar: untyped
+        list:
+          elementType:
+            namedType: __untyped_atomic_
+          elementRelationship: atomic
+        map:
+          elementType:
+            namedType: __untyped_deduced_
+          elementRelationship: separable
+    - name: updatedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: username
+      type:
+        scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkUserStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.DeletionPolicy
   scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.DeletionRule
@@ -302,6 +525,15 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.DeletionPolicy
       default: Retain
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.FormerRoleKey
+  map:
+    fields:
+    - name: key
+      type:
+        scalar: string
+    - name: until
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.LastEvent
   map:
     fields:
@@ -323,6 +555,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: namespace
       type:
         scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.MirroredUsers
+  scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.NamespaceState
   scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.OrganizationNamespace
@@ -337,6 +571,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: state
       type:
         namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.NamespaceState
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.RolePermission
+  map:
+    fields:
+    - name: id
+      type:
+        scalar: string
+    - name: key
+      type:
+        scalar: string
+    - name: updatedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SecretReference
   map:
     fields:

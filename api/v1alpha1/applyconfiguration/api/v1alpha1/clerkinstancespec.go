@@ -18,6 +18,10 @@ limitations under the License.
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "github.com/clerk-operator/clerk-operator/api/v1alpha1"
+)
+
 // ClerkInstanceSpecApplyConfiguration represents a declarative configuration of the ClerkInstanceSpec type for use
 // with apply.
 //
@@ -28,11 +32,16 @@ type ClerkInstanceSpecApplyConfiguration struct {
 	// instanceID is Clerk's id of the environment (ins_…), to be found in every event. When it is set, events of any other
 	// environment are refused with 403, also when they are well signed. When it is empty, any is accepted.
 	InstanceID *string `json:"instanceID,omitempty"`
-	// username is the name by which RBAC knows a user: text with expressions in ${…}, which are CEL over `user` (user.id and
-	// user.username). It must be the name that the API server gives to a person who signs in, its prefix included. An
-	// expression that gives no text, or a result that begins with "system:", is refused: such a member is not bound, and its status
-	// says why.
+	// username is the name by which RBAC knows a user: text with expressions in ${…}, which are CEL over `user`: id, username,
+	// primaryEmail, firstName, lastName, externalID and publicMetadata. It must be the name that the API server gives to a person who
+	// signs in, its prefix included. user.primaryEmail is in lower case, and there only when it is verified. All but id and username needs
+	// the user to be mirrored: see users. An expression that gives no text, or a result that begins with "system:", is refused: such a
+	// member is not bound, and its status says why.
 	Username *string `json:"username,omitempty"`
+	// users says which users are mirrored as ClerkUsers: Members (the default), those with a membership; a user who has none, or none any
+	// more, is kept for the retention of tombstones. All: everyone. None: nobody; a ban is then known from events of memberships alone, and
+	// only those ClerkUsers stay that keep a member out, until Clerk lets them in again.
+	Users *apiv1alpha1.MirroredUsers `json:"users,omitempty"`
 }
 
 // ClerkInstanceSpecApplyConfiguration constructs a declarative configuration of the ClerkInstanceSpec type for use with
@@ -62,5 +71,13 @@ func (b *ClerkInstanceSpecApplyConfiguration) WithInstanceID(value string) *Cler
 // If called multiple times, the Username field is set to the value of the last call.
 func (b *ClerkInstanceSpecApplyConfiguration) WithUsername(value string) *ClerkInstanceSpecApplyConfiguration {
 	b.Username = &value
+	return b
+}
+
+// WithUsers sets the Users field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Users field is set to the value of the last call.
+func (b *ClerkInstanceSpecApplyConfiguration) WithUsers(value apiv1alpha1.MirroredUsers) *ClerkInstanceSpecApplyConfiguration {
+	b.Users = &value
 	return b
 }
