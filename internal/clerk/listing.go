@@ -19,9 +19,11 @@ package clerk
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -76,6 +78,98 @@ func (c *Client) Organizations(ctx context.Context, visit func(Page) error) (Lis
 // Memberships lists every membership of every organization. What visit returns ends the listing.
 func (c *Client) Memberships(ctx context.Context, visit func(Page) error) (Listing, error) {
 	return c.walk(ctx, "/organization_memberships", decodeMembership, visit)
+}
+
+// Roles lists every role. What visit returns ends the listing.
+func (c *Client) Roles(ctx context.Context, visit func(Page) error) (Listing, error) {
+	return c.walk(ctx, "/organization_roles", decodeRole, visit)
+}
+
+// Permissions lists every permission. What visit returns ends the listing.
+func (c *Client) Permissions(ctx context.Context, visit func(Page) error) (Listing, error) {
+	return c.walk(ctx, "/organization_permissions", decodePermission, visit)
+}
+
+// Users lists every user. What visit returns ends the listing. It goes by a cursor, which no deletion moves.
+func (c *Client) Users(ctx context.Context, visit func(Page) error) (Listing, error) {
+	w := walker{ids: map[string]struct{}{}, decode: decodeUser}
+	for last := ""; ; {
+		query := url.Values{"order_by": {"+created_at"}, "limit": {strconv.Itoa(c.options.PageSize)}}
+		if last != "" {
+			query.Set("starting_after", last)
+		}
+		rows, page, err := c.userPage(ctx, &w, query)
+		if err != nil {
+			return Listing{}, err
+		}
+		if err := visit(page); err != nil {
+			return Listing{}, err
+		}
+		if len(rows) < c.options.PageSize {
+			break
+		}
+		if last = rows[len(rows)-1].id; len(page.Entities)+len(page.Unreadable) == 0 || len(w.ids) > maxListed {
+			return Listing{}, errors.New("GET /users: the list does not end")
+		}
+	}
+	// The list itself does not say how many there are.
+	var count struct {
+		Total *int `json:"total_count"`
+	}
+	if err := c.get(ctx, "/users/count", nil, &count); err != nil {
+		return Listing{}, err
+	}
+	if count.Total == nil {
+		return Listing{}, errors.New("GET /users/count: the answer is no count")
+	}
+	return w.listing(*count.Total), nil
+}
+
+// UsersByID lists those of the users with these ids that exist. What visit returns ends the listing.
+func (c *Client) UsersByID(ctx context.Context, ids []string, visit func(Page) error) (Listing, error) {
+	w := walker{ids: map[string]struct{}{}, decode: decodeUser}
+	for some := range slices.Chunk(ids, maxFilterIDs) {
+		query := url.Values{"order_by": {"+created_at"}, "limit": {strconv.Itoa(maxFilterIDs)}, "user_id": some}
+		_, page, err := c.userPage(ctx, &w, query)
+		if err != nil {
+			return Listing{}, err
+		}
+		page.Total = len(ids)
+		if err := visit(page); err != nil {
+			return Listing{}, err
+		}
+	}
+	return w.listing(0), nil
+}
+
+func (c *Client) userPage(ctx context.Context, w *walker, query url.Values) ([]row, Page, error) {
+	asked := time.Now()
+	var answer []json.RawMessage
+	if err := c.get(ctx, "/users", query, &answer); err != nil {
+		return nil, Page{}, err
+	}
+	if answer == nil {
+		return nil, Page{}, errors.New("GET /users: the answer is no page of a list")
+	}
+	rows := w.read(answer)
+	page := w.take(rows)
+	page.Asked, page.Listed, page.Total = asked, len(w.ids), len(w.ids)
+	return rows, page, nil
+}
+
+// HasUser tells whether a user exists. Only Clerk's own word makes it false.
+func (c *Client) HasUser(ctx context.Context, id string) (bool, error) {
+	return c.has(ctx, "/users/"+url.PathEscape(id), id)
+}
+
+// HasRole tells whether a role exists. Only Clerk's own word makes it false.
+func (c *Client) HasRole(ctx context.Context, id string) (bool, error) {
+	return c.has(ctx, "/organization_roles/"+url.PathEscape(id), id)
+}
+
+// HasPermission tells whether a permission exists. Only Clerk's own word makes it false.
+func (c *Client) HasPermission(ctx context.Context, id string) (bool, error) {
+	return c.has(ctx, "/organization_permissions/"+url.PathEscape(id), id)
 }
 
 // HasOrganization tells whether an organization exists. Only Clerk's own word makes it false.
