@@ -53,8 +53,7 @@ type ClerkRoleSpec struct {
 
 	// formerKeys are the keys that the role had before. Members who still carry one of them hold this role.
 	// +optional
-	// +listType=map
-	// +listMapKey=key
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	FormerKeys []FormerRoleKey `json:"formerKeys,omitempty"`
 
@@ -72,8 +71,7 @@ type ClerkRoleSpec struct {
 
 	// permissions are what the role allows. They are what every member with the role has, whatever their membership says.
 	// +optional
-	// +listType=map
-	// +listMapKey=id
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1000
 	Permissions []RolePermission `json:"permissions,omitempty"`
 

@@ -49,6 +49,15 @@ func TestEveryKnownTypeHasAnExampleThatDecodes(t *testing.T) {
 		TypeMembershipCreated:   &Membership{},
 		TypeMembershipUpdated:   &Membership{},
 		TypeMembershipDeleted:   &MembershipDeleted{},
+		TypeUserCreated:         &User{},
+		TypeUserUpdated:         &User{},
+		TypeUserDeleted:         &UserDeleted{},
+		TypeRoleCreated:         &Role{},
+		TypeRoleUpdated:         &Role{},
+		TypeRoleDeleted:         &RoleDeleted{},
+		TypePermissionCreated:   &Permission{},
+		TypePermissionUpdated:   &Permission{},
+		TypePermissionDeleted:   &PermissionDeleted{},
 	}
 	for _, eventType := range Types() {
 		t.Run(eventType, func(t *testing.T) {
@@ -276,7 +285,7 @@ func TestDecodeAccepts(t *testing.T) {
 		},
 		"type of no interest without data": {
 			reason: "only what is mirrored is looked at",
-			body:   `{"type":"user.created","timestamp":-5}`,
+			body:   `{"type":"session.created","timestamp":-5}`,
 			want:   nil,
 		},
 	}
@@ -453,6 +462,12 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(organizationEvent(`{"id":"org_1","name":"a\u0000\ud800","public_metadata":{"a":1e308,"\ufeff":-0.0},
 		"updated_at":1773480660123}`)))
 	f.Add([]byte(membershipEvent("deleted", `{"id":"orgmem_1","organization":7}`)))
+	for name := range userCases() {
+		f.Add([]byte(userCases()[name].body))
+	}
+	for name := range roleCases() {
+		f.Add([]byte(roleCases()[name].body))
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		event, err := Decode(body)
 		if err != nil {
@@ -473,6 +488,14 @@ func checkPromises(t *testing.T, event *Event) {
 	switch data := event.Data.(type) {
 	case *Organization:
 		checkOrganization(t, *data)
+	case *User:
+		checkUser(t, data)
+	case *Role:
+		checkRole(t, data)
+	case *Permission:
+		if data.Key == "" || data.UpdatedAt.IsZero() {
+			t.Errorf("permission %+v lacks its key or its time", data)
+		}
 	case *Membership:
 		checkOrganization(t, data.Organization)
 		if data.Role == "" || checkID("user", data.User.ID) != nil || data.UpdatedAt.IsZero() {
@@ -502,7 +525,9 @@ func checkOrganization(t *testing.T, organization Organization) {
 }
 
 func BenchmarkDecode(b *testing.B) {
-	types := []string{TypeOrganizationUpdated, TypeMembershipUpdated, TypeMembershipDeleted, "session.created", "email.created"}
+	types := []string{
+		TypeOrganizationUpdated, TypeMembershipUpdated, TypeMembershipDeleted, TypeUserUpdated, TypeRoleUpdated, "session.created", "email.created",
+	}
 	for _, eventType := range types {
 		body := readEvent(b, eventType)
 		b.Run(eventType, func(b *testing.B) {

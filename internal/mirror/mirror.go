@@ -23,11 +23,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -68,13 +67,25 @@ func New(options Options) *Mirror {
 func (m *Mirror) Apply(ctx context.Context, instance string, event *clerk.Event) (Outcome, error) {
 	switch data := event.Data.(type) {
 	case *clerk.Organization:
-		return m.organization(ctx, organizationSpec(instance, data), event.Time)
+		return put(ctx, m, organizations, organizationSpec(instance, data), event.Time)
 	case *clerk.OrganizationDeleted:
-		return m.organization(ctx, organizationTombstone(instance, data, event.Time), event.Time)
+		return put(ctx, m, organizations, organizationTombstone(instance, data, event.Time), event.Time)
 	case *clerk.Membership:
 		return m.membership(ctx, instance, data, event.Time)
 	case *clerk.MembershipDeleted:
-		return m.member(ctx, memberTombstone(instance, data, event.Time), event.Time)
+		return put(ctx, m, members, memberTombstone(instance, data, event.Time), event.Time)
+	case *clerk.User:
+		return m.user(ctx, userSpec(instance, data), event.Time)
+	case *clerk.UserDeleted:
+		return m.user(ctx, userTombstone(instance, data, event.Time), event.Time)
+	case *clerk.Role:
+		return put(ctx, m, roles, roleSpec(instance, data), event.Time)
+	case *clerk.RoleDeleted:
+		return put(ctx, m, roles, roleTombstone(instance, data, event.Time), event.Time)
+	case *clerk.Permission:
+		return put(ctx, m, permissions, permissionSpec(instance, data), event.Time)
+	case *clerk.PermissionDeleted:
+		return put(ctx, m, permissions, permissionTombstone(instance, data, event.Time), event.Time)
 	default:
 		return Ignored, nil
 	}
@@ -84,100 +95,130 @@ func (m *Mirror) Apply(ctx context.Context, instance string, event *clerk.Event)
 // order in which Clerk's events for the two arrive does not matter.
 func (m *Mirror) membership(ctx context.Context, instance string, data *clerk.Membership, at time.Time) (Outcome, error) {
 	organization := organizationSpec(instance, &data.Organization)
-	known, err := m.knownOrganization(ctx, organization)
+	known, err := known(ctx, m, organizations, organization)
 	if err != nil {
 		return "", err
 	}
-	if known == nil || progress(known.Spec.UpdatedAt, known.Spec.DeletedAt, organization.UpdatedAt, nil) == newer {
-		if _, err := m.organization(ctx, organization, at); err != nil {
+	if known == nil || progress(organizations.stateOf(&known.Spec), organizations.stateOf(&organization)) == newer {
+		if _, err := put(ctx, m, organizations, organization, at); err != nil {
 			return "", err
 		}
 	}
-	return m.member(ctx, memberSpec(instance, data), at)
+	return put(ctx, m, members, memberSpec(instance, data), at)
 }
 
-func (m *Mirror) organization(ctx context.Context, want v1alpha1.ClerkOrganizationSpec, at time.Time) (Outcome, error) {
-	known, err := m.knownOrganization(ctx, want)
-	if err != nil {
+// user applies a user as far as the ClerkInstance wants users mirrored. Where it wants none, those who are mirrored already are brought up
+// to date, without anything personal: they are there because they keep somebody out.
+func (m *Mirror) user(ctx context.Context, want v1alpha1.ClerkUserSpec, at time.Time) (Outcome, error) {
+	var instance v1alpha1.ClerkInstance
+	if _, err := read(ctx, m.Client, want.Instance, &instance); err != nil {
 		return "", err
 	}
-	if known != nil {
-		switch progress(known.Spec.UpdatedAt, known.Spec.DeletedAt, want.UpdatedAt, want.DeletedAt) {
-		case older:
-			return Stale, nil
-		case same:
-			if sameOrganization(known, want) {
-				return Duplicate, nil
-			}
-		}
-	}
-	stored := &v1alpha1.ClerkOrganization{}
-	return m.put(ctx, at, entity{
-		name:          v1alpha1.ObjectName(want.ID),
-		empty:         func() client.Object { return &v1alpha1.ClerkOrganization{} },
-		stored:        stored,
-		configuration: func(uid *types.UID) runtime.ApplyConfiguration { return organizationConfiguration(want, uid) },
-		spec:          want,
-		isExact:       func() bool { return isExactOrganization(stored.Spec, want) },
-	})
-}
-
-func (m *Mirror) member(ctx context.Context, want v1alpha1.ClerkMemberSpec, at time.Time) (Outcome, error) {
-	known, err := m.knownMember(ctx, want)
-	if err != nil {
-		return "", err
-	}
-	if known != nil {
-		switch progress(known.Spec.UpdatedAt, known.Spec.DeletedAt, want.UpdatedAt, want.DeletedAt) {
-		case older:
-			return Stale, nil
-		case same:
-			if sameMember(known, want) {
-				return Duplicate, nil
-			}
-		}
-		if want.DeletedAt != nil {
-			want = keepIDs(want, known.Spec)
-		}
-	}
-	stored := &v1alpha1.ClerkMember{}
-	return m.put(ctx, at, entity{
-		name:          v1alpha1.ObjectName(want.ID),
-		empty:         func() client.Object { return &v1alpha1.ClerkMember{} },
-		stored:        stored,
-		configuration: func(uid *types.UID) runtime.ApplyConfiguration { return memberConfiguration(want, uid) },
-		spec:          want,
-		isExact:       func() bool { return isExactMember(stored.Spec, want) },
-	})
-}
-
-// entity is an object to be put into the API server.
-type entity struct {
-	name          string
-	empty         func() client.Object
-	configuration func(uid *types.UID) runtime.ApplyConfiguration
-	spec          any
-
-	// stored receives what the API server holds; isExact tells whether that is the spec that is wanted and nothing more.
-	stored  client.Object
-	isExact func() bool
-}
-
-// put applies an entity. An event from beyond the retention may only change what exists, since the tombstone that would refuse
-// it may be gone: the apply then carries the object's uid, which makes the API server refuse to create it.
-func (m *Mirror) put(ctx context.Context, at time.Time, e entity) (Outcome, error) {
-	var uid *types.UID
-	if m.Now().Sub(at) > m.TombstoneRetention {
-		live := e.empty()
-		err := m.Live.Get(ctx, types.NamespacedName{Name: e.name}, live)
-		if apierrors.IsNotFound(err) {
-			return Expired, nil
-		}
+	if instance.Spec.Users != v1alpha1.UsersNone {
+		mayCreate, err := m.keepsOut(ctx, want, at)
 		if err != nil {
-			return "", fmt.Errorf("look for %s: %w", e.name, err)
+			return "", err
 		}
-		uid = new(live.GetUID())
+		if mayCreate {
+			at = m.Now()
+		}
+		return put(ctx, m, users, want, at)
 	}
+	known, err := known(ctx, m, users, want)
+	if err != nil {
+		return "", err
+	}
+	if known == nil {
+		return Ignored, nil
+	}
+	return put(ctx, m, users, impersonal(want), at)
+}
+
+// keepsOut tells whether an event from beyond the retention says that somebody who is a member is to be kept out. Such an event may
+// create all the same: it gives nobody access, and what it says is not known.
+func (m *Mirror) keepsOut(ctx context.Context, want v1alpha1.ClerkUserSpec, at time.Time) (bool, error) {
+	if m.Now().Sub(at) <= m.TombstoneRetention || want.DeletedAt == nil && want.Banned == nil && want.Deprovisioned == nil {
+		return false, nil
+	}
+	var list v1alpha1.ClerkMemberList
+	err := m.Client.List(ctx, &list, client.MatchingLabels{v1alpha1.UserIDLabel: want.ID})
+	if err != nil {
+		return false, fmt.Errorf("list the memberships of %s in the cache: %w", want.ID, err)
+	}
+	return slices.ContainsFunc(list.Items, func(member v1alpha1.ClerkMember) bool {
+		return member.Spec.DeletedAt == nil && member.Spec.Instance == want.Instance
+	}), nil
+}
+
+// put applies what is wanted of an entity, unless the cache knows it to be so already, or to be newer.
+func put[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, at time.Time) (Outcome, error) {
+	known, err := known(ctx, m, k, want)
+	if err != nil {
+		return "", err
+	}
+	if known != nil {
+		switch progress(k.stateOf(k.specOf(known)), k.stateOf(&want)) {
+		case older:
+			return Stale, nil
+		case same:
+			if k.isSame(known, want) {
+				return Duplicate, nil
+			}
+		}
+	}
+	uid, exists, err := horizon(ctx, m, k, want, at)
+	if err != nil {
+		return "", err
+	}
+	if !exists {
+		return Expired, nil
+	}
+	return settle(ctx, m, k, want, known, uid)
+}
+
+// horizon holds an event from beyond the retention to what exists, since the tombstone that would refuse it may be gone: the apply then
+// carries the object's uid, which makes the API server refuse to create it.
+func horizon[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, at time.Time) (uid *types.UID, exists bool, err error) {
+	if m.Now().Sub(at) <= m.TombstoneRetention {
+		return nil, true, nil
+	}
+	name := k.nameOf(&want)
+	live := k.empty()
+	err = m.Live.Get(ctx, types.NamespacedName{Name: name}, live)
+	if apierrors.IsNotFound(err) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("look for %s: %w", name, err)
+	}
+	return new(live.GetUID()), true, nil
+}
+
+// maxReads bounds how often what is known is read again for one event: it is once, unless somebody else writes at the same moment.
+const maxReads = 5
+
+// settle applies what is wanted. Where that depends on what was before, and the cache did not know it, that is read from the API server.
+func settle[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, known *O, uid *types.UID) (Outcome, error) {
+	name := k.nameOf(&want)
+	outcome, err := m.put(ctx, k.entity(want, known), uid)
+	for range maxReads {
+		if !errors.Is(err, errUnknownHistory) {
+			break
+		}
+		live := k.empty()
+		if err := m.Live.Get(ctx, types.NamespacedName{Name: name}, live); err != nil {
+			return "", fmt.Errorf("read %s: %w", name, err)
+		}
+		outcome, err = m.put(ctx, k.entity(want, any(live).(*O)), uid)
+	}
+	if err != nil {
+		return "", fmt.Errorf("apply %s: %w", name, err)
+	}
+	return outcome, nil
+}
+
+// put applies an entity.
+func (m *Mirror) put(ctx context.Context, e entity, uid *types.UID) (Outcome, error) {
 	outcome, err := m.apply(ctx, e, uid)
 	if _, rejected := errors.AsType[*RejectedError](err); rejected || outcome == Applied && !e.isExact() {
 		replaced := outcome
@@ -189,10 +230,7 @@ func (m *Mirror) put(ctx context.Context, at time.Time, e entity) (Outcome, erro
 			outcome, err = replaced, replaceErr
 		}
 	}
-	if err != nil {
-		return "", fmt.Errorf("apply %s: %w", e.name, err)
-	}
-	return outcome, nil
+	return outcome, err
 }
 
 func (m *Mirror) apply(ctx context.Context, e entity, uid *types.UID) (Outcome, error) {
@@ -225,39 +263,28 @@ func (m *Mirror) replace(ctx context.Context, e entity, uid *types.UID) (Outcome
 	return m.apply(ctx, e, uid) // for the labels, and to own the fields again
 }
 
-// knownOrganization is what the cache holds of an organization; nil if nothing. News from another ClerkInstance than the
-// organization's is refused, also where it would change nothing: its secret gives no say over the organization and its members.
-func (m *Mirror) knownOrganization(ctx context.Context, want v1alpha1.ClerkOrganizationSpec) (*v1alpha1.ClerkOrganization, error) {
-	known, err := cached[v1alpha1.ClerkOrganization](ctx, m.Client, want.ID)
-	if err != nil || known == nil {
+// known is what the cache holds of an entity; nil if nothing. News from another ClerkInstance than the entity's is refused, also where it
+// would change nothing: its secret gives no say over the organization and its members.
+func known[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S) (*O, error) {
+	object := k.empty()
+	found, err := read(ctx, m.Client, k.nameOf(&want), object)
+	if err != nil || !found {
 		return nil, err
 	}
-	return known, identity{known.Spec.Instance, known.Spec.ID}.check(identity{want.Instance, want.ID})
+	known := any(object).(*O)
+	return known, k.stateOf(k.specOf(known)).check(k.stateOf(&want).identity)
 }
 
-// knownMember is knownOrganization for a member.
-func (m *Mirror) knownMember(ctx context.Context, want v1alpha1.ClerkMemberSpec) (*v1alpha1.ClerkMember, error) {
-	known, err := cached[v1alpha1.ClerkMember](ctx, m.Client, want.ID)
-	if err != nil || known == nil {
-		return nil, err
-	}
-	return known, identity{known.Spec.Instance, known.Spec.ID}.check(identity{want.Instance, want.ID})
-}
-
-// cached returns what the cache holds for a Clerk id; nil if nothing.
-func cached[T any, P interface {
-	*T
-	client.Object
-}](ctx context.Context, reader client.Reader, id string) (*T, error) {
-	object := P(new(T))
-	err := reader.Get(ctx, types.NamespacedName{Name: v1alpha1.ObjectName(id)}, object)
+// read reads an object from the cache, and tells whether it is there.
+func read(ctx context.Context, reader client.Reader, name string, object client.Object) (bool, error) {
+	err := reader.Get(ctx, types.NamespacedName{Name: name}, object)
 	if apierrors.IsNotFound(err) {
-		return nil, nil //nolint:nilnil // nothing is an answer
+		return false, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s from the cache: %w", v1alpha1.ObjectName(id), err)
+		return false, fmt.Errorf("read %s from the cache: %w", name, err)
 	}
-	return (*T)(object), nil
+	return true, nil
 }
 
 // age says how news relates to what is known.
@@ -270,17 +297,17 @@ const (
 )
 
 // progress compares the times of what is wanted with those known. Deletion is final and wins over any time of update.
-func progress(knownUpdate, knownDeletion, wantUpdate, wantDeletion *metav1.MicroTime) age {
+func progress(known, want state) age {
 	switch {
-	case knownDeletion != nil && wantDeletion != nil:
+	case known.deletedAt != nil && want.deletedAt != nil:
 		return same
-	case knownDeletion != nil:
+	case known.deletedAt != nil:
 		return older
-	case wantDeletion != nil || knownUpdate == nil:
+	case want.deletedAt != nil || known.updatedAt == nil:
 		return newer
-	case wantUpdate.Before(knownUpdate):
+	case want.updatedAt.Before(known.updatedAt):
 		return older
-	case wantUpdate.Equal(knownUpdate):
+	case want.updatedAt.Equal(known.updatedAt):
 		return same
 	}
 	return newer

@@ -19,6 +19,7 @@ package mirror
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -81,7 +82,10 @@ func judge(err error) (Outcome, error) {
 		return "", err
 	}
 	causes := causesOf(err)
-	if allStale(causes) {
+	if allOf(causes, historyFields) {
+		return "", errUnknownHistory
+	}
+	if allOf(causes, staleFields) {
 		return Stale, nil
 	}
 	return "", &RejectedError{Reason: describe(causes)}
@@ -95,10 +99,21 @@ func causesOf(err error) []metav1.StatusCause {
 	return status.Status().Details.Causes
 }
 
-// allStale tells whether the transition rules on the two times are all that refused the object. They alone use this reason.
-func allStale(causes []metav1.StatusCause) bool {
+// errUnknownHistory says that something was written without what has to be kept of what was before.
+var errUnknownHistory = errors.New("the API server knows keys of the role that the cache does not know yet")
+
+var (
+	// staleFields are those whose transition rules refuse what is old. What is old may lack former keys as well.
+	staleFields = []string{"spec.updatedAt", "spec.deletedAt", "spec.formerKeys"}
+
+	// historyFields are those whose transition rules refuse what lacks something of what was before.
+	historyFields = []string{"spec.formerKeys"}
+)
+
+// allOf tells whether transition rules on some fields are all that refused the object. They alone use this reason.
+func allOf(causes []metav1.StatusCause, fields []string) bool {
 	for _, cause := range causes {
-		if cause.Type != metav1.CauseTypeForbidden || (cause.Field != "spec.updatedAt" && cause.Field != "spec.deletedAt") {
+		if cause.Type != metav1.CauseTypeForbidden || !slices.Contains(fields, cause.Field) {
 			return false
 		}
 	}

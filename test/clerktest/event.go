@@ -30,6 +30,15 @@ const (
 	TypeMembershipCreated   = "organizationMembership.created"
 	TypeMembershipUpdated   = "organizationMembership.updated"
 	TypeMembershipDeleted   = "organizationMembership.deleted"
+	TypeUserCreated         = "user.created"
+	TypeUserUpdated         = "user.updated"
+	TypeUserDeleted         = "user.deleted"
+	TypeRoleCreated         = "role.created"
+	TypeRoleUpdated         = "role.updated"
+	TypeRoleDeleted         = "role.deleted"
+	TypePermissionCreated   = "permission.created"
+	TypePermissionUpdated   = "permission.updated"
+	TypePermissionDeleted   = "permission.deleted"
 )
 
 // Private is in everything of an event that must never be stored or logged: the private metadata. A test can look for it anywhere.
@@ -77,10 +86,39 @@ type Organization struct {
 	UpdatedAt time.Time
 }
 
-// User is a user as far as memberships tell. Only ID has to be there.
+// User is a user as a test knows it. Only ID has to be there, and UpdatedAt where it is the user that an event is about.
 type User struct {
+	// Identifier is told by memberships alone.
 	ID, Identifier, Username, FirstName, LastName string
 	Banned, Deprovisioned                         bool
+
+	// What follows is told by events of the user alone. Email is the primary address; there are others, which no test wants to see again.
+	Email      string
+	Unverified bool
+	ExternalID string
+	Locked     bool
+	// PublicMetadata is anything that JSON can say; {} when it is nil.
+	PublicMetadata any
+	// CreatedAt is UpdatedAt when it is zero.
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Role is a role as a test knows it. Only ID, Key and UpdatedAt have to be there.
+type Role struct {
+	ID, Key, Name, Description string
+	Permissions                []Permission
+	// CreatedAt is UpdatedAt when it is zero.
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Permission is a permission as a test knows it. Only ID, Key and UpdatedAt have to be there.
+type Permission struct {
+	ID, Key, Name, Description string
+	// CreatedAt is UpdatedAt when it is zero.
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 // Membership is one user's membership of one organization. Only the ids, Role and the times of update have to be there.
@@ -125,4 +163,54 @@ func MembershipUpdated(m Membership) Event {
 // as with Clerk.
 func MembershipDeleted(m Membership, at time.Time) Event {
 	return Event{Type: TypeMembershipDeleted, Time: at, Data: membershipPayload(m)}
+}
+
+// UserCreated is the event of a new user. It happened when the user was updated last.
+func UserCreated(u User) Event {
+	return Event{Type: TypeUserCreated, Time: u.UpdatedAt.Add(sendDelay), Data: userPayload(u)}
+}
+
+// UserUpdated is the event of a changed user, such as one who is banned. It happened when the user was updated last.
+func UserUpdated(u User) Event {
+	return Event{Type: TypeUserUpdated, Time: u.UpdatedAt.Add(sendDelay), Data: userPayload(u)}
+}
+
+// UserDeleted is the event of a deleted user. Its data has no time at all, as with Clerk.
+func UserDeleted(u User, at time.Time) Event {
+	return Event{Type: TypeUserDeleted, Time: at, Data: deletedJSON{Object: "user", ID: u.ID, ExternalID: u.ExternalID, Deleted: true}}
+}
+
+// RoleCreated is the event of a new role. It happened when the role was updated last.
+func RoleCreated(r Role) Event {
+	return Event{Type: TypeRoleCreated, Time: r.UpdatedAt.Add(sendDelay), Data: rolePayload(r)}
+}
+
+// RoleUpdated is the event of a changed role. It happened when the role was updated last.
+func RoleUpdated(r Role) Event {
+	return Event{Type: TypeRoleUpdated, Time: r.UpdatedAt.Add(sendDelay), Data: rolePayload(r)}
+}
+
+// RoleDeleted is the event of a deleted role. Its data has the id alone; Clerk also sends the whole role, as RoleDeletedWhole does.
+func RoleDeleted(r Role, at time.Time) Event {
+	return Event{Type: TypeRoleDeleted, Time: at, Data: deletedJSON{Object: "role", ID: r.ID, Deleted: true}}
+}
+
+// RoleDeletedWhole is RoleDeleted with the whole role as its data.
+func RoleDeletedWhole(r Role, at time.Time) Event {
+	return Event{Type: TypeRoleDeleted, Time: at, Data: rolePayload(r)}
+}
+
+// PermissionCreated is the event of a new permission. It happened when the permission was updated last.
+func PermissionCreated(p Permission) Event {
+	return Event{Type: TypePermissionCreated, Time: p.UpdatedAt.Add(sendDelay), Data: permissionPayload(p)}
+}
+
+// PermissionUpdated is the event of a changed permission. It happened when the permission was updated last.
+func PermissionUpdated(p Permission) Event {
+	return Event{Type: TypePermissionUpdated, Time: p.UpdatedAt.Add(sendDelay), Data: permissionPayload(p)}
+}
+
+// PermissionDeleted is the event of a deleted permission. Its data has the id alone.
+func PermissionDeleted(p Permission, at time.Time) Event {
+	return Event{Type: TypePermissionDeleted, Time: at, Data: deletedJSON{Object: "permission", ID: p.ID, Deleted: true}}
 }

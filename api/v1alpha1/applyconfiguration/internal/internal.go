@@ -434,9 +434,7 @@ var schemaYAML = typed.YAMLObject(`types:
         list:
           elementType:
             namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.FormerRoleKey
-          elementRelationship: associative
-          keys:
-          - key
+          elementRelationship: atomic
     - name: id
       type:
         scalar: string
@@ -454,9 +452,7 @@ var schemaYAML = typed.YAMLObject(`types:
         list:
           elementType:
             namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.RolePermission
-          elementRelationship: associative
-          keys:
-          - id
+          elementRelationship: atomic
     - name: updatedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime

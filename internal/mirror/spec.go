@@ -1,0 +1,229 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package mirror
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/clerk"
+)
+
+func organizationSpec(instance string, o *clerk.Organization) v1alpha1.ClerkOrganizationSpec {
+	return v1alpha1.ClerkOrganizationSpec{
+		Instance:              instance,
+		ID:                    o.ID,
+		Name:                  o.Name,
+		Slug:                  o.Slug,
+		ImageURL:              o.ImageURL,
+		PublicMetadata:        rawExtension(o.PublicMetadata),
+		MaxAllowedMemberships: new(o.MaxAllowedMemberships),
+		CreatedAt:             microTime(o.CreatedAt),
+		UpdatedAt:             microTime(o.UpdatedAt),
+	}
+}
+
+func organizationTombstone(instance string, o *clerk.OrganizationDeleted, at time.Time) v1alpha1.ClerkOrganizationSpec {
+	return v1alpha1.ClerkOrganizationSpec{Instance: instance, ID: o.ID, DeletedAt: microTime(at)}
+}
+
+func memberSpec(instance string, m *clerk.Membership) v1alpha1.ClerkMemberSpec {
+	return v1alpha1.ClerkMemberSpec{
+		Instance:       instance,
+		ID:             m.ID,
+		OrganizationID: m.Organization.ID,
+		UserID:         m.User.ID,
+		Role:           m.Role,
+		Permissions:    sorted(m.Permissions),
+		User:           memberUser(m.User),
+		PublicMetadata: rawExtension(m.PublicMetadata),
+		CreatedAt:      microTime(m.CreatedAt),
+		UpdatedAt:      microTime(m.UpdatedAt),
+	}
+}
+
+// sorted makes the order that Clerk lists things in mean nothing.
+func sorted(keys []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(keys)))
+}
+
+func memberUser(u clerk.PublicUser) v1alpha1.ClerkMemberUser {
+	return v1alpha1.ClerkMemberUser{
+		Identifier:    u.Identifier,
+		Username:      u.Username,
+		FirstName:     u.FirstName,
+		LastName:      u.LastName,
+		Banned:        orNil(u.Banned),
+		Deprovisioned: orNil(u.Deprovisioned),
+	}
+}
+
+func memberTombstone(instance string, m *clerk.MembershipDeleted, at time.Time) v1alpha1.ClerkMemberSpec {
+	return v1alpha1.ClerkMemberSpec{
+		Instance: instance, ID: m.ID, OrganizationID: m.OrganizationID, UserID: m.UserID, DeletedAt: microTime(at),
+	}
+}
+
+// keepIDs lets a tombstone keep the ids that are known, whatever the deletion says of them: a deletion is final for its id.
+func keepIDs(tombstone, known v1alpha1.ClerkMemberSpec) v1alpha1.ClerkMemberSpec {
+	if tombstone.DeletedAt == nil {
+		return tombstone
+	}
+	if known.OrganizationID != "" {
+		tombstone.OrganizationID = known.OrganizationID
+	}
+	if known.UserID != "" {
+		tombstone.UserID = known.UserID
+	}
+	return tombstone
+}
+
+// sameJSON compares by meaning: the API server writes JSON in an order and a form of its own.
+func sameJSON(a, b *runtime.RawExtension) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	if bytes.Equal(a.Raw, b.Raw) {
+		return true
+	}
+	var left, right any
+	if json.Unmarshal(a.Raw, &left) != nil || json.Unmarshal(b.Raw, &right) != nil {
+		return false
+	}
+	return reflect.DeepEqual(left, right)
+}
+
+func rawExtension(raw json.RawMessage) *runtime.RawExtension {
+	if len(raw) == 0 {
+		return nil
+	}
+	return &runtime.RawExtension{Raw: raw}
+}
+
+func microTime(t time.Time) *metav1.MicroTime {
+	if t.IsZero() {
+		return nil
+	}
+	return new(metav1.NewMicroTime(t))
+}
+
+// orNil returns nil for a zero value: what Clerk left empty is left out.
+func orNil[T comparable](value T) *T {
+	var zero T
+	if value == zero {
+		return nil
+	}
+	return &value
+}
+
+func userSpec(instance string, u *clerk.User) v1alpha1.ClerkUserSpec {
+	spec := v1alpha1.ClerkUserSpec{
+		Instance:       instance,
+		ID:             u.ID,
+		Username:       u.Username,
+		FirstName:      u.FirstName,
+		LastName:       u.LastName,
+		ExternalID:     u.ExternalID,
+		Banned:         orNil(u.Banned),
+		Locked:         orNil(u.Locked),
+		Deprovisioned:  orNil(u.Deprovisioned),
+		PublicMetadata: rawExtension(u.PublicMetadata),
+		CreatedAt:      microTime(u.CreatedAt),
+		UpdatedAt:      microTime(u.UpdatedAt),
+	}
+	if u.PrimaryEmail.Address != "" {
+		spec.PrimaryEmail = v1alpha1.ClerkUserEmail{Address: u.PrimaryEmail.Address, Verified: orNil(u.PrimaryEmail.Verified)}
+	}
+	return spec
+}
+
+// impersonal is what of a user says whether Clerk lets them in, and nothing else.
+func impersonal(u v1alpha1.ClerkUserSpec) v1alpha1.ClerkUserSpec {
+	return v1alpha1.ClerkUserSpec{
+		Instance: u.Instance, ID: u.ID, Banned: u.Banned, Deprovisioned: u.Deprovisioned, UpdatedAt: u.UpdatedAt, DeletedAt: u.DeletedAt,
+	}
+}
+
+func userTombstone(instance string, u *clerk.UserDeleted, at time.Time) v1alpha1.ClerkUserSpec {
+	return v1alpha1.ClerkUserSpec{Instance: instance, ID: u.ID, DeletedAt: microTime(at)}
+}
+
+func roleSpec(instance string, r *clerk.Role) v1alpha1.ClerkRoleSpec {
+	spec := v1alpha1.ClerkRoleSpec{
+		Instance:    instance,
+		ID:          r.ID,
+		Key:         r.Key,
+		Name:        r.Name,
+		Description: r.Description,
+		CreatedAt:   microTime(r.CreatedAt),
+		UpdatedAt:   microTime(r.UpdatedAt),
+	}
+	for _, permission := range r.Permissions {
+		spec.Permissions = append(spec.Permissions, v1alpha1.RolePermission{
+			ID: permission.ID, Key: permission.Key, UpdatedAt: microTime(permission.UpdatedAt),
+		})
+	}
+	return spec
+}
+
+func roleTombstone(instance string, r *clerk.RoleDeleted, at time.Time) v1alpha1.ClerkRoleSpec {
+	return v1alpha1.ClerkRoleSpec{Instance: instance, ID: r.ID, Key: r.Key, DeletedAt: microTime(at)}
+}
+
+// keepKeys lets a role keep every key that is known: members may carry any of them. A deletion does not have to say what the key was.
+func keepKeys(want, known v1alpha1.ClerkRoleSpec) v1alpha1.ClerkRoleSpec {
+	if want.Key == "" {
+		want.Key = known.Key
+	}
+	for _, former := range known.FormerKeys {
+		if former.Key != want.Key {
+			want.FormerKeys = append(want.FormerKeys, former)
+		}
+	}
+	if known.Key == "" || known.Key == want.Key {
+		return want
+	}
+	until := want.UpdatedAt
+	if want.DeletedAt != nil {
+		until = want.DeletedAt
+	}
+	want.FormerKeys = append(want.FormerKeys, v1alpha1.FormerRoleKey{Key: known.Key, Until: *until})
+	return want
+}
+
+func permissionSpec(instance string, p *clerk.Permission) v1alpha1.ClerkPermissionSpec {
+	return v1alpha1.ClerkPermissionSpec{
+		Instance:    instance,
+		ID:          p.ID,
+		Key:         p.Key,
+		Name:        p.Name,
+		Description: p.Description,
+		CreatedAt:   microTime(p.CreatedAt),
+		UpdatedAt:   microTime(p.UpdatedAt),
+	}
+}
+
+func permissionTombstone(instance string, p *clerk.PermissionDeleted, at time.Time) v1alpha1.ClerkPermissionSpec {
+	return v1alpha1.ClerkPermissionSpec{Instance: instance, ID: p.ID, DeletedAt: microTime(at)}
+}
