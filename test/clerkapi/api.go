@@ -68,6 +68,9 @@ type API struct {
 	requests      []Request
 	organizations *table[clerktest.Organization]
 	memberships   *table[clerktest.Membership]
+	users         *table[clerktest.User]
+	roles         *table[clerktest.Role]
+	permissions   *table[clerktest.Permission]
 }
 
 // New returns an API with nothing in it.
@@ -77,14 +80,65 @@ func New(options Options) *API {
 	}
 	a := &API{
 		mux: http.NewServeMux(), options: options,
-		organizations: newTable[clerktest.Organization](), memberships: newTable[clerktest.Membership](),
+		organizations: newTable[clerktest.Organization](), memberships: newTable[clerktest.Membership](), users: newTable[clerktest.User](),
+		roles: newTable[clerktest.Role](), permissions: newTable[clerktest.Permission](),
 	}
 	a.handle("/instance", a.instance)
 	a.handle("/organizations", a.listOrganizations)
-	a.handle("/organizations/{id}", a.getOrganization)
+	a.handle("/organizations/{id}", func(r *http.Request) (any, error) { return one(r, a.organizations, clerktest.OrganizationObject) })
 	a.handle("/organizations/{id}/memberships", a.listMembersOfOrganization)
 	a.handle("/organization_memberships", a.listMemberships)
+	a.handle("/users", a.listUsers)
+	a.handle("/users/count", a.countUsers)
+	a.handle("/users/{id}", func(r *http.Request) (any, error) { return one(r, a.users, clerktest.UserObject) })
+	a.handle("/organization_roles", func(r *http.Request) (any, error) { return page(r, a.roles.rows, clerktest.RoleObject) })
+	a.handle("/organization_roles/{id}", func(r *http.Request) (any, error) { return one(r, a.roles, clerktest.RoleObject) })
+	a.handle("/organization_permissions", func(r *http.Request) (any, error) { return page(r, a.permissions.rows, clerktest.PermissionObject) })
+	a.handle("/organization_permissions/{id}", func(r *http.Request) (any, error) { return one(r, a.permissions, clerktest.PermissionObject) })
 	return a
+}
+
+// SetUser creates or changes a user. Memberships show whether the user is let in, and else tell what is in them.
+func (a *API) SetUser(u clerktest.User) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.users.set(u.ID, firstOf(u.CreatedAt, u.UpdatedAt), u)
+}
+
+// DeleteUser deletes a user and its memberships.
+func (a *API) DeleteUser(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.users.remove(id)
+	a.memberships.removeIf(func(row *entry[clerktest.Membership]) bool { return row.value.User.ID == id })
+}
+
+// SetRole creates or changes a role. Memberships show it as it is in them.
+func (a *API) SetRole(r clerktest.Role) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.roles.set(r.ID, firstOf(r.CreatedAt, r.UpdatedAt), r)
+}
+
+// DeleteRole deletes a role.
+func (a *API) DeleteRole(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.roles.remove(id)
+}
+
+// SetPermission creates or changes a permission. Roles show it as it is in them.
+func (a *API) SetPermission(p clerktest.Permission) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.permissions.set(p.ID, firstOf(p.CreatedAt, p.UpdatedAt), p)
+}
+
+// DeletePermission deletes a permission.
+func (a *API) DeletePermission(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.permissions.remove(id)
 }
 
 // SetOrganization creates or changes an organization. Its memberships show it as it now is.
@@ -238,12 +292,38 @@ func (a *API) listOrganizations(r *http.Request) (any, error) {
 	return page(r, a.organizations.rows, clerktest.OrganizationObject)
 }
 
-func (a *API) getOrganization(r *http.Request) (any, error) {
-	organization, ok := a.organizations.get(r.PathValue("id"))
+// listUsers answers a bare list, by a filter of ids or a cursor.
+func (a *API) listUsers(r *http.Request) (any, error) {
+	query := r.URL.Query()
+	ids := query["user_id"]
+	if len(ids) > maxIDs {
+		return nil, errUnprocessable
+	}
+	rows := a.users.rows
+	if len(ids) > 0 {
+		rows = a.users.where(func(row *entry[clerktest.User]) bool { return slices.Contains(ids, row.id) })
+	}
+	chosen, err := cut(r, rows)
+	if err != nil {
+		return nil, err
+	}
+	data := make([]any, len(chosen))
+	for i, row := range chosen {
+		data[i] = clerktest.UserObject(row.value)
+	}
+	return data, nil
+}
+
+func (a *API) countUsers(*http.Request) (any, error) {
+	return countJSON{Object: "total_count", TotalCount: len(a.users.rows)}, nil
+}
+
+func one[T any](r *http.Request, from *table[T], object func(T) any) (any, error) {
+	value, ok := from.get(r.PathValue("id"))
 	if !ok {
 		return nil, errNotFound
 	}
-	return clerktest.OrganizationObject(organization), nil
+	return object(value), nil
 }
 
 func (a *API) listMembersOfOrganization(r *http.Request) (any, error) {
@@ -265,10 +345,13 @@ func (a *API) listMemberships(r *http.Request) (any, error) {
 	return page(r, a.memberships.rows, a.membership)
 }
 
-// membership shows the organization as it now is.
+// membership shows the organization, and whether the user is let in, as it now is.
 func (a *API) membership(m clerktest.Membership) any {
 	if organization, ok := a.organizations.get(m.Organization.ID); ok {
 		m.Organization = organization
+	}
+	if user, ok := a.users.get(m.User.ID); ok {
+		m.User.Banned, m.User.Deprovisioned = user.Banned, user.Deprovisioned
 	}
 	return clerktest.MembershipObject(m)
 }
@@ -310,6 +393,13 @@ func cut[T any](r *http.Request, rows []*entry[T]) ([]*entry[T], error) {
 	default:
 		return nil, errUnprocessable
 	}
+	if cursor := query.Get("starting_after"); cursor != "" {
+		at := slices.IndexFunc(rows, func(row *entry[T]) bool { return row.id == cursor })
+		if at < 0 || offset > 0 {
+			return nil, errUnprocessable
+		}
+		offset = at + 1
+	}
 	rows = rows[min(offset, len(rows)):]
 	return rows[:min(limit, len(rows))], nil
 }
@@ -345,6 +435,11 @@ type instanceJSON struct {
 type pageJSON struct {
 	Data       []any `json:"data"`
 	TotalCount int   `json:"total_count"`
+}
+
+type countJSON struct {
+	Object     string `json:"object"`
+	TotalCount int    `json:"total_count"`
 }
 
 type errorsJSON struct {

@@ -53,6 +53,8 @@ var (
 		ID: clerktest.ID("orgmem", "nobody"), Role: "org:member", Organization: slugged,
 		User: clerktest.User{ID: clerktest.ID("user", "nobody"), Banned: true}, UpdatedAt: updated,
 	}
+	load    = clerktest.Permission{ID: clerktest.ID("perm", "load"), Key: "org:cargo:load", UpdatedAt: updated}
+	captain = clerktest.Role{ID: clerktest.ID("role", "captain"), Key: "org:captain", Permissions: []clerktest.Permission{load}, UpdatedAt: updated}
 )
 
 // filled is an API with something of everything.
@@ -63,6 +65,12 @@ func filled(t *testing.T) (*clerkapi.API, *httptest.Server) {
 	api.SetOrganization(slugged)
 	api.SetMembership(jane)
 	api.SetMembership(nobody)
+	for _, user := range []clerktest.User{jane.User, nobody.User} {
+		user.UpdatedAt, user.Email = updated, user.Identifier
+		api.SetUser(user)
+	}
+	api.SetPermission(load)
+	api.SetRole(captain)
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
 	return api, server
@@ -103,6 +111,17 @@ func TestAnswersAreThoseOfTheSchema(t *testing.T) {
 		"a failure":               {path: "/organization_memberships", fault: clerkapi.Refused(500), status: 500},
 		"members":                 {path: "/organizations/" + acme.ID + "/memberships?user_id=" + jane.User.ID, status: 200},
 		"no members":              {path: "/organizations/" + acme.ID + "/memberships?user_id=user_1", status: 200},
+		"users":                   {path: "/users?limit=1&starting_after=" + jane.User.ID + "&order_by=%2Bcreated_at", status: 200},
+		"users by id":             {path: "/users?user_id=" + jane.User.ID + "&user_id=user_1", status: 200},
+		"how many users":          {path: "/users/count", status: 200},
+		"a user":                  {path: "/users/" + jane.User.ID, status: 200},
+		"no user":                 {path: "/users/user_1", status: 404},
+		"roles":                   {path: "/organization_roles?limit=500", status: 200},
+		"a role":                  {path: "/organization_roles/" + captain.ID, status: 200},
+		"no role":                 {path: "/organization_roles/role_1", status: 404},
+		"permissions":             {path: "/organization_permissions?limit=500", status: 200},
+		"a permission":            {path: "/organization_permissions/" + load.ID, status: 200},
+		"no permission":           {path: "/organization_permissions/perm_1", status: 404},
 		"members by an odd order": {path: "/organizations/" + acme.ID + "/memberships?order_by=shoesize", status: 422},
 	}
 	for name, tc := range cases {

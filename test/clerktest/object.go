@@ -35,3 +35,12 @@ func MembershipObject(m Membership) any {
 	object.Organization = organizationObject(m.Organization)
 	return object
 }
+
+// UserObject is a user as Clerk's API answers it.
+func UserObject(u User) any { return userPayload(u) }
+
+// RoleObject is a role as Clerk's API answers it.
+func RoleObject(r Role) any { return rolePayload(r) }
+
+// PermissionObject is a permission as Clerk's API answers it.
+func PermissionObject(p Permission) any { return permissionPayload(p) }
