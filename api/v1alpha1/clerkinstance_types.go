@@ -21,10 +21,24 @@ import (
 )
 
 // ClerkInstanceSpec says where to hear one Clerk application environment.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.webhook) || has(self.api)",message="webhook or api is required: without either, nothing is heard of the environment"
 type ClerkInstanceSpec struct {
-	// webhook says how deliveries to /webhooks/<name of this ClerkInstance> are verified.
-	// +required
+	// webhook says how deliveries to /webhooks/<name of this ClerkInstance> are verified. Without it, none is accepted, and all that is
+	// heard of the environment is what a resync finds.
+	// +optional
 	Webhook ClerkInstanceWebhook `json:"webhook,omitzero"`
+
+	// api lets the operator list what there is, with Clerk's Backend API: at a start, at an interval and on demand. It finds what
+	// webhooks lost. Without it, only what a webhook delivers is known.
+	// +optional
+	API ClerkInstanceAPI `json:"api,omitzero"`
+
+	// mode is Enforce (the default), or Observe, which mirrors and says in each ClerkOrganization's status what would be done, and
+	// touches no namespace and no RoleBinding: it adds no access, and it takes none away either.
+	// +optional
+	// +kubebuilder:default=Enforce
+	Mode InstanceMode `json:"mode,omitempty"`
 
 	// instanceID is Clerk's id of the environment (ins_…), to be found in every event. When it is set, events of any other
 	// environment are refused with 403, also when they are well signed. When it is empty, any is accepted.
@@ -69,6 +83,83 @@ const (
 	UsersAll MirroredUsers = "All"
 )
 
+// InstanceMode says whether an environment has any effect.
+//
+// +kubebuilder:validation:Enum=Enforce;Observe
+type InstanceMode string
+
+const (
+	// ModeEnforce gives organizations what their class says.
+	ModeEnforce InstanceMode = "Enforce"
+
+	// ModeObserve says what would be done, and does nothing.
+	ModeObserve InstanceMode = "Observe"
+)
+
+// ClerkInstanceAPI says how Clerk's Backend API is asked.
+type ClerkInstanceAPI struct {
+	// secretKeyRef names the Secret, in the operator's namespace, and the key of it that holds the API key (sk_…). A changed key is
+	// used at once.
+	// +required
+	SecretKeyRef SecretKeyReference `json:"secretKeyRef,omitzero"`
+
+	// url of the API, for one that is reached otherwise than directly. It begins with https:// unless it is on the operator's own machine.
+	// +optional
+	// +kubebuilder:default="https://api.clerk.com/v1"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	URL string `json:"url,omitempty"`
+
+	// resyncInterval is how long after the end of a resync the next begins: 1h by default, 1m at least; 0 for none but those on demand, by
+	// the annotation clerk-operator.io/resync-requested-at. One that found a gap is repeated sooner.
+	// +optional
+	// +kubebuilder:default="1h"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ms|s|m|h))+)$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) == duration('0s') || duration(self) >= duration('1m')",message="must be 0, or 1m at least"
+	ResyncInterval *metav1.Duration `json:"resyncInterval,omitempty"`
+
+	// prune bounds what one resync may remove.
+	// +optional
+	Prune ClerkInstancePrune `json:"prune,omitzero"`
+}
+
+// ClerkInstancePrune bounds what one resync may remove: what is mirrored, but no longer there. Where that is more, nothing is removed
+// until an administrator has looked: the condition PruneHeld says what to do. A deletion that a webhook tells is never held.
+//
+// +kubebuilder:validation:MinProperties=1
+type ClerkInstancePrune struct {
+	// maxCount is how many objects of one kind may be removed: 100 by default; 0 holds every removal.
+	// +optional
+	// +kubebuilder:default=100
+	// +kubebuilder:validation:Minimum=0
+	MaxCount *int32 `json:"maxCount,omitempty"`
+
+	// maxPercent is how much of one kind may be removed, in percent of what is mirrored: 20 by default. 5 objects always may, as far as
+	// maxCount lets them: a handful out of few is no sign of a mistake.
+	// +optional
+	// +kubebuilder:default=20
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	MaxPercent *int32 `json:"maxPercent,omitempty"`
+}
+
+// SecretKeyReference names a key of a Secret in the operator's namespace.
+type SecretKeyReference struct {
+	// name of the Secret in the operator's namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// key of the Secret's data.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key,omitempty"`
+}
+
 // ClerkInstanceWebhook says how deliveries are verified.
 type ClerkInstanceWebhook struct {
 	// signingSecretRef names the Secret, in the operator's namespace, that holds the endpoint's signing secrets (whsec_…). Every
@@ -91,7 +182,8 @@ type SecretReference struct {
 //
 // +kubebuilder:validation:MinProperties=1
 type ClerkInstanceStatus struct {
-	// conditions say how it stands: Ready, whether deliveries are accepted; Stalled, that somebody must act first.
+	// conditions say how it stands: Ready, whether deliveries are accepted; Stalled, that somebody must act first; Synced, whether the last
+	// resync found everything and could write it; PruneHeld, that it would remove too much and waits for an administrator.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -106,6 +198,169 @@ type ClerkInstanceStatus struct {
 	// lastEvent is the newest verified event. It is written at most every few seconds, so it may lag behind.
 	// +optional
 	LastEvent LastEvent `json:"lastEvent,omitzero"`
+
+	// lastRefusal is the newest delivery that was refused. It is written at most every minute, so it may lag behind.
+	// +optional
+	LastRefusal LastRefusal `json:"lastRefusal,omitzero"`
+
+	// instanceID is Clerk's id of the environment (ins_…) whose API key was used first. A key of another is refused, unless
+	// spec.instanceID names that one.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	InstanceID string `json:"instanceID,omitempty"`
+
+	// resync is how far the resync is that runs now. A short one is over before this is written.
+	// +optional
+	Resync ResyncProgress `json:"resync,omitzero"`
+
+	// lastResync is what the last resync that ended came to.
+	// +optional
+	LastResync LastResync `json:"lastResync,omitzero"`
+
+	// heldPrune is what the last resync would have removed, if it was too much: see the condition PruneHeld.
+	// +optional
+	HeldPrune HeldPrune `json:"heldPrune,omitzero"`
+}
+
+// LastRefusal is the newest delivery that was not accepted.
+type LastRefusal struct {
+	// reason is the receiver's word for why: unauthorized, bad_headers, wrong_instance, not_understood and so on, as in the metrics.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Reason string `json:"reason,omitempty"`
+
+	// refusedAt is when it was answered, by the operator's clock.
+	// +required
+	RefusedAt metav1.Time `json:"refusedAt,omitzero"`
+}
+
+// ResyncProgress is how far a resync is.
+type ResyncProgress struct {
+	// startedAt is when it began, by the operator's clock.
+	// +required
+	StartedAt metav1.Time `json:"startedAt,omitzero"`
+
+	// kind that is being listed.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind,omitempty"`
+
+	// listed is how many of that kind have been.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Listed *int32 `json:"listed,omitempty"`
+
+	// total is how many of that kind there are, by Clerk's count.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Total *int32 `json:"total,omitempty"`
+}
+
+// ResyncResult is what a resync came to.
+//
+// +kubebuilder:validation:Enum=Complete;Incomplete;PruneHeld;Failed
+type ResyncResult string
+
+const (
+	// ResyncComplete: all that is there is mirrored, and all that is not is removed.
+	ResyncComplete ResyncResult = "Complete"
+
+	// ResyncIncomplete: something could not be listed to its end, or not be mirrored. The rest is. Of what a gap concerns nothing was removed.
+	ResyncIncomplete ResyncResult = "Incomplete"
+
+	// ResyncPruneHeld: all that is there is mirrored; what is not would have been too much to remove.
+	ResyncPruneHeld ResyncResult = "PruneHeld"
+
+	// ResyncFailed: Clerk's API could not be read. Nothing was removed.
+	ResyncFailed ResyncResult = "Failed"
+)
+
+// LastResync is what a resync came to.
+type LastResync struct {
+	// startedAt is when it began, by the operator's clock.
+	// +required
+	StartedAt metav1.Time `json:"startedAt,omitzero"`
+
+	// finishedAt is when it ended, by the operator's clock.
+	// +required
+	FinishedAt metav1.Time `json:"finishedAt,omitzero"`
+
+	// result is what it came to; the condition Synced says why.
+	// +required
+	Result ResyncResult `json:"result,omitempty"`
+
+	// requestedAt is the value of the annotation clerk-operator.io/resync-requested-at that it served.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	RequestedAt string `json:"requestedAt,omitempty"`
+
+	// requests is how many were made to Clerk's API.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Requests *int64 `json:"requests,omitempty"`
+
+	// kinds are what was found of each kind: what no webhook had told, or not yet.
+	// +optional
+	// +listType=map
+	// +listMapKey=kind
+	// +kubebuilder:validation:MaxItems=8
+	Kinds []ResyncedKind `json:"kinds,omitempty"`
+}
+
+// ResyncedKind is what a resync found of one kind. All but listed is drift: what webhooks had not told.
+type ResyncedKind struct {
+	// kind of the mirrored objects.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind,omitempty"`
+
+	// listed is how many there are in Clerk.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Listed int32 `json:"listed"`
+
+	// created is how many were not mirrored before.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Created int32 `json:"created"`
+
+	// updated is how many were mirrored otherwise than they are.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Updated int32 `json:"updated"`
+
+	// deleted is how many were mirrored although they are gone.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Deleted int32 `json:"deleted"`
+}
+
+// HeldPrune is what a resync would have removed.
+type HeldPrune struct {
+	// plan names exactly this: whatever else would be removed has another name. It is the value of the annotation
+	// clerk-operator.io/release-prune that lets the removal happen.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Plan string `json:"plan,omitempty"`
+
+	// count is how many objects would be removed in all.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Count *int32 `json:"count,omitempty"`
+
+	// ids are Clerk's ids of the first of them, in order.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	IDs []string `json:"ids,omitempty"`
 }
 
 // LastEvent is the newest event that was verified and answered with success.
@@ -129,10 +384,16 @@ type LastEvent struct {
 // +kubebuilder:resource:scope=Cluster,shortName=cinst,categories=clerk
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Last Event",type=date,JSONPath=`.status.lastEvent.receivedAt`
+// +kubebuilder:printcolumn:name="Synced",type=string,JSONPath=`.status.conditions[?(@.type=="Synced")].status`
+// +kubebuilder:printcolumn:name="Last Resync",type=date,JSONPath=`.status.lastResync.finishedAt`
+// +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.mode`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Last Type",type=string,priority=1,JSONPath=`.status.lastEvent.type`
 // +kubebuilder:printcolumn:name="Instance ID",type=string,priority=1,JSONPath=`.spec.instanceID`
 // +kubebuilder:printcolumn:name="Username",type=string,priority=1,JSONPath=`.spec.username`
+// +kubebuilder:printcolumn:name="Resync",type=string,priority=1,JSONPath=`.status.lastResync.result`
+// +kubebuilder:printcolumn:name="Last Refusal",type=date,priority=1,JSONPath=`.status.lastRefusal.refusedAt`
+// +kubebuilder:printcolumn:name="Refused For",type=string,priority=1,JSONPath=`.status.lastRefusal.reason`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type ClerkInstance struct {

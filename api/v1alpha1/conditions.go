@@ -27,6 +27,12 @@ const (
 
 	// ConditionBound is True on a ClerkMember while RoleBindings that exist give its user access.
 	ConditionBound = "Bound"
+
+	// ConditionSynced is True on a ClerkInstance while its last resync found everything and could write it.
+	ConditionSynced = "Synced"
+
+	// ConditionPruneHeld is True on a ClerkInstance while what its last resync would remove is more than spec.api.prune lets it.
+	ConditionPruneHeld = "PruneHeld"
 )
 
 // Reasons that every kind uses.
@@ -54,6 +60,33 @@ const (
 
 	// ReasonUsersNotMirrored: spec.username reads what only a mirrored user has, and spec.users is None. Change one of them.
 	ReasonUsersNotMirrored = "UsersNotMirrored"
+)
+
+// Reasons of a ClerkInstance's Synced and PruneHeld. SecretNotFound, SecretUnusable and Rejected are used there too.
+const (
+	// ReasonSynced: the last resync found everything and could write it.
+	ReasonSynced = "Synced"
+
+	// ReasonAPIUnavailable: Clerk's API cannot be read now. It is tried again.
+	ReasonAPIUnavailable = "APIUnavailable"
+
+	// ReasonAPIRefused: Clerk refuses the key, or what it asks for. Put a valid key of this environment into the Secret.
+	ReasonAPIRefused = "APIRefused"
+
+	// ReasonAPIInvalid: spec.api.url is nowhere a key may be sent to. Correct it.
+	ReasonAPIInvalid = "APIInvalid"
+
+	// ReasonWrongInstance: the key is of another Clerk environment. Use this one's key, or correct spec.instanceID.
+	ReasonWrongInstance = "WrongInstance"
+
+	// ReasonIncomplete: a list was not proven complete, so nothing of its kind was removed. It is read again soon.
+	ReasonIncomplete = "Incomplete"
+
+	// ReasonPruneHeld: more would be removed than spec.api.prune lets go. Look at status.heldPrune, and release the plan or raise the bound.
+	ReasonPruneHeld = "PruneHeld"
+
+	// ReasonWithinBounds: nothing is held.
+	ReasonWithinBounds = "WithinBounds"
 )
 
 // Reasons of a ClerkOrganization.
@@ -96,6 +129,12 @@ const (
 
 	// ReasonInstanceInvalid: the ClerkInstance's username expression does not compile, so no grant is added. Correct it.
 	ReasonInstanceInvalid = "InstanceInvalid"
+)
+
+// Reasons of a ClerkOrganization of a ClerkInstance that only observes.
+const (
+	// ReasonObserving: the ClerkInstance's mode is Observe, so nothing is done; the message says what would be. Set spec.mode to Enforce.
+	ReasonObserving = "Observing"
 )
 
 // Reasons of a ClerkMember's Bound and Ready.

@@ -40,6 +40,12 @@ const (
 	// what a TenantClass no longer wants and nothing else.
 	ManagedMetadataAnnotation = "clerk-operator.io/managed-metadata"
 
+	// ResyncAnnotation asks for a resync of a ClerkInstance: every value that was not served yet, such as the time of asking, is a request.
+	ResyncAnnotation = "clerk-operator.io/resync-requested-at"
+
+	// ReleasePruneAnnotation on a ClerkInstance lets a removal happen that was held: its value is status.heldPrune.plan.
+	ReleasePruneAnnotation = "clerk-operator.io/release-prune"
+
 	// ReservedPrefix begins the labels and annotations that are the operator's own; a TenantClass may not set them.
 	ReservedPrefix = "clerk-operator.io/"
 )

@@ -24,6 +24,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -47,8 +48,10 @@ func (r *instanceReconciler) Reconcile(ctx context.Context, instance *v1alpha1.C
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	conditions := result.conditions(instance.Status.Conditions, instance.Generation)
-	if instance.Status.ObservedGeneration == instance.Generation && equality.Semantic.DeepEqual(instance.Status.Conditions, conditions) {
+	// Of the conditions, those of a resync are not its own: to write them back would undo what was written meanwhile.
+	before := ownConditions(instance.Status.Conditions)
+	conditions := result.conditions(before, instance.Generation)
+	if instance.Status.ObservedGeneration == instance.Generation && equality.Semantic.DeepEqual(before, conditions) {
 		return reconcile.Result{}, nil
 	}
 	status := clerkac.ClerkInstanceStatus().WithObservedGeneration(instance.Generation)
@@ -61,7 +64,20 @@ func (r *instanceReconciler) Reconcile(ctx context.Context, instance *v1alpha1.C
 	return reconcile.Result{}, nil
 }
 
+func ownConditions(conditions []metav1.Condition) []metav1.Condition {
+	var own []metav1.Condition
+	for _, condition := range conditions {
+		if condition.Type == v1alpha1.ConditionReady || condition.Type == v1alpha1.ConditionStalled {
+			own = append(own, condition)
+		}
+	}
+	return own
+}
+
 func (r *instanceReconciler) judge(ctx context.Context, instance *v1alpha1.ClerkInstance) (verdict, error) {
+	if instance.Spec.Webhook.SigningSecretRef.Name == "" {
+		return r.judgeUsername(instance, "no delivery is accepted, since spec.webhook is not set: all that is heard is what a resync finds"), nil
+	}
 	name := instance.Spec.Webhook.SigningSecretRef.Name
 	var secret corev1.Secret
 	err := r.client.Get(ctx, client.ObjectKey{Namespace: r.operatorNamespace, Name: name}, &secret)
@@ -79,18 +95,21 @@ func (r *instanceReconciler) judge(ctx context.Context, instance *v1alpha1.Clerk
 			message: fmt.Sprintf("the Secret %s/%s holds no usable signing secret: copy it from Clerk's dashboard (whsec_…); "+
 				"until then deliveries are answered with 503%s", r.operatorNamespace, name, describeKeys(unusable))}, nil
 	}
+	return r.judgeUsername(instance, fmt.Sprintf("deliveries to /webhooks/%s are verified%s", instance.Name, describeKeys(unusable))), nil
+}
+
+func (r *instanceReconciler) judgeUsername(instance *v1alpha1.ClerkInstance, allIsWell string) verdict {
 	username, err := r.expressions.usernames.of(instance)
 	if err != nil {
-		return verdict{stalled: true, reason: v1alpha1.ReasonUsernameInvalid, //nolint:nilerr // it is the administrator's to mend
-			message: "spec.username does not compile: correct it; until then no grant is added: " + err.Error()}, nil
+		return verdict{stalled: true, reason: v1alpha1.ReasonUsernameInvalid,
+			message: "spec.username does not compile: correct it; until then no grant is added: " + err.Error()}
 	}
 	if needsUsers(instance, username) {
 		return verdict{stalled: true, reason: v1alpha1.ReasonUsersNotMirrored,
 			message: "spec.username reads what only a mirrored user has, and spec.users is None: set spec.users to Members or All, " +
-				"or use user.id or user.username alone; until then no grant is added"}, nil
+				"or use user.id or user.username alone; until then no grant is added"}
 	}
-	return verdict{ready: true, reason: v1alpha1.ReasonReady,
-		message: fmt.Sprintf("deliveries to /webhooks/%s are verified%s", instance.Name, describeKeys(unusable))}, nil
+	return verdict{ready: true, reason: v1alpha1.ReasonReady, message: allIsWell}
 }
 
 func describeKeys(unusable []signing.Problem) string {

@@ -39,17 +39,24 @@ const lastEventPause = 5 * time.Second
 // lastEventOwner is a field manager of its own: unlike conditions, every replica writes these fields.
 const lastEventOwner = client.FieldOwner("clerk-operator-receiver")
 
+// lastRefusalPause is how often a replica writes when the last refused delivery came. Anybody can cause refusals, so they cost less.
+const lastRefusalPause = time.Minute
+
+// lastRefusalOwner is another one, so that neither undoes the other.
+const lastRefusalOwner = client.FieldOwner("clerk-operator-receiver-refusals")
+
 // LastEvents writes into each ClerkInstance's status when it was last heard from. It runs on every replica, since every replica receives.
 type LastEvents struct {
 	client client.Client
 
-	mu     sync.Mutex
-	unsaid map[string]v1alpha1.LastEvent
+	mu       sync.Mutex
+	unsaid   map[string]v1alpha1.LastEvent
+	refusals map[string]v1alpha1.LastRefusal
 }
 
 // NewLastEvents returns a LastEvents.
 func NewLastEvents(c client.Client) *LastEvents {
-	return &LastEvents{client: c, unsaid: map[string]v1alpha1.LastEvent{}}
+	return &LastEvents{client: c, unsaid: map[string]v1alpha1.LastEvent{}, refusals: map[string]v1alpha1.LastRefusal{}}
 }
 
 // Observe takes note of a verified event. It makes no request.
@@ -59,11 +66,23 @@ func (l *LastEvents) Observe(instance, eventType string, at time.Time) {
 	l.unsaid[instance] = v1alpha1.LastEvent{Type: eventType, ReceivedAt: metav1.NewTime(at)}
 }
 
+// Refuse takes note of a delivery that was not accepted. It makes no request.
+func (l *LastEvents) Refuse(instance, reason string, at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refusals[instance] = v1alpha1.LastRefusal{Reason: reason, RefusedAt: metav1.NewTime(at)}
+}
+
 // NeedLeaderElection implements manager.LeaderElectionRunnable: every replica runs it.
 func (l *LastEvents) NeedLeaderElection() bool { return false }
 
 // Start writes what was observed until the context ends.
 func (l *LastEvents) Start(ctx context.Context) error {
+	go wait.UntilWithContext(ctx, func(ctx context.Context) {
+		if err := l.writeRefusals(ctx); err != nil && ctx.Err() == nil {
+			log.FromContext(ctx).Error(err, "cannot write when the last refused delivery came")
+		}
+	}, lastRefusalPause)
 	wait.UntilWithContext(ctx, func(ctx context.Context) {
 		if err := l.write(ctx); err != nil && ctx.Err() == nil {
 			log.FromContext(ctx).Error(err, "cannot write when the last event came; it is tried again")
@@ -112,4 +131,25 @@ func (l *LastEvents) keep(instance string, event v1alpha1.LastEvent) {
 	if _, newer := l.unsaid[instance]; !newer {
 		l.unsaid[instance] = event
 	}
+}
+
+// writeRefusals drops what cannot be written: the next refusal says as much.
+func (l *LastEvents) writeRefusals(ctx context.Context) error {
+	l.mu.Lock()
+	refusals := l.refusals
+	l.refusals = map[string]v1alpha1.LastRefusal{}
+	l.mu.Unlock()
+	var errs []error
+	for name, refusal := range refusals {
+		var instance v1alpha1.ClerkInstance
+		err := l.client.Get(ctx, client.ObjectKey{Name: name}, &instance)
+		if err == nil && instance.Status.LastRefusal.RefusedAt.Before(&refusal.RefusedAt) {
+			status := clerkac.ClerkInstanceStatus().
+				WithLastRefusal(clerkac.LastRefusal().WithReason(refusal.Reason).WithRefusedAt(refusal.RefusedAt))
+			err = l.client.Status().Apply(ctx, clerkac.ClerkInstance(name).WithUID(instance.UID).WithStatus(status),
+				lastRefusalOwner, client.ForceOwnership)
+		}
+		errs = append(errs, client.IgnoreNotFound(err))
+	}
+	return errors.Join(errs...)
 }

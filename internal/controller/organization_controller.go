@@ -60,6 +60,13 @@ func (r *organizationReconciler) Reconcile(ctx context.Context, organization *v1
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	observed, err := r.isObserved(ctx, organization)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if observed {
+		return r.rehearse(ctx, have)
+	}
 	if organization.Spec.DeletedAt != nil {
 		return r.bury(ctx, have)
 	}
@@ -276,21 +283,7 @@ func (v *visit) problems() *problems { return &v.want.problems }
 
 // revoke takes away every grant that should not be, in every namespace, before anything is added anywhere.
 func (v *visit) revoke(ctx context.Context) {
-	assigned, rest := tenant.Assign(v.want.namespaces, v.have.namespaces, releasedBefore(v.have.organization))
-	v.filled = make([]string, len(assigned))
-	grants := map[string]map[string]tenant.Subjects{}
-	for i, namespace := range assigned {
-		v.grants = append(v.grants, tenant.Grants(v.want.namespaces[i].RoleBindings, v.want.members))
-		if namespace != nil {
-			v.filled[i] = namespace.Name
-			grants[namespace.Name] = v.grants[i]
-		}
-	}
-	if !v.want.frozen {
-		for _, namespace := range rest {
-			v.released = append(v.released, namespace.Name)
-		}
-	}
+	grants := v.assign()
 	v.plans = map[string]tenant.BindingPlan{}
 	for _, namespace := range slices.Sorted(maps.Keys(v.have.bindings)) {
 		bindings := v.have.bindings[namespace]

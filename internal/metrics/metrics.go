@@ -55,6 +55,49 @@ var (
 		Help: "Unix time of the last delivery with a good signature, by ClerkInstance, on this replica.",
 	}, []string{"instance"})
 
+	// LastRefusedTimestamp is when a delivery was last refused on this replica. reason is one of the receiver's outcomes.
+	LastRefusedTimestamp = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "receiver", Name: "last_refused_timestamp_seconds",
+		Help: "Unix time of the last delivery that was not accepted, by ClerkInstance and reason, on this replica.",
+	}, []string{"instance", "reason"})
+
+	// ResyncSeconds is how long resyncs took. result is that of ClerkInstance.status.lastResync, or aborted.
+	ResyncSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: namespace, Subsystem: "resync", Name: "duration_seconds",
+		Help:    "Time that a resync from Clerk's API took, in seconds, by ClerkInstance and result.",
+		Buckets: []float64{.1, .5, 1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600},
+	}, []string{"instance", "result"})
+
+	// ResyncLastSuccessTimestamp is when a resync last ended with the result Complete or PruneHeld: everything there is was mirrored.
+	ResyncLastSuccessTimestamp = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "resync", Name: "last_success_timestamp_seconds",
+		Help: "Unix time of the last resync that found everything, by ClerkInstance. On the elected replica.",
+	}, []string{"instance"})
+
+	// ResyncRequests counts requests to Clerk's API. status is the HTTP status, or none where there was no answer.
+	ResyncRequests = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: "resync", Name: "requests_total",
+		Help: "Requests to Clerk's API by ClerkInstance and HTTP status; none where there was no answer.",
+	}, []string{"instance", "status"})
+
+	// ResyncListed is how far the present or last resync is.
+	ResyncListed = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "resync", Name: "listed",
+		Help: "Objects that the present or last resync has listed, by ClerkInstance and kind. On the elected replica.",
+	}, []string{"instance", "kind"})
+
+	// ResyncDrift counts what a resync found that no webhook had told. The first resync of a ClerkInstance counts nothing.
+	ResyncDrift = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: "resync", Name: "drift_total",
+		Help: "Changes that a resync found and no webhook had told, by ClerkInstance, kind and change: created, updated or deleted.",
+	}, []string{"instance", "kind", "change"})
+
+	// ResyncPruneHeld is how many removals wait for an administrator.
+	ResyncPruneHeld = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "resync", Name: "prune_held",
+		Help: "Objects that the last resync would have removed and that were held, by ClerkInstance. On the elected replica.",
+	}, []string{"instance"})
+
 	// GrantSeconds is the time from a membership's change in Clerk to the RoleBinding that grants it.
 	GrantSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: namespace, Subsystem: "access", Name: "grant_seconds",
@@ -83,6 +126,7 @@ var (
 )
 
 func init() {
-	metrics.Registry.MustRegister(Deliveries, AnswerSeconds, EventAgeSeconds, LastVerifiedTimestamp,
+	metrics.Registry.MustRegister(Deliveries, AnswerSeconds, EventAgeSeconds, LastVerifiedTimestamp, LastRefusedTimestamp,
+		ResyncSeconds, ResyncLastSuccessTimestamp, ResyncRequests, ResyncListed, ResyncDrift, ResyncPruneHeld,
 		GrantSeconds, RevocationSeconds, Mirrored, DriftRepaired)
 }

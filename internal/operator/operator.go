@@ -39,6 +39,7 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/controller"
 	"github.com/clerk-operator/clerk-operator/internal/mirror"
 	"github.com/clerk-operator/clerk-operator/internal/receiver"
+	"github.com/clerk-operator/clerk-operator/internal/resync"
 )
 
 // leaseName is the Lease by which replicas elect the one that reconciles.
@@ -109,7 +110,13 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 	}); err != nil {
 		return err
 	}
-	if err := addReceiver(mgr, c); err != nil {
+	mirrors := newMirror(mgr, c)
+	if err := addReceiver(mgr, c, mirrors); err != nil {
+		return err
+	}
+	if err := resync.New(resync.Options{
+		Client: mgr.GetClient(), Mirror: mirrors, Recorder: mgr.GetEventRecorder("clerk-operator"), Namespace: c.Namespace, Now: time.Now,
+	}).Setup(mgr); err != nil {
 		return err
 	}
 	if err := mgr.Start(ctx); err != nil {
@@ -152,17 +159,22 @@ func newManager(restConfig *rest.Config, c Config) (ctrl.Manager, error) {
 	return mgr, nil
 }
 
+func newMirror(mgr ctrl.Manager, c Config) *mirror.Mirror {
+	return mirror.New(mirror.Options{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), TombstoneRetention: c.TombstoneRetention, Now: time.Now,
+	})
+}
+
 // addReceiver adds what every replica does: receive, and say when it last did.
-func addReceiver(mgr ctrl.Manager, c Config) error {
+func addReceiver(mgr ctrl.Manager, c Config, mirrors *mirror.Mirror) error {
 	lastEvents := controller.NewLastEvents(mgr.GetClient())
 	endpoint, err := receiver.New(receiver.Options{
 		// Unlike the client, the cache waits for no write of this process to come back: one that hangs must not keep deliveries waiting.
-		Reader:    mgr.GetCache(),
-		Namespace: c.Namespace,
-		Mirror: mirror.New(mirror.Options{
-			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), TombstoneRetention: c.TombstoneRetention, Now: time.Now,
-		}),
+		Reader:      mgr.GetCache(),
+		Namespace:   c.Namespace,
+		Mirror:      mirrors,
 		Observe:     lastEvents.Observe,
+		Refused:     lastEvents.Refuse,
 		BindAddress: c.ReceiverBindAddress,
 		TLSCertFile: c.ReceiverTLSCertFile,
 		TLSKeyFile:  c.ReceiverTLSKeyFile,

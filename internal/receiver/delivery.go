@@ -148,6 +148,9 @@ func (r *Receiver) findInstance(d *delivery) *answer {
 func (r *Receiver) findSecrets(d *delivery) *answer {
 	const notReady = "no usable signing secret yet: the conditions of the ClerkInstance say what to do"
 
+	if d.instance.Spec.Webhook.SigningSecretRef.Name == "" {
+		return refused(http.StatusNotFound, OutcomeUnknownInstance, "this ClerkInstance hears no deliveries: set its spec.webhook")
+	}
 	secret := &corev1.Secret{}
 	key := client.ObjectKey{Namespace: r.options.Namespace, Name: d.instance.Spec.Webhook.SigningSecretRef.Name}
 	err := r.options.Reader.Get(d.request.Context(), key, secret)

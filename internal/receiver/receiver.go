@@ -59,6 +59,9 @@ type Options struct {
 	// not block.
 	Observe func(instance string, eventType string, at time.Time)
 
+	// Refused, if set, hears of every other delivery to a ClerkInstance: its name, the outcome, and when. It must not block.
+	Refused func(instance, outcome string, at time.Time)
+
 	// BindAddress is where to listen, host:port.
 	BindAddress string
 

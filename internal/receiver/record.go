@@ -39,6 +39,13 @@ func (r *Receiver) record(d *delivery, a *answer) {
 	if a.success() && r.options.Observe != nil {
 		r.options.Observe(instance, label, now)
 	}
+	if a.success() || instance == "" {
+		return
+	}
+	metrics.LastRefusedTimestamp.WithLabelValues(instance, a.outcome).Set(float64(now.Unix()))
+	if r.options.Refused != nil {
+		r.options.Refused(instance, a.outcome, now)
+	}
 }
 
 func (r *Receiver) logAnswer(d *delivery, a *answer, now time.Time) {

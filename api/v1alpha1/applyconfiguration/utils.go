@@ -34,6 +34,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 	// Group=clerk-operator.io, Version=v1alpha1
 	case v1alpha1.SchemeGroupVersion.WithKind("ClerkInstance"):
 		return &apiv1alpha1.ClerkInstanceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkInstanceAPI"):
+		return &apiv1alpha1.ClerkInstanceAPIApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkInstancePrune"):
+		return &apiv1alpha1.ClerkInstancePruneApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClerkInstanceSpec"):
 		return &apiv1alpha1.ClerkInstanceSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClerkInstanceStatus"):
@@ -78,14 +82,26 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.DeletionRuleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FormerRoleKey"):
 		return &apiv1alpha1.FormerRoleKeyApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("HeldPrune"):
+		return &apiv1alpha1.HeldPruneApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LastEvent"):
 		return &apiv1alpha1.LastEventApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("LastRefusal"):
+		return &apiv1alpha1.LastRefusalApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("LastResync"):
+		return &apiv1alpha1.LastResyncApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MemberBinding"):
 		return &apiv1alpha1.MemberBindingApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("OrganizationNamespace"):
 		return &apiv1alpha1.OrganizationNamespaceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ResyncedKind"):
+		return &apiv1alpha1.ResyncedKindApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ResyncProgress"):
+		return &apiv1alpha1.ResyncProgressApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RolePermission"):
 		return &apiv1alpha1.RolePermissionApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SecretKeyReference"):
+		return &apiv1alpha1.SecretKeyReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretReference"):
 		return &apiv1alpha1.SecretReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TenantClass"):

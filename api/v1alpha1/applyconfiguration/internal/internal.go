@@ -57,12 +57,47 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: status
       type:
         namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkInstanceStatus
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkInstanceAPI
+  map:
+    fields:
+    - name: prune
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkInstancePrune
+    - name: resyncInterval
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+      default: 1h
+    - name: secretKeyRef
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SecretKeyReference
+    - name: url
+      type:
+        scalar: string
+      default: https://api.clerk.com/v1
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkInstancePrune
+  map:
+    fields:
+    - name: maxCount
+      type:
+        scalar: numeric
+      default: 100
+    - name: maxPercent
+      type:
+        scalar: numeric
+      default: 20
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkInstanceSpec
   map:
     fields:
+    - name: api
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkInstanceAPI
     - name: instanceID
       type:
         scalar: string
+    - name: mode
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.InstanceMode
+      default: Enforce
     - name: username
       type:
         scalar: string
@@ -85,12 +120,27 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: heldPrune
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.HeldPrune
+    - name: instanceID
+      type:
+        scalar: string
     - name: lastEvent
       type:
         namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.LastEvent
+    - name: lastRefusal
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.LastRefusal
+    - name: lastResync
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.LastResync
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: resync
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ResyncProgress
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkInstanceWebhook
   map:
     fields:
@@ -530,6 +580,23 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: until
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.HeldPrune
+  map:
+    fields:
+    - name: count
+      type:
+        scalar: numeric
+    - name: ids
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: plan
+      type:
+        scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.InstanceMode
+  scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.LastEvent
   map:
     fields:
@@ -539,6 +606,41 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: type
       type:
         scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.LastRefusal
+  map:
+    fields:
+    - name: reason
+      type:
+        scalar: string
+    - name: refusedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.LastResync
+  map:
+    fields:
+    - name: finishedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: kinds
+      type:
+        list:
+          elementType:
+            namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ResyncedKind
+          elementRelationship: associative
+          keys:
+          - kind
+    - name: requestedAt
+      type:
+        scalar: string
+    - name: requests
+      type:
+        scalar: numeric
+    - name: result
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ResyncResult
+    - name: startedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.MemberBinding
   map:
     fields:
@@ -567,6 +669,41 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: state
       type:
         namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.NamespaceState
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ResyncProgress
+  map:
+    fields:
+    - name: kind
+      type:
+        scalar: string
+    - name: listed
+      type:
+        scalar: numeric
+    - name: startedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: total
+      type:
+        scalar: numeric
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ResyncResult
+  scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ResyncedKind
+  map:
+    fields:
+    - name: created
+      type:
+        scalar: numeric
+    - name: deleted
+      type:
+        scalar: numeric
+    - name: kind
+      type:
+        scalar: string
+    - name: listed
+      type:
+        scalar: numeric
+    - name: updated
+      type:
+        scalar: numeric
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.RolePermission
   map:
     fields:
@@ -579,6 +716,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: updatedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SecretKeyReference
+  map:
+    fields:
+    - name: key
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SecretReference
   map:
     fields:

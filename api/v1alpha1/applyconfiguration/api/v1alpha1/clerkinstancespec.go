@@ -27,8 +27,15 @@ import (
 //
 // ClerkInstanceSpec says where to hear one Clerk application environment.
 type ClerkInstanceSpecApplyConfiguration struct {
-	// webhook says how deliveries to /webhooks/<name of this ClerkInstance> are verified.
+	// webhook says how deliveries to /webhooks/<name of this ClerkInstance> are verified. Without it, none is accepted, and all that is
+	// heard of the environment is what a resync finds.
 	Webhook *ClerkInstanceWebhookApplyConfiguration `json:"webhook,omitempty"`
+	// api lets the operator list what there is, with Clerk's Backend API: at a start, at an interval and on demand. It finds what
+	// webhooks lost. Without it, only what a webhook delivers is known.
+	API *ClerkInstanceAPIApplyConfiguration `json:"api,omitempty"`
+	// mode is Enforce (the default), or Observe, which mirrors and says in each ClerkOrganization's status what would be done, and
+	// touches no namespace and no RoleBinding: it adds no access, and it takes none away either.
+	Mode *apiv1alpha1.InstanceMode `json:"mode,omitempty"`
 	// instanceID is Clerk's id of the environment (ins_…), to be found in every event. When it is set, events of any other
 	// environment are refused with 403, also when they are well signed. When it is empty, any is accepted.
 	InstanceID *string `json:"instanceID,omitempty"`
@@ -55,6 +62,22 @@ func ClerkInstanceSpec() *ClerkInstanceSpecApplyConfiguration {
 // If called multiple times, the Webhook field is set to the value of the last call.
 func (b *ClerkInstanceSpecApplyConfiguration) WithWebhook(value *ClerkInstanceWebhookApplyConfiguration) *ClerkInstanceSpecApplyConfiguration {
 	b.Webhook = value
+	return b
+}
+
+// WithAPI sets the API field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the API field is set to the value of the last call.
+func (b *ClerkInstanceSpecApplyConfiguration) WithAPI(value *ClerkInstanceAPIApplyConfiguration) *ClerkInstanceSpecApplyConfiguration {
+	b.API = value
+	return b
+}
+
+// WithMode sets the Mode field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Mode field is set to the value of the last call.
+func (b *ClerkInstanceSpecApplyConfiguration) WithMode(value apiv1alpha1.InstanceMode) *ClerkInstanceSpecApplyConfiguration {
+	b.Mode = &value
 	return b
 }
 

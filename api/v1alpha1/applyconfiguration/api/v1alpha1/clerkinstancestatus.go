@@ -27,12 +27,24 @@ import (
 //
 // ClerkInstanceStatus says whether the environment can be heard, and when it last was.
 type ClerkInstanceStatusApplyConfiguration struct {
-	// conditions say how it stands: Ready, whether deliveries are accepted; Stalled, that somebody must act first.
+	// conditions say how it stands: Ready, whether deliveries are accepted; Stalled, that somebody must act first; Synced, whether the last
+	// resync found everything and could write it; PruneHeld, that it would remove too much and waits for an administrator.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the metadata.generation that the conditions speak of.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// lastEvent is the newest verified event. It is written at most every few seconds, so it may lag behind.
 	LastEvent *LastEventApplyConfiguration `json:"lastEvent,omitempty"`
+	// lastRefusal is the newest delivery that was refused. It is written at most every minute, so it may lag behind.
+	LastRefusal *LastRefusalApplyConfiguration `json:"lastRefusal,omitempty"`
+	// instanceID is Clerk's id of the environment (ins_…) whose API key was used first. A key of another is refused, unless
+	// spec.instanceID names that one.
+	InstanceID *string `json:"instanceID,omitempty"`
+	// resync is how far the resync is that runs now. A short one is over before this is written.
+	Resync *ResyncProgressApplyConfiguration `json:"resync,omitempty"`
+	// lastResync is what the last resync that ended came to.
+	LastResync *LastResyncApplyConfiguration `json:"lastResync,omitempty"`
+	// heldPrune is what the last resync would have removed, if it was too much: see the condition PruneHeld.
+	HeldPrune *HeldPruneApplyConfiguration `json:"heldPrune,omitempty"`
 }
 
 // ClerkInstanceStatusApplyConfiguration constructs a declarative configuration of the ClerkInstanceStatus type for use with
@@ -67,5 +79,45 @@ func (b *ClerkInstanceStatusApplyConfiguration) WithObservedGeneration(value int
 // If called multiple times, the LastEvent field is set to the value of the last call.
 func (b *ClerkInstanceStatusApplyConfiguration) WithLastEvent(value *LastEventApplyConfiguration) *ClerkInstanceStatusApplyConfiguration {
 	b.LastEvent = value
+	return b
+}
+
+// WithLastRefusal sets the LastRefusal field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastRefusal field is set to the value of the last call.
+func (b *ClerkInstanceStatusApplyConfiguration) WithLastRefusal(value *LastRefusalApplyConfiguration) *ClerkInstanceStatusApplyConfiguration {
+	b.LastRefusal = value
+	return b
+}
+
+// WithInstanceID sets the InstanceID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the InstanceID field is set to the value of the last call.
+func (b *ClerkInstanceStatusApplyConfiguration) WithInstanceID(value string) *ClerkInstanceStatusApplyConfiguration {
+	b.InstanceID = &value
+	return b
+}
+
+// WithResync sets the Resync field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Resync field is set to the value of the last call.
+func (b *ClerkInstanceStatusApplyConfiguration) WithResync(value *ResyncProgressApplyConfiguration) *ClerkInstanceStatusApplyConfiguration {
+	b.Resync = value
+	return b
+}
+
+// WithLastResync sets the LastResync field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastResync field is set to the value of the last call.
+func (b *ClerkInstanceStatusApplyConfiguration) WithLastResync(value *LastResyncApplyConfiguration) *ClerkInstanceStatusApplyConfiguration {
+	b.LastResync = value
+	return b
+}
+
+// WithHeldPrune sets the HeldPrune field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the HeldPrune field is set to the value of the last call.
+func (b *ClerkInstanceStatusApplyConfiguration) WithHeldPrune(value *HeldPruneApplyConfiguration) *ClerkInstanceStatusApplyConfiguration {
+	b.HeldPrune = value
 	return b
 }
