@@ -224,6 +224,7 @@ func (s *story) tenantPod(name string) *corev1.Pod {
 func limits(t *testing.T, s *story) {
 	ctx, b := t.Context(), newBalancer(t, s)
 	s.found(t, b, "limited", map[string]string{"plan": "limited"})
+	s.waitOrganizations(t) // Its namespace is there before its limits are.
 	as, own := s.clientset, "org-limited"
 	if s.issuer != nil {
 		carol, asCarol := s.login(t, "carol")
