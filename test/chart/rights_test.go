@@ -122,7 +122,7 @@ func TestTheChartsRightsAreEnough(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range strings.Split(string(log), "\n") {
+	for line := range strings.SplitSeq(string(log), "\n") {
 		if strings.Contains(strings.ToLower(line), "forbidden") {
 			t.Errorf("something was forbidden: %s", line)
 		}
