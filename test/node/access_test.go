@@ -58,7 +58,9 @@ func (s *story) login(t *testing.T, name string) (user clerktest.User, as kubern
 }
 
 // join is what Clerk tells of a user who joined.
-func (s *story) join(t *testing.T, b *balancer, organization clerktest.Organization, user clerktest.User, role string) clerktest.Membership {
+func (s *story) join(
+	t *testing.T, b *balancer, organization clerktest.Organization, user clerktest.User, role string,
+) clerktest.Membership {
 	t.Helper()
 	membership := clerktest.Membership{
 		ID: clerktest.ID("orgmem", user.ID+organization.ID), Role: role, Organization: organization, User: user, UpdatedAt: time.Now(),
@@ -87,6 +89,7 @@ func refused(err error) error {
 }
 
 func access(t *testing.T, s *story) {
+	t.Helper()
 	if s.issuer == nil {
 		t.Skip("skipped: the API server of KUBECONFIG cannot be made to trust the test's identity provider")
 	}
@@ -122,7 +125,8 @@ func access(t *testing.T, s *story) {
 	if err := refused(write(ctx, asBob, "org-acme")); err != nil {
 		t.Errorf("a member writes: %v", err)
 	}
-	if _, err := asBob.CoreV1().Secrets("org-acme").List(ctx, metav1.ListOptions{}); refused(err) != nil {
+	_, err := asBob.CoreV1().Secrets("org-acme").List(ctx, metav1.ListOptions{})
+	if err := refused(err); err != nil {
 		t.Errorf("a member reads Secrets: %v", err)
 	}
 	say("org:member may not write there, nor read Secrets")
@@ -131,7 +135,8 @@ func access(t *testing.T, s *story) {
 			t.Errorf("in %s: %v", elsewhere, err)
 		}
 	}
-	if _, err := asAlice.CoreV1().Namespaces().List(ctx, metav1.ListOptions{}); refused(err) != nil {
+	_, err = asAlice.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
+	if err := refused(err); err != nil {
 		t.Errorf("lists namespaces: %v", err)
 	}
 	say("org:admin may do nothing in org-elsewhere, %s, kube-system and default, nor in the cluster as a whole", namespace)
@@ -144,8 +149,8 @@ func access(t *testing.T, s *story) {
 	}
 }
 
-// documentedLogin sets up a kubeconfig by the commands of docs/oidc.md, as they are written, and returns what asks as that person. A program
-// that prints the token, after a look at its arguments, is in the place of kubelogin.
+// documentedLogin sets up a kubeconfig by the commands of docs/oidc.md, as they are written, and returns what asks as that person. A
+// program that prints the token, after a look at its arguments, is in the place of kubelogin.
 func (s *story) documentedLogin(t *testing.T, user clerktest.User) func(*testing.T) {
 	t.Helper()
 	commands, err := s.issuer.documented(s.root, "kubectl config set-credentials")
@@ -168,7 +173,6 @@ case "$*" in
 esac
 echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}'
 `, s.issuer.url, oauthClient, token)
-	//nolint:gosec // It has to be executable.
 	if err := os.WriteFile(filepath.Join(folder, "kubectl-oidc_login"), []byte(plugin), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -222,8 +226,10 @@ func (s *story) tenantPod(name string) *corev1.Pod {
 }
 
 func limits(t *testing.T, s *story) {
+	t.Helper()
 	ctx, b := t.Context(), newBalancer(t, s)
 	s.found(t, b, "limited", map[string]string{"plan": "limited"})
+	s.waitOrganizations(t) // Its namespace is there before its limits are.
 	as, own := s.clientset, "org-limited"
 	if s.issuer != nil {
 		carol, asCarol := s.login(t, "carol")
@@ -253,13 +259,14 @@ func limits(t *testing.T, s *story) {
 		t.Errorf("the LimitRange gives %s of memory, want 16Mi", got)
 	}
 	if s.own { // Elsewhere, nobody has its image.
-		say("a pod within the limits runs after %s, with the memory that the LimitRange gives", eventually(t, "the pod", func(ctx context.Context) error {
+		took := eventually(t, "the pod", func(ctx context.Context) error {
 			pod, err := as.CoreV1().Pods(own).Get(ctx, made.Name, metav1.GetOptions{})
 			if err == nil && pod.Status.Phase != corev1.PodRunning {
 				err = fmt.Errorf("it is %s", pod.Status.Phase)
 			}
 			return err
-		}))
+		})
+		say("a pod within the limits runs after %s, with the memory that the LimitRange gives", took)
 	}
 	_, err = as.CoreV1().Pods(own).Create(ctx, s.tenantPod("second"), metav1.CreateOptions{})
 	if refused(err) != nil {

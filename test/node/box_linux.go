@@ -91,12 +91,16 @@ func Enter(packages string) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	done := make(chan error, 1)
+	done := make(chan struct{})
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // The kernel kills the box when the thread that made it ends.
-		started <- command.Start()
-		done <- command.Wait()
+		defer close(done)
+		err := command.Start()
+		started <- err
+		if err == nil {
+			_ = command.Wait() // Its exit code tells.
+		}
 	}()
 	if err := <-started; err != nil {
 		<-done
@@ -136,7 +140,8 @@ func initialize(packages string) int {
 		fmt.Fprintln(os.Stderr, "preparing a box:", err)
 		return 1
 	}
-	err := errors.Join(os.Setenv(stageVariable, stageInside), os.Setenv("TMPDIR", Folder()), os.Setenv("PATH", packagePath+":"+os.Getenv("PATH")))
+	path := packagePath + ":" + os.Getenv("PATH")
+	err := errors.Join(os.Setenv(stageVariable, stageInside), os.Setenv("TMPDIR", Folder()), os.Setenv("PATH", path))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "preparing a box:", err)
 		return 1
@@ -213,9 +218,10 @@ func overlayUsr(packages string) error {
 // coverSettings gives the kubelet files to write its settings of the kernel to, which are the whole machine's and stay as they are.
 func coverSettings(folder string) error {
 	for _, name := range []string{
-		"vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes",
+		"vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops",
+		"kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes",
 	} {
-		setting := filepath.Join("/proc/sys", name)
+		setting := "/proc/sys/" + name
 		content, err := os.ReadFile(setting)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -247,7 +253,7 @@ func bringUpNetwork() error {
 		}
 	}
 	for name, value := range map[string]string{"net/ipv4/ip_forward": "1", "net/bridge/bridge-nf-call-iptables": "1"} {
-		err := os.WriteFile(filepath.Join("/proc/sys", name), []byte(value), 0)
+		err := os.WriteFile("/proc/sys/"+name, []byte(value), 0)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -45,6 +45,7 @@ import (
 const headStart = 2 * time.Second
 
 func killReceiver(t *testing.T, s *story) {
+	t.Helper()
 	leader := s.leader(t)
 	var victim corev1.Pod
 	for _, pod := range s.pods(t) {
@@ -63,6 +64,7 @@ func killReceiver(t *testing.T, s *story) {
 }
 
 func killLeader(t *testing.T, s *story) {
+	t.Helper()
 	leader := s.leader(t)
 	var victim corev1.Pod
 	s.get(t, &victim, namespace, leader)
@@ -89,6 +91,7 @@ func killLeader(t *testing.T, s *story) {
 }
 
 func upgrade(t *testing.T, s *story) {
+	t.Helper()
 	before := map[types.UID]bool{}
 	for _, pod := range s.pods(t) {
 		before[pod.UID] = true

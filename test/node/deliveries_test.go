@@ -132,7 +132,8 @@ func (b *balancer) url(endpoint discoveryv1.Endpoint, port int32) string {
 	if b.own {
 		return fmt.Sprintf("http://%s:%d/webhooks/%s", endpoint.Addresses[0], port, instance)
 	}
-	return fmt.Sprintf("%s/api/v1/namespaces/%s/pods/%s:%d/proxy/webhooks/%s", b.config.Host, namespace, endpoint.TargetRef.Name, port, instance)
+	return fmt.Sprintf("%s/api/v1/namespaces/%s/pods/%s:%d/proxy/webhooks/%s",
+		b.config.Host, namespace, endpoint.TargetRef.Name, port, instance)
 }
 
 func (b *balancer) set(urls []string) {
@@ -294,7 +295,8 @@ func (s *story) tell(t *testing.T, b *balancer, event clerktest.Event) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	status, answer, err := clerktest.Sender{URL: url, Secret: s.secret, Client: b.client}.Deliver(t.Context(), clerktest.RandomID("msg"), event)
+	sender := clerktest.Sender{URL: url, Secret: s.secret, Client: b.client}
+	status, answer, err := sender.Deliver(t.Context(), clerktest.RandomID("msg"), event)
 	if err != nil || status != http.StatusNoContent {
 		t.Fatalf("%s: answered %d %q (%v), want 204", event.Type, status, answer, err)
 	}
@@ -318,6 +320,7 @@ func (s *story) found(t *testing.T, b *balancer, slug string, metadata any) cler
 
 // deliveries shows the way in: to each pod, through the Service, and that what is not signed stays out.
 func deliveries(t *testing.T, s *story) {
+	t.Helper()
 	b := newBalancer(t, s)
 	if len(b.urls) != 2 {
 		t.Fatalf("the Service has the endpoints %v, want 2", b.urls)

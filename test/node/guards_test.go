@@ -71,6 +71,7 @@ func bindingOf(user string) *rbacv1.ClusterRoleBinding {
 }
 
 func guards(t *testing.T, s *story) {
+	t.Helper()
 	organization := clerktest.ID("org", "first")
 	mirrored := &v1alpha1.ClerkOrganization{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(organization)}}
 	rename := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"name":"mine"}}`))
@@ -118,6 +119,7 @@ func (s *story) guarded(err error) error {
 
 // rights compares what the installed ServiceAccount may do with what docs/security.md says.
 func rights(t *testing.T, s *story) {
+	t.Helper()
 	account := "system:serviceaccount:" + namespace + ":" + release
 	var list strings.Builder
 	for _, where := range []string{namespace, "default"} {
@@ -133,8 +135,8 @@ func rights(t *testing.T, s *story) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, found := strings.Cut(string(content), rightsBegin)
-	want, after, complete := strings.Cut(rest, rightsEnd)
+	before, remainder, found := strings.Cut(string(content), rightsBegin)
+	want, after, complete := strings.Cut(remainder, rightsEnd)
 	if !found || !complete {
 		t.Fatalf("%s has no list between %q and %q", path, rightsBegin, rightsEnd)
 	}
@@ -165,6 +167,7 @@ func difference(want, got string) string {
 }
 
 func uninstall(t *testing.T, s *story) {
+	t.Helper()
 	var before, after rbacv1.RoleBindingList
 	s.list(t, &before, client.HasLabels{v1alpha1.OrganizationIDLabel})
 	s.helm(t, "uninstall", release)

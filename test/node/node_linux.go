@@ -77,7 +77,10 @@ func Start(ctx context.Context, cp *controlplane.ControlPlane, images Images, lo
 	if err := n.startKubelet(ctx); err != nil {
 		return nil, err
 	}
-	return n, n.startProxy()
+	if err := n.startProxy(); err != nil {
+		return nil, err
+	}
+	return n, nil
 }
 
 func (n *Node) file(name string) string { return filepath.Join(Folder(), name) }

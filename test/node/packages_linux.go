@@ -38,7 +38,8 @@ import (
 // downloadTimeout bounds the download of the packages: 40 MB, once.
 const downloadTimeout = 10 * time.Minute
 
-// programs are what a node needs and this repository does not build, each with the path that it has to have and the Debian package it is in.
+// programs are what a node needs and this repository does not build, each with the path that it has to have and the Debian package that it
+// is in.
 var programs = []struct{ path, debian string }{
 	{"/usr/bin/containerd", "containerd"},
 	{"/usr/sbin/runc", "runc"},
@@ -88,13 +89,14 @@ func tryBox() string {
 	var said bytes.Buffer
 	command.Stdout, command.Stderr = &said, &said
 	if err := command.Run(); err != nil {
-		return fmt.Sprintf("a node needs namespaces, mounts and overlayfs, which are not allowed here: %v %s", err, bytes.TrimSpace(said.Bytes()))
+		return fmt.Sprintf("a node needs namespaces, mounts and overlayfs, which are not allowed here: %v %s", err,
+			bytes.TrimSpace(said.Bytes()))
 	}
 	return ""
 }
 
-// Packages returns the folder of a tree with the programs that are missing on this machine, "" when none is. They are downloaded from Debian's
-// archive, once, and unpacked outside the clone; nothing is installed.
+// Packages returns the folder of a tree with the programs that are missing on this machine, "" when none is. They are downloaded from
+// Debian's archive, once, and unpacked outside the clone; nothing is installed.
 func Packages(ctx context.Context) (string, error) {
 	var names []string
 	for _, program := range programs {
@@ -106,7 +108,8 @@ func Packages(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		return "", fmt.Errorf("a node needs %s: install them (there is no apt-get here to fetch Debian's packages with)", strings.Join(names, ", "))
+		return "", fmt.Errorf("a node needs %s: install them (there is no apt-get here to fetch Debian's packages with)",
+			strings.Join(names, ", "))
 	}
 	release, err := os.ReadFile("/etc/os-release")
 	if err != nil {
@@ -155,8 +158,10 @@ func cacheFolder() (string, error) {
 // download has apt fetch the packages with what they depend on and is not installed, and unpacks them to work/tree.
 func download(ctx context.Context, work string, names []string) error {
 	debs, lists := filepath.Join(work, "debs"), filepath.Join(work, "lists")
-	if err := errors.Join(os.MkdirAll(filepath.Join(debs, "partial"), 0o755), os.MkdirAll(filepath.Join(lists, "partial"), 0o755)); err != nil {
-		return err
+	for _, folder := range []string{debs, lists} {
+		if err := os.MkdirAll(filepath.Join(folder, "partial"), 0o755); err != nil {
+			return err
+		}
 	}
 	options := []string{"-qq", "-o", "Dir::Cache::archives=" + debs, "-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User=root"}
 	install := append([]string{"install", "--download-only", "--no-install-recommends", "-y"}, names...)

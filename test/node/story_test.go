@@ -99,6 +99,7 @@ func say(format string, args ...any) { fmt.Printf("    · "+format+"\n", args...
 
 // install does what the README says.
 func install(t *testing.T, s *story) {
+	t.Helper()
 	began := time.Now()
 	s.helm(t, append([]string{"install", release, s.chart(), "--create-namespace"}, s.values()...)...)
 	say("helm install --wait: ready after %s", since(began))
@@ -136,7 +137,6 @@ func (s *story) helm(t *testing.T, args ...string) {
 	t.Helper()
 	folder := t.TempDir()
 	args = append(args, "--namespace", namespace, "--wait", "--timeout", helmTimeout)
-	//nolint:gosec // the repository's own helm
 	command := exec.CommandContext(t.Context(), filepath.Join(s.root, "bin", "helm"), args...)
 	command.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig,
 		"HELM_CACHE_HOME="+folder, "HELM_CONFIG_HOME="+folder, "HELM_DATA_HOME="+folder)
@@ -156,7 +156,6 @@ func (s *story) kubectl(t *testing.T, into *strings.Builder, args ...string) {
 }
 
 func (s *story) kubectlOutput(ctx context.Context, args ...string) (string, error) {
-	//nolint:gosec // the repository's own kubectl
 	command := exec.CommandContext(ctx, filepath.Join(s.root, "bin", "k8s", "kubectl"), args...)
 	command.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig, "KUBECACHEDIR="+os.TempDir(), "KUBERC=off")
 	output, err := command.CombinedOutput()
