@@ -89,7 +89,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 		"role":        &roleReconciler{undertaker},
 		"permission":  &permissionReconciler{undertaker},
 		"instance":    &instanceReconciler{client: manager.GetClient(), expressions: shared, operatorNamespace: options.Namespace},
-		"tenantclass": &tenantClassReconciler{client: manager.GetClient(), expressions: shared},
+		"tenantclass": &tenantClassReconciler{client: manager.GetClient(), expressions: shared, permitted: map[string]int64{}},
 	}
 	for name, c := range controllers {
 		if err := c.setup(manager); err != nil {
