@@ -53,9 +53,7 @@ func effectOfUser(before, after *v1alpha1.ClerkUser) effect {
 		return mayTake
 	case isBarred(after):
 		return noEffect
-	case before == nil:
-		return mayTake // the user may get another name
-	case isBarred(before):
+	case before == nil, isBarred(before):
 		return mayGive
 	case !sameNames(&before.Spec, &after.Spec):
 		return mayTake // the name may change, and so be somebody else's
