@@ -47,6 +47,8 @@ const introduction = `Signs an event as Clerk does and delivers it. Either one t
   go run ./hack/send --type organization.created --organization acme
   go run ./hack/send --type organizationMembership.created --organization acme --user jane --role org:admin
 
+  go run ./hack/send --type user.updated --user jane --banned
+
 (the same names always give the same ids), or any other, from a file: --file event.json. The same with curl and openssl:
 
   id=msg_$RANDOM; now=$(date +%s); key=$(printf %s "${CLERK_SIGNING_SECRET#whsec_}" | base64 -d | od -An -v -tx1 | tr -d ' \n')
@@ -61,7 +63,7 @@ Options:
 type settings struct {
 	url, secret, id, eventType, file       string
 	organization, slug, user, role, member string
-	show                                   bool
+	banned, show                           bool
 }
 
 func main() {
@@ -112,6 +114,7 @@ func parse() *settings {
 	flag.StringVar(&s.role, "role", "org:member", "role of the member")
 	flag.StringVar(&s.member, "membership", "", "membership: its id (orgmem_…) or a name that stands for one; "+
 		"by default the one of user and organization. Who joins again does so with another")
+	flag.BoolVar(&s.banned, "banned", false, "the user is banned")
 	flag.BoolVar(&s.show, "print", false, "print the event's JSON instead of delivering it")
 	flag.Usage = func() {
 		_, _ = io.WriteString(flag.CommandLine.Output(), introduction)
@@ -161,12 +164,22 @@ var makers = map[string]maker{
 	clerktest.TypeMembershipDeleted: func(_ clerktest.Organization, m clerktest.Membership, now time.Time) clerktest.Event {
 		return clerktest.MembershipDeleted(m, now)
 	},
+	clerktest.TypeUserCreated: func(_ clerktest.Organization, m clerktest.Membership, _ time.Time) clerktest.Event {
+		return clerktest.UserCreated(m.User)
+	},
+	clerktest.TypeUserUpdated: func(_ clerktest.Organization, m clerktest.Membership, _ time.Time) clerktest.Event {
+		return clerktest.UserUpdated(m.User)
+	},
+	clerktest.TypeUserDeleted: func(_ clerktest.Organization, m clerktest.Membership, now time.Time) clerktest.Event {
+		return clerktest.UserDeleted(m.User, now)
+	},
 }
 
 func types() []string {
 	return []string{
 		clerktest.TypeOrganizationCreated, clerktest.TypeOrganizationUpdated, clerktest.TypeOrganizationDeleted,
 		clerktest.TypeMembershipCreated, clerktest.TypeMembershipUpdated, clerktest.TypeMembershipDeleted,
+		clerktest.TypeUserCreated, clerktest.TypeUserUpdated, clerktest.TypeUserDeleted,
 	}
 }
 
@@ -181,9 +194,15 @@ func (s *settings) made() (body []byte, about string, err error) {
 	}
 	membership := s.membership(organization, now)
 	event := makers[s.eventType](organization, membership, now)
-	about = fmt.Sprintf("%s\n  organization  %s\n", event.Type, organization.ID)
+	about = event.Type + "\n"
+	if strings.HasPrefix(event.Type, "organization") {
+		about += fmt.Sprintf("  organization  %s\n", organization.ID)
+	}
 	if strings.HasPrefix(event.Type, "organizationMembership.") {
-		about += fmt.Sprintf("  membership    %s\n  user          %s\n", membership.ID, membership.User.ID)
+		about += fmt.Sprintf("  membership    %s\n", membership.ID)
+	}
+	if !strings.HasPrefix(event.Type, "organization.") {
+		about += fmt.Sprintf("  user          %s\n", membership.User.ID)
 	}
 	return event.Body(), about, nil
 }
@@ -196,8 +215,11 @@ func (s *settings) membership(organization clerktest.Organization, now time.Time
 		ID:           id("orgmem", s.member),
 		Role:         s.role,
 		Organization: organization,
-		User:         clerktest.User{ID: id("user", s.user), Identifier: s.user + "@example.com", FirstName: s.user},
-		UpdatedAt:    now,
+		User: clerktest.User{
+			ID: id("user", s.user), Identifier: s.user + "@example.com", FirstName: s.user, Email: s.user + "@example.com", Banned: s.banned,
+			UpdatedAt: now,
+		},
+		UpdatedAt: now,
 	}
 }
 

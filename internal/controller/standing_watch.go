@@ -53,9 +53,7 @@ func effectOfUser(before, after *v1alpha1.ClerkUser) effect {
 		return mayTake
 	case isBarred(after):
 		return noEffect
-	case before == nil:
-		return mayTake // the user may get another name
-	case isBarred(before):
+	case before == nil, isBarred(before):
 		return mayGive
 	case !sameNames(&before.Spec, &after.Spec):
 		return mayTake // the name may change, and so be somebody else's
@@ -80,7 +78,7 @@ func effectOfRole(before, after *v1alpha1.ClerkRole) effect {
 		return mayGive
 	case before == nil:
 		return mayTake // what memberships say of the role counts no longer
-	case after.Spec.DeletedAt != nil || before.Spec.Key != after.Spec.Key || !slices.Equal(keysOf(&before.Spec), keysOf(&after.Spec)):
+	case !sameHolders(&before.Spec, &after.Spec):
 		return mayTake
 	case equality.Semantic.DeepEqual(before.Spec.Permissions, after.Spec.Permissions):
 		return noEffect
@@ -95,6 +93,12 @@ func effectOfRole(before, after *v1alpha1.ClerkRole) effect {
 		}
 	}
 	return mayGive
+}
+
+// sameHolders tells whether two states of a role are held by the same members.
+func sameHolders(a, b *v1alpha1.ClerkRoleSpec) bool {
+	return a.Key == b.Key && (a.DeletedAt == nil) == (b.DeletedAt == nil) &&
+		equality.Semantic.DeepEqual(a.FormerKeys, b.FormerKeys) && equality.Semantic.DeepEqual(a.CreatedAt, b.CreatedAt)
 }
 
 // effectOfPermission is effectOfUser for a ClerkPermission.

@@ -52,6 +52,27 @@ func TestEventsAreUnderstood(t *testing.T) {
 		User:      clerk.PublicUser{ID: membership.User.ID, Identifier: "jane@acme.example", FirstName: "Jane", Banned: true},
 		CreatedAt: updated, UpdatedAt: updated,
 	}
+	user := clerktest.User{
+		ID: clerktest.ID("user", "jane"), Email: "jane@acme.example", Username: "jane", FirstName: "Jane", LastName: "Doe", ExternalID: "crm-7",
+		Banned: true, Locked: true, Deprovisioned: true, PublicMetadata: map[string]any{"team": "a"}, UpdatedAt: updated,
+	}
+	wantUser := clerk.User{
+		ID: user.ID, PrimaryEmail: clerk.EmailAddress{Address: "jane@acme.example", Verified: true}, Username: "jane", FirstName: "Jane",
+		LastName: "Doe", ExternalID: "crm-7", Banned: true, Locked: true, Deprovisioned: true, PublicMetadata: []byte(`{"team":"a"}`),
+		CreatedAt: updated, UpdatedAt: updated,
+	}
+	permission := clerktest.Permission{ID: clerktest.ID("perm", "load"), Key: "org:cargo:load", Name: "Load", Description: "D", UpdatedAt: updated}
+	role := clerktest.Role{
+		ID: clerktest.ID("role", "mate"), Key: "org:mate", Name: "Mate", Description: "D", Permissions: []clerktest.Permission{permission},
+		UpdatedAt: updated,
+	}
+	wantRole := clerk.Role{
+		ID: role.ID, Key: "org:mate", Name: "Mate", Description: "D", CreatedAt: updated, UpdatedAt: updated,
+		Permissions: []clerk.RolePermission{{ID: permission.ID, Key: "org:cargo:load", UpdatedAt: updated}},
+	}
+	wantPermission := clerk.Permission{
+		ID: permission.ID, Key: "org:cargo:load", Name: "Load", Description: "D", CreatedAt: updated, UpdatedAt: updated,
+	}
 	deletedAt := updated.Add(time.Hour)
 	cases := map[string]struct {
 		event clerktest.Event
@@ -67,6 +88,15 @@ func TestEventsAreUnderstood(t *testing.T) {
 		clerk.TypeMembershipDeleted: {clerktest.MembershipDeleted(membership, deletedAt), &clerk.MembershipDeleted{
 			ID: membership.ID, OrganizationID: organization.ID, UserID: membership.User.ID,
 		}},
+		clerk.TypeUserCreated:       {clerktest.UserCreated(user), &wantUser},
+		clerk.TypeUserUpdated:       {clerktest.UserUpdated(user), &wantUser},
+		clerk.TypeUserDeleted:       {clerktest.UserDeleted(user, deletedAt), &clerk.UserDeleted{ID: user.ID}},
+		clerk.TypeRoleCreated:       {clerktest.RoleCreated(role), &wantRole},
+		clerk.TypeRoleUpdated:       {clerktest.RoleUpdated(role), &wantRole},
+		clerk.TypeRoleDeleted:       {clerktest.RoleDeleted(role, deletedAt), &clerk.RoleDeleted{ID: role.ID}},
+		clerk.TypePermissionCreated: {clerktest.PermissionCreated(permission), &wantPermission},
+		clerk.TypePermissionUpdated: {clerktest.PermissionUpdated(permission), &wantPermission},
+		clerk.TypePermissionDeleted: {clerktest.PermissionDeleted(permission, deletedAt), &clerk.PermissionDeleted{ID: permission.ID}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -80,6 +110,27 @@ func TestEventsAreUnderstood(t *testing.T) {
 				t.Errorf("decoded otherwise (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestAnEndOfARoleMayBeTheWholeRole(t *testing.T) {
+	role := clerktest.Role{ID: clerktest.ID("role", "mate"), Key: "org:mate", UpdatedAt: updated}
+	got, err := clerk.Decode(clerktest.RoleDeletedWhole(role, updated).Body())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(clerk.Data(&clerk.RoleDeleted{ID: role.ID, Key: "org:mate"}), got.Data); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestAnAddressMayBeUnverified(t *testing.T) {
+	got, err := clerk.Decode(clerktest.UserUpdated(clerktest.User{ID: "user_1", Email: "a@x", Unverified: true, UpdatedAt: updated}).Body())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if email := got.Data.(*clerk.User).PrimaryEmail; email != (clerk.EmailAddress{Address: "a@x"}) {
+		t.Errorf("got %+v", email)
 	}
 }
 
