@@ -19,13 +19,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
 
+	// The certificates of the world's authorities, for an image that holds none: what the system has comes first.
+	_ "golang.org/x/crypto/x509roots/fallback"
 	_ "k8s.io/client-go/plugin/pkg/client/auth"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
@@ -51,7 +56,12 @@ func run(ctx context.Context) error {
 	showVersion := flag.Bool("version", false, "Print the version and exit.")
 	defineFlags(&config)
 	logging.BindFlags(flag.CommandLine)
-	flag.Parse()
+	switch err := parseFlags(); {
+	case errors.Is(err, flag.ErrHelp):
+		return nil
+	case err != nil:
+		return fmt.Errorf("%w (--help lists every flag)", err)
+	}
 	if *showVersion {
 		fmt.Println("clerk-operator", version)
 		return nil
@@ -59,13 +69,28 @@ func run(ctx context.Context) error {
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q: every setting is a flag, see --help", flag.Arg(0))
 	}
-	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+	logger := zap.New(zap.UseFlagOptions(&logging))
+	ctrl.SetLogger(logger)
+	klog.SetLogger(logger) // client-go's own lines take the same form
 	restConfig, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("find the cluster: %w (outside of one, set --kubeconfig or KUBECONFIG)", err)
 	}
 	ctrl.Log.WithName("setup").Info("starting", "version", version, "namespace", config.Namespace)
 	return operator.Run(ctx, restConfig, config)
+}
+
+// parseFlags reads the command line. One wrong flag is answered with one line, not with all flags there are.
+func parseFlags() error {
+	flag.CommandLine.Init("clerk-operator", flag.ContinueOnError)
+	flag.CommandLine.SetOutput(io.Discard)
+	err := flag.CommandLine.Parse(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Println("clerk-operator makes a Kubernetes cluster agree with what Clerk says of organizations and their members.\n\nFlags:")
+		flag.CommandLine.SetOutput(os.Stdout)
+		flag.PrintDefaults()
+	}
+	return err
 }
 
 func defineFlags(c *operator.Config) {

@@ -57,6 +57,9 @@ const (
 
 	// ReasonUsernameInvalid: spec.username is no expression that gives a user name. Correct it.
 	ReasonUsernameInvalid = "UsernameInvalid"
+
+	// ReasonUsersNotMirrored: spec.username reads what only a mirrored user has, and spec.users is None. Change one of them.
+	ReasonUsersNotMirrored = "UsersNotMirrored"
 )
 
 // Reasons of a ClerkInstance's Synced and PruneHeld. SecretNotFound, SecretUnusable and Rejected are used there too.
@@ -142,11 +145,26 @@ const (
 	// ReasonRoleNotMapped: no role binding of the TenantClass is for the member's role or permissions, so it grants nothing.
 	ReasonRoleNotMapped = "RoleNotMapped"
 
-	// ReasonUserBanned: Clerk has banned the user.
+	// ReasonUserBanned: Clerk has banned the user, who so has no access in any organization. Unban the user in Clerk to give it back.
 	ReasonUserBanned = "UserBanned"
 
-	// ReasonUserDeprovisioned: Clerk has deprovisioned the user.
+	// ReasonUserDeprovisioned: the user's directory has removed the user, who so has no access in any organization. Add them there again.
 	ReasonUserDeprovisioned = "UserDeprovisioned"
+
+	// ReasonUserDeleted: the user was deleted in Clerk, and so has no access in any organization. There is nothing to do.
+	ReasonUserDeleted = "UserDeleted"
+
+	// ReasonUserNotMirrored: the username expression needs a ClerkUser, and there is none yet. Replay the user's events in Clerk.
+	ReasonUserNotMirrored = "UserNotMirrored"
+
+	// ReasonEmailNotVerified: the username expression needs a verified primary e-mail address. The user has to verify theirs in Clerk.
+	ReasonEmailNotVerified = "EmailNotVerified"
+
+	// ReasonRoleDeleted: the member's role was deleted in Clerk, so it grants nothing. Give the member another role in Clerk.
+	ReasonRoleDeleted = "RoleDeleted"
+
+	// ReasonRoleAmbiguous: several roles had the member's role key, so it grants nothing. Give the member the role again in Clerk.
+	ReasonRoleAmbiguous = "RoleAmbiguous"
 
 	// ReasonUsernameRefused: the username expression gives this user no name, or one that is refused. Correct ClerkInstance.spec.username.
 	ReasonUsernameRefused = "UsernameRefused"
@@ -156,6 +174,12 @@ const (
 
 	// ReasonOrganizationNotReady: the member's organization has no namespace to be bound in yet; its own conditions say why.
 	ReasonOrganizationNotReady = "OrganizationNotReady"
+)
+
+// Reasons of a ClerkUser, besides those of a member.
+const (
+	// ReasonNoMembership: the user is no member of any organization, and goes when the retention is over (spec.users of the ClerkInstance).
+	ReasonNoMembership = "NoMembership"
 )
 
 // Reasons of a TenantClass.

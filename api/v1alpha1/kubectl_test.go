@@ -63,12 +63,17 @@ func read(t *testing.T, path, accept string, into any) {
 func TestKubectlGetShowsWhatAPersonNeeds(t *testing.T) {
 	t.Parallel()
 	organization, member, class, instance := newName(), newName(), newName(), newName()
+	user, role, permission := newName(), newName(), newName()
 	for kind, object := range map[string][2]string{
 		"ClerkOrganization": {organization, "{instance: default, id: org_2A, name: 'Acme, Inc.', slug: acme, updatedAt: '" + early + "'}"},
 		"ClerkMember": {member, "{instance: default, id: orgmem_2A, organizationID: org_2A, userID: user_2A, role: 'org:admin', " +
 			"user: {identifier: jane@example.com}, updatedAt: '" + early + "'}"},
-		"TenantClass":   {class, "{match: 'true', priority: 7, namespaces: [{name: a}]}"},
-		"ClerkInstance": {instance, "{instanceID: ins_2A, webhook: {signingSecretRef: {name: secret}}}"},
+		"ClerkUser": {user, "{instance: default, id: user_2A, primaryEmail: {address: jane@example.com, verified: true}, username: jane, " +
+			"externalID: crm-7, banned: true, updatedAt: '" + early + "'}"},
+		"ClerkRole":       {role, "{instance: default, id: role_2A, key: 'org:mate', name: Mate, updatedAt: '" + early + "'}"},
+		"ClerkPermission": {permission, "{instance: default, id: perm_2A, key: 'org:a:b', name: A, updatedAt: '" + early + "'}"},
+		"TenantClass":     {class, "{match: 'true', priority: 7, namespaces: [{name: a}]}"},
+		"ClerkInstance":   {instance, "{instanceID: ins_2A, webhook: {signingSecretRef: {name: secret}}}"},
 	} {
 		if err := apply(t.Context(), kind, object[0], object[1]); err != nil {
 			t.Fatal(err)
@@ -91,6 +96,15 @@ func TestKubectlGetShowsWhatAPersonNeeds(t *testing.T) {
 			Conditions: []metav1.Condition{condition("Bound", "False", "RoleNotMapped"), condition("Ready", "True", "Ready")},
 		}
 	}))
+	writeStatus(t, withStatus(get[v1alpha1.ClerkUser](t, user), func(o *v1alpha1.ClerkUser) {
+		o.Status.Conditions = []metav1.Condition{condition("Ready", "True", "UserBanned")}
+	}))
+	writeStatus(t, withStatus(get[v1alpha1.ClerkRole](t, role), func(o *v1alpha1.ClerkRole) {
+		o.Status.Conditions = []metav1.Condition{condition("Ready", "True", "Ready")}
+	}))
+	writeStatus(t, withStatus(get[v1alpha1.ClerkPermission](t, permission), func(o *v1alpha1.ClerkPermission) {
+		o.Status.Conditions = []metav1.Condition{condition("Ready", "True", "Ready")}
+	}))
 	writeStatus(t, withStatus(get[v1alpha1.TenantClass](t, class), func(o *v1alpha1.TenantClass) {
 		o.Status = v1alpha1.TenantClassStatus{Organizations: new(int32(12)), Conditions: []metav1.Condition{condition("Ready", "False", "Invalid")}}
 	}))
@@ -110,6 +124,16 @@ func TestKubectlGetShowsWhatAPersonNeeds(t *testing.T) {
 		"clerkmembers/" + member: {
 			[]string{"Name=" + member, "User=jane@example.com", "Role=org:admin", "Organization=org_2A", "Bound=False", "Age=*"},
 			[]string{"ID=orgmem_2A", "User ID=user_2A", "Subject=clerk:user_2A", "Ready=True", "Reason=RoleNotMapped", "Message=why"},
+		},
+		"clerkusers/" + user: {
+			[]string{"Name=" + user, "Email=jane@example.com", "Verified=true", "Username=jane", "Banned=true", "Age=*"},
+			[]string{"ID=user_2A", "Deprovisioned=", "External ID=crm-7", "Reason=UserBanned", "Message=why"},
+		},
+		"clerkroles/" + role: {
+			[]string{"Name=" + role, "Key=org:mate", "Display Name=Mate", "Age=*"}, []string{"ID=role_2A", "Reason=Ready", "Message=why"},
+		},
+		"clerkpermissions/" + permission: {
+			[]string{"Name=" + permission, "Key=org:a:b", "Display Name=A", "Age=*"}, []string{"ID=perm_2A", "Reason=Ready", "Message=why"},
 		},
 		"tenantclasses/" + class: {
 			[]string{"Name=" + class, "Organizations=12", "Priority=7", "Ready=False", "Age=*"},
@@ -182,7 +206,10 @@ func TestKindsHaveShortNamesAndACategory(t *testing.T) {
 			t.Errorf("%s: namespaced: %t, categories: %v", resource.Name, resource.Namespaced, resource.Categories)
 		}
 	}
-	want := map[string]string{"clerkinstances": "cinst", "clerkorganizations": "corg", "clerkmembers": "cmem", "tenantclasses": "tclass"}
+	want := map[string]string{
+		"clerkinstances": "cinst", "clerkorganizations": "corg", "clerkmembers": "cmem", "clerkusers": "cuser",
+		"clerkroles": "crole", "clerkpermissions": "cperm", "tenantclasses": "tclass",
+	}
 	if diff := cmp.Diff(want, short); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -229,6 +256,13 @@ func TestFieldsCanBeSelectedBy(t *testing.T) {
 			t.Errorf("members by %s: %v (-want +got):\n%s", field, err, diff)
 		}
 	}
+	for kind, field := range map[string]string{
+		"cuser": "spec.primaryEmail.address=nobody@example.com,spec.username=nobody,spec.banned=true", "crole": "spec.key=org:none", "cperm": "spec.key=org:none",
+	} {
+		if got := kubectl(t, "get", kind, "--field-selector", field, "-o", "name"); got != "" {
+			t.Errorf("kubectl get %s --field-selector %s: %s", kind, field, got)
+		}
+	}
 	if _, err := selected(&v1alpha1.ClerkOrganizationList{}, client.MatchingFields{"spec.name": "x"}); err == nil {
 		t.Error("a field that is not selectable is to be refused, not passed over")
 	}
@@ -248,7 +282,7 @@ type schema struct {
 func TestKubectlExplainHasAWordOnEveryField(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join(crds, "*.yaml"))
-	if err != nil || len(files) != 4 {
+	if err != nil || len(files) != 7 {
 		t.Fatalf("got %v, %v", files, err)
 	}
 	for _, file := range files {
@@ -305,7 +339,7 @@ func TestTheSamplesCanBeApplied(t *testing.T) {
 	t.Parallel()
 	samples := filepath.Join("..", "..", "config", "samples")
 	output := kubectl(t, "apply", "--server-side", "-k", samples)
-	for _, kind := range []string{"clerkinstance", "clerkorganization", "clerkmember", "tenantclass"} {
+	for _, kind := range []string{"clerkinstance", "clerkorganization", "clerkmember", "clerkuser", "clerkrole", "clerkpermission", "tenantclass"} {
 		if !strings.Contains(output, kind+".clerk-operator.io/") {
 			t.Errorf("no sample of a %s:\n%s", kind, output)
 		}

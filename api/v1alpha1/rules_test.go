@@ -168,6 +168,117 @@ func TestClerkMembersFollowTheirRules(t *testing.T) {
 	})
 }
 
+func TestClerkUsersFollowTheirRules(t *testing.T) {
+	t.Parallel()
+	jane := func(time, rest string) string {
+		return "{instance: default, id: user_2A, updatedAt: '" + time + "'" + rest + "}"
+	}
+	tombstone := func(rest string) string {
+		return "{instance: default, id: user_2A, deletedAt: '" + early + "'" + rest + "}"
+	}
+	const keeps = "FieldValueInvalid spec: Invalid value: a tombstone keeps nothing but instance, id and deletedAt"
+	const backwards = "FieldValueForbidden spec.updatedAt: Forbidden: updatedAt never goes back"
+	const forGood = "FieldValueForbidden spec.deletedAt: Forbidden: the user is deleted for good"
+	const verified = ", primaryEmail: {address: a@x, verified: true}"
+	rules := map[string]rule{
+		"least":            {"", "", jane(early, ""), ""},
+		"whole":            {"", "", jane(early, verified+", username: a, firstName: A, lastName: B, externalID: c, banned: true, locked: true, deprovisioned: true, publicMetadata: [1]"), ""},
+		"no updatedAt":     {"what has no time cannot be ordered", "", "{instance: default, id: user_2A}", "FieldValueInvalid spec: Invalid value: updatedAt is required"},
+		"no address":       {"", "", jane(early, ", primaryEmail: {verified: true}"), "FieldValueRequired spec.primaryEmail.address: "},
+		"a new tombstone":  {"of whom was never seen", "", tombstone(""), ""},
+		"newer":            {"", jane(early, ", banned: true"), jane(later, ""), ""},
+		"as new":           {"a repeat is no change", jane(early, verified), jane(early, verified), ""},
+		"older by 1 ms":    {"the ban would be undone", jane(later, ", banned: true"), jane(early, ""), backwards},
+		"deletion":         {"whatever its time", jane(later, verified), tombstone(""), ""},
+		"back to life":     {"deletion is final", tombstone(""), jane(later, ""), forGood},
+		"deleted again":    {"", tombstone(""), "{instance: default, id: user_2A, deletedAt: '" + later + "'}", forGood},
+		"another instance": {"", jane(early, ""), strings.Replace(jane(later, ""), "default", "dev", 1), "FieldValueInvalid spec.instance: "},
+		"another id":       {"", jane(early, ""), strings.Replace(jane(later, ""), "user_2A", "user_2a", 1), "FieldValueInvalid spec.id: "},
+		"a bad id":         {"", "", strings.Replace(jane(early, ""), "user_2A", "user-2A", 1), "FieldValueInvalid spec.id: "},
+	}
+	for _, field := range []string{
+		"primaryEmail: {address: a@x}", "username: a", "firstName: a", "lastName: a", "externalID: a", "banned: true", "locked: false",
+		"deprovisioned: true", "createdAt: '" + early + "'", "updatedAt: '" + early + "'",
+	} {
+		rules["a tombstone with "+field] = rule{"it would keep something of a person", "", tombstone(", " + field), keeps}
+	}
+	checkRules(t, "ClerkUser", rules)
+}
+
+func TestClerkRolesFollowTheirRules(t *testing.T) {
+	t.Parallel()
+	role := func(time, key, rest string) string {
+		return "{instance: default, id: role_2A, key: '" + key + "', updatedAt: '" + time + "'" + rest + "}"
+	}
+	tombstone := func(rest string) string {
+		return "{instance: default, id: role_2A, deletedAt: '" + early + "'" + rest + "}"
+	}
+	former := func(keys ...string) string {
+		var entries []string
+		for _, key := range keys {
+			entries = append(entries, "{key: '"+key+"', until: '"+later+"'}")
+		}
+		return ", formerKeys: [" + strings.Join(entries, ", ") + "]"
+	}
+	const keeps = "FieldValueInvalid spec: Invalid value: a tombstone keeps nothing but instance, id, the keys and deletedAt"
+	const backwards = "FieldValueForbidden spec.updatedAt: Forbidden: updatedAt never goes back"
+	const forGood = "FieldValueForbidden spec.deletedAt: Forbidden: the role is deleted for good"
+	const changed = "FieldValueForbidden spec.formerKeys: Forbidden: a key that changes is kept among formerKeys"
+	const kept = "FieldValueForbidden spec.formerKeys: Forbidden: formerKeys are kept"
+	const required = "FieldValueInvalid spec: Invalid value: updatedAt and key are required"
+	checkRules(t, "ClerkRole", map[string]rule{
+		"least":                       {"", "", role(early, "org:mate", ""), ""},
+		"whole":                       {"", "", role(early, "org:mate", former("org:crew")+", name: Mate, description: D, permissions: [{id: perm_2A, key: 'org:a:b', updatedAt: '"+early+"'}]"), ""},
+		"no key":                      {"members name it by that", "", "{instance: default, id: role_2A, updatedAt: '" + early + "'}", required},
+		"no updatedAt":                {"", "", "{instance: default, id: role_2A, key: 'org:mate'}", required},
+		"a permission without key":    {"", "", role(early, "org:mate", ", permissions: [{id: perm_2A}]"), "FieldValueRequired spec.permissions[0].key: "},
+		"a former key without a time": {"", "", role(early, "org:mate", ", formerKeys: [{key: a}]"), "FieldValueRequired spec.formerKeys[0].until: "},
+		"newer":                       {"", role(early, "org:mate", ""), role(later, "org:mate", ""), ""},
+		"older by 1 ms":               {"", role(later, "org:mate", ""), role(early, "org:mate", ""), backwards},
+		"older, with another key":     {"it is old, whatever else", role(later, "org:mate", ""), role(early, "org:crew", ""), backwards + "\n" + changed},
+		"renamed":                     {"", role(early, "org:crew", ""), role(later, "org:mate", former("org:crew")), ""},
+		"renamed, forgetful":          {"members may still carry the key", role(early, "org:crew", ""), role(later, "org:mate", ""), changed},
+		"renamed, wrong memory":       {"", role(early, "org:crew", ""), role(later, "org:mate", former("org:other")), changed},
+		"a former key forgotten":      {"", role(early, "org:mate", former("org:crew")), role(later, "org:mate", ""), kept},
+		"renamed back":                {"", role(early, "org:mate", former("org:crew")), role(later, "org:crew", former("org:mate")), ""},
+		"a third name":                {"", role(early, "org:mate", former("org:crew")), role(later, "org:first", former("org:crew", "org:mate")), ""},
+		"deletion":                    {"it keeps the keys", role(later, "org:mate", former("org:crew")), tombstone(", key: 'org:mate'" + former("org:crew")), ""},
+		"deletion, forgetful":         {"whoever has the role would have it again", role(later, "org:mate", ""), tombstone(""), changed},
+		"a new tombstone":             {"", "", tombstone(""), ""},
+		"a new tombstone with key":    {"", "", tombstone(", key: 'org:mate'"), ""},
+		"a tombstone with a name":     {"", "", tombstone(", name: Mate"), keeps},
+		"a tombstone, permissions":    {"", "", tombstone(", permissions: [{id: perm_2A, key: 'org:a:b'}]"), keeps},
+		"a tombstone, updated":        {"", "", tombstone(", updatedAt: '" + early + "'"), keeps},
+		"back to life":                {"", tombstone(", key: 'org:mate'"), role(later, "org:mate", ""), forGood},
+		"another instance":            {"", role(early, "a", ""), strings.Replace(role(later, "a", ""), "default", "dev", 1), "FieldValueInvalid spec.instance: "},
+		"another id":                  {"", role(early, "a", ""), strings.Replace(role(later, "a", ""), "role_2A", "role_2a", 1), "FieldValueInvalid spec.id: "},
+	})
+}
+
+func TestClerkPermissionsFollowTheirRules(t *testing.T) {
+	t.Parallel()
+	permission := func(time, rest string) string {
+		return "{instance: default, id: perm_2A, key: 'org:a:b', updatedAt: '" + time + "'" + rest + "}"
+	}
+	tombstone := func(rest string) string {
+		return "{instance: default, id: perm_2A, deletedAt: '" + early + "'" + rest + "}"
+	}
+	const keeps = "FieldValueInvalid spec: Invalid value: a tombstone keeps nothing but instance, id and deletedAt"
+	checkRules(t, "ClerkPermission", map[string]rule{
+		"least":            {"", "", permission(early, ""), ""},
+		"whole":            {"", "", permission(early, ", name: A, description: B, createdAt: '"+early+"'"), ""},
+		"no key":           {"", "", "{instance: default, id: perm_2A, updatedAt: '" + early + "'}", "FieldValueInvalid spec: Invalid value: updatedAt and key are required"},
+		"newer":            {"", permission(early, ""), strings.Replace(permission(later, ""), "a:b", "a:c", 1), ""},
+		"older by 1 ms":    {"", permission(later, ""), permission(early, ""), "FieldValueForbidden spec.updatedAt: Forbidden: updatedAt never goes back"},
+		"deletion":         {"", permission(later, ""), tombstone(""), ""},
+		"back to life":     {"", tombstone(""), permission(later, ""), "FieldValueForbidden spec.deletedAt: Forbidden: the permission is deleted for good"},
+		"tombstone, key":   {"", "", tombstone(", key: 'org:a:b'"), keeps},
+		"tombstone, name":  {"", "", tombstone(", name: A"), keeps},
+		"another instance": {"", permission(early, ""), strings.Replace(permission(later, ""), "default", "dev", 1), "FieldValueInvalid spec.instance: "},
+		"another id":       {"", permission(early, ""), strings.Replace(permission(later, ""), "perm_2A", "perm_2a", 1), "FieldValueInvalid spec.id: "},
+	})
+}
+
 func TestTenantClassesFollowTheirRules(t *testing.T) {
 	t.Parallel()
 	bound := func(rule string) string { return "{namespaces: [{name: a, roleBindings: [" + rule + "]}]}" }
@@ -209,6 +320,8 @@ func TestClerkInstancesFollowTheirRules(t *testing.T) {
 		"an empty name":  {"", "", "{webhook: {signingSecretRef: {name: ''}}}", "FieldValueInvalid spec.webhook.signingSecretRef.name: "},
 		"a bad id":       {"", "", "{" + webhook + ", instanceID: 'ins 2A'}", "FieldValueInvalid spec.instanceID: "},
 		"no username":    {"the default is left out, not empty", "", "{" + webhook + ", username: ''}", "FieldValueInvalid spec.username: "},
+		"users":          {"", "", "{" + webhook + ", users: All}", ""},
+		"other users":    {"", "", "{" + webhook + ", users: Some}", "FieldValueNotSupported spec.users: "},
 		"another secret": {"rotation may be by name", "{" + webhook + "}", "{webhook: {signingSecretRef: {name: other}}}", ""},
 	})
 }
@@ -227,8 +340,8 @@ func TestWhatIsLeftOutHasDefaults(t *testing.T) {
 	if diff := cmp.Diff(rule, spec.Deletion); diff != "" || spec.Priority == nil || *spec.Priority != 0 {
 		t.Errorf("deletion (-want +got):\n%s\npriority: %v", diff, spec.Priority)
 	}
-	if got := get[v1alpha1.ClerkInstance](t, instance).Spec.Username; got != "clerk:${user.id}" {
-		t.Errorf("username: %q", got)
+	if got := get[v1alpha1.ClerkInstance](t, instance).Spec; got.Username != "clerk:${user.id}" || got.Users != v1alpha1.UsersMembers {
+		t.Errorf("username: %q, users: %q", got.Username, got.Users)
 	}
 }
 

@@ -4,13 +4,20 @@
 #
 # Puts etcd, kube-apiserver, kube-controller-manager and kubectl into bin/k8s: links to what KUBEBUILDER_ASSETS holds, where that is set,
 # or else to one binary built from this module, which is kept outside the clone so that it is built once, not once per clone.
+# With the argument "node" it is kubelet, kube-scheduler and kube-proxy, which are always built (for Linux, the only one that has them).
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bin=$(cd "$here/../.." && pwd)/bin/k8s
 mkdir -p "$bin"
 
-if [[ -n "${KUBEBUILDER_ASSETS:-}" ]]; then
+case ${1:-controlplane} in
+  controlplane) kind=kubernetes package=. names=(etcd kube-apiserver kube-controller-manager kubectl) ;;
+  node) kind=kubernetes-node package=./node names=(kubelet kube-scheduler kube-proxy) ;;
+  *) echo "usage: $0 [controlplane | node]" >&2; exit 2 ;;
+esac
+
+if [[ $kind == kubernetes && -n "${KUBEBUILDER_ASSETS:-}" ]]; then
   for name in etcd kube-apiserver kubectl kube-controller-manager; do
     rm -f "$bin/$name"
     if [[ -x "$KUBEBUILDER_ASSETS/$name" ]]; then
@@ -35,9 +42,10 @@ ldflags+=" -X k8s.io/component-base/version.gitMinor=${minor%%.*} -X k8s.io/clie
 
 # Everything that decides what the binary becomes is in its cache folder's name.
 sha256=$(command -v sha256sum || echo shasum -a 256)
-hash=$({ cat go.mod go.sum main.go; echo "$ldflags"; go env GOVERSION GOOS GOARCH; } | $sha256)
-cache=${CLERK_OPERATOR_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/clerk-operator}/kubernetes-${hash:0:16}
-binary=$cache/kubernetes
+hash=$({ cat go.mod go.sum "$package/main.go"; echo "$ldflags"; go env GOVERSION GOOS GOARCH; } | $sha256)
+cache=${CLERK_OPERATOR_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/clerk-operator}/$kind-${hash:0:16}
+binary=$cache/$kind
+listed=$(IFS=, && echo "${names[*]}")
 
 # Waits for the go command in the background, which prints one line to its log for each thing done: $1 says what has been done, $2 of how
 # many. On a terminal that is one line, refreshed each second; elsewhere a line every 15 seconds.
@@ -59,21 +67,21 @@ build() {
   set -m # The go command gets a process group of its own: without that it would ignore Ctrl-C, as all background jobs of a script do.
   trap '[[ -z "${job:-}" ]] || { kill -INT -- "-$job" && wait "$job"; } 2>/dev/null || true; rm -rf "$new"' EXIT
   trap 'exit 130' INT TERM HUP
-  echo "kubernetes ${version#v}: building etcd, kube-apiserver, kube-controller-manager and kubectl; this takes minutes, once"
+  echo "kubernetes ${version#v}: building ${listed//,/, }; this takes minutes, once"
   : >"$new/log" # follow may look before the go command has begun
-  go list -deps . >"$new/packages" 2>"$new/log" & job=$!
+  go list -deps "$package" >"$new/packages" 2>"$new/log" & job=$!
   if ! follow "downloaded modules:" ""; then
     grep -v '^go: downloading ' "$new/log" | tail -n 5 >&2
     echo "kubernetes ${version#v}: could not download its modules: check the network and 'go env GOPROXY', then run this again" >&2
     exit 1
   fi
-  go build -v -trimpath -buildvcs=false -ldflags "$ldflags" -o "$new/kubernetes" . 2>"$new/log" & job=$!
+  go build -v -trimpath -buildvcs=false -ldflags "$ldflags" -o "$new/$kind" "$package" 2>"$new/log" & job=$!
   follow "compiled" " of $(wc -l <"$new/packages" | tr -d ' ') packages" || { grep ' ' "$new/log" | tail -n 20 >&2; exit 1; }
-  mv "$new/kubernetes" "$binary"
+  mv "$new/$kind" "$binary"
   echo "kubernetes ${version#v}: ready after $((SECONDS / 60))m$((SECONDS % 60))s, kept in $cache"
 }
 
 [[ -x "$binary" ]] || build
-for name in etcd kube-apiserver kube-controller-manager kubectl; do
+for name in "${names[@]}"; do
   [[ "$bin/$name" -ef "$binary" ]] || ln -sfn "$binary" "$bin/$name"
 done

@@ -60,39 +60,60 @@ func (c *census) Start(ctx context.Context) error {
 }
 
 func (c *census) count(ctx context.Context) error {
-	organizations, err := countStates(ctx, c.client, &v1alpha1.ClerkOrganizationList{}, func(list *v1alpha1.ClerkOrganizationList) []string {
-		states := make([]string, len(list.Items))
-		for i := range list.Items {
-			states[i] = stateOf(list.Items[i].Spec.DeletedAt != nil, list.Items[i].Status.Conditions)
-		}
-		return states
-	})
-	members, memberErr := countStates(ctx, c.client, &v1alpha1.ClerkMemberList{}, func(list *v1alpha1.ClerkMemberList) []string {
-		states := make([]string, len(list.Items))
-		for i := range list.Items {
-			states[i] = stateOf(list.Items[i].Spec.DeletedAt != nil, list.Items[i].Status.Conditions)
-		}
-		return states
-	})
-	if err := errors.Join(err, memberErr); err != nil {
-		return err
+	return errors.Join(
+		countStates(ctx, c.client, "ClerkOrganization", func(list *v1alpha1.ClerkOrganizationList) []string {
+			return statesOf(list.Items, func(o *v1alpha1.ClerkOrganization) (bool, []metav1.Condition) {
+				return o.Spec.DeletedAt != nil, o.Status.Conditions
+			})
+		}),
+		countStates(ctx, c.client, "ClerkMember", func(list *v1alpha1.ClerkMemberList) []string {
+			return statesOf(list.Items, func(m *v1alpha1.ClerkMember) (bool, []metav1.Condition) {
+				return m.Spec.DeletedAt != nil, m.Status.Conditions
+			})
+		}),
+		countStates(ctx, c.client, "ClerkUser", func(list *v1alpha1.ClerkUserList) []string {
+			return statesOf(list.Items, func(u *v1alpha1.ClerkUser) (bool, []metav1.Condition) {
+				return u.Spec.DeletedAt != nil, u.Status.Conditions
+			})
+		}),
+		countStates(ctx, c.client, "ClerkRole", func(list *v1alpha1.ClerkRoleList) []string {
+			return statesOf(list.Items, func(r *v1alpha1.ClerkRole) (bool, []metav1.Condition) {
+				return r.Spec.DeletedAt != nil, r.Status.Conditions
+			})
+		}),
+		countStates(ctx, c.client, "ClerkPermission", func(list *v1alpha1.ClerkPermissionList) []string {
+			return statesOf(list.Items, func(p *v1alpha1.ClerkPermission) (bool, []metav1.Condition) {
+				return p.Spec.DeletedAt != nil, p.Status.Conditions
+			})
+		}),
+	)
+}
+
+// countStates counts the objects of a kind by their states.
+func countStates[L any, P interface {
+	*L
+	client.ObjectList
+}](ctx context.Context, reader client.Reader, kind string, states func(*L) []string) error {
+	list := P(new(L))
+	if err := reader.List(ctx, list, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+		return fmt.Errorf("list %T: %w", list, err)
+	}
+	counts := map[string]int{}
+	for _, state := range states((*L)(list)) {
+		counts[state]++
 	}
 	for _, state := range []string{stateReady, stateNotReady, stateTombstone} {
-		metrics.Mirrored.WithLabelValues("ClerkOrganization", state).Set(float64(organizations[state]))
-		metrics.Mirrored.WithLabelValues("ClerkMember", state).Set(float64(members[state]))
+		metrics.Mirrored.WithLabelValues(kind, state).Set(float64(counts[state]))
 	}
 	return nil
 }
 
-func countStates[L client.ObjectList](ctx context.Context, reader client.Reader, list L, states func(L) []string) (map[string]int, error) {
-	if err := reader.List(ctx, list, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
-		return nil, fmt.Errorf("list %T: %w", list, err)
+func statesOf[T any](items []T, of func(*T) (deleted bool, conditions []metav1.Condition)) []string {
+	states := make([]string, len(items))
+	for i := range items {
+		states[i] = stateOf(of(&items[i]))
 	}
-	counts := map[string]int{}
-	for _, state := range states(list) {
-		counts[state]++
-	}
-	return counts, nil
+	return states
 }
 
 func stateOf(deleted bool, conditions []metav1.Condition) string {

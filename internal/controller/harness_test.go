@@ -362,6 +362,12 @@ func conditionsOf(object client.Object) []metav1.Condition {
 		return object.Status.Conditions
 	case *v1alpha1.ClerkMember:
 		return object.Status.Conditions
+	case *v1alpha1.ClerkUser:
+		return object.Status.Conditions
+	case *v1alpha1.ClerkRole:
+		return object.Status.Conditions
+	case *v1alpha1.ClerkPermission:
+		return object.Status.Conditions
 	case *v1alpha1.ClerkInstance:
 		return object.Status.Conditions
 	case *v1alpha1.TenantClass:

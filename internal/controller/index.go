@@ -33,10 +33,22 @@ const (
 	// byOrganization finds everything of an organization by its Clerk id: members, namespaces and what is in them.
 	byOrganization = "organization"
 
+	// byUser finds the ClerkMembers of a user by its Clerk id.
+	byUser = "user"
+
+	// byKey finds, within a ClerkInstance, the ClerkMembers that carry a role's key, and the ClerkRoles that have it or formerly had it.
+	byKey = "key"
+
+	// byPermission finds, within a ClerkInstance, the ClerkRoles that have a permission, by the permission's Clerk id.
+	byPermission = "permission"
+
+	// byID finds, within a ClerkInstance, the ClerkUser or ClerkPermission with a Clerk id.
+	byID = "id"
+
 	// byClass finds the ClerkOrganizations that a TenantClass serves.
 	byClass = "class"
 
-	// byInstance finds the ClerkOrganizations of a ClerkInstance.
+	// byInstance finds the ClerkOrganizations and ClerkUsers of a ClerkInstance.
 	byInstance = "instance"
 
 	// bySecret finds the ClerkInstances that read a Secret.
@@ -60,6 +72,39 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.ClerkMember{}, byOrganization, func(object client.Object) []string {
 			return nonEmpty(object.(*v1alpha1.ClerkMember).Spec.OrganizationID)
 		}},
+		{&v1alpha1.ClerkMember{}, byUser, func(object client.Object) []string {
+			return nonEmpty(object.(*v1alpha1.ClerkMember).Spec.UserID)
+		}},
+		{&v1alpha1.ClerkMember{}, byKey, func(object client.Object) []string {
+			spec := &object.(*v1alpha1.ClerkMember).Spec
+			if spec.Role == "" {
+				return nil
+			}
+			return []string{scoped(spec.Instance, spec.Role)}
+		}},
+		{&v1alpha1.ClerkUser{}, byID, func(object client.Object) []string {
+			spec := &object.(*v1alpha1.ClerkUser).Spec
+			return []string{scoped(spec.Instance, spec.ID)}
+		}},
+		{&v1alpha1.ClerkUser{}, byInstance, func(object client.Object) []string {
+			return nonEmpty(object.(*v1alpha1.ClerkUser).Spec.Instance)
+		}},
+		{&v1alpha1.ClerkRole{}, byKey, func(object client.Object) []string {
+			spec := &object.(*v1alpha1.ClerkRole).Spec
+			return scopedAll(spec.Instance, keysOf(spec))
+		}},
+		{&v1alpha1.ClerkRole{}, byPermission, func(object client.Object) []string {
+			spec := &object.(*v1alpha1.ClerkRole).Spec
+			ids := make([]string, len(spec.Permissions))
+			for i := range spec.Permissions {
+				ids[i] = spec.Permissions[i].ID
+			}
+			return scopedAll(spec.Instance, ids)
+		}},
+		{&v1alpha1.ClerkPermission{}, byID, func(object client.Object) []string {
+			spec := &object.(*v1alpha1.ClerkPermission).Spec
+			return []string{scoped(spec.Instance, spec.ID)}
+		}},
 		{&v1alpha1.ClerkOrganization{}, byClass, func(object client.Object) []string {
 			return nonEmpty(object.(*v1alpha1.ClerkOrganization).Status.ClassName)
 		}},
@@ -81,6 +126,26 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		}
 	}
 	return nil
+}
+
+// scoped is a value of an index that holds within a ClerkInstance. No instance's name has a '/'.
+func scoped(instance, value string) string { return instance + "/" + value }
+
+func scopedAll(instance string, values []string) []string {
+	all := make([]string, len(values))
+	for i, value := range values {
+		all[i] = scoped(instance, value)
+	}
+	return all
+}
+
+// keysOf are the key of a role and its former ones.
+func keysOf(role *v1alpha1.ClerkRoleSpec) []string {
+	keys := nonEmpty(role.Key)
+	for _, former := range role.FormerKeys {
+		keys = append(keys, former.Key)
+	}
+	return keys
 }
 
 func nonEmpty(value string) []string {

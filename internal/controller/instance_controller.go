@@ -99,9 +99,15 @@ func (r *instanceReconciler) judge(ctx context.Context, instance *v1alpha1.Clerk
 }
 
 func (r *instanceReconciler) judgeUsername(instance *v1alpha1.ClerkInstance, allIsWell string) verdict {
-	if _, err := r.expressions.usernames.of(instance); err != nil {
+	username, err := r.expressions.usernames.of(instance)
+	if err != nil {
 		return verdict{stalled: true, reason: v1alpha1.ReasonUsernameInvalid,
 			message: "spec.username does not compile: correct it; until then no grant is added: " + err.Error()}
+	}
+	if needsUsers(instance, username) {
+		return verdict{stalled: true, reason: v1alpha1.ReasonUsersNotMirrored,
+			message: "spec.username reads what only a mirrored user has, and spec.users is None: set spec.users to Members or All, " +
+				"or use user.id or user.username alone; until then no grant is added"}
 	}
 	return verdict{ready: true, reason: v1alpha1.ReasonReady, message: allIsWell}
 }

@@ -17,6 +17,7 @@ limitations under the License.
 package controller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,9 @@ type memberReconciler struct {
 	way         *rightOfWay
 	retention   time.Duration
 	now         func() time.Time
+
+	// missingUser is told of each user who is a member and not mirrored, time and again; nil where nobody can do anything about it.
+	missingUser func(instance, userID string)
 }
 
 // Reconcile reads the status off the RoleBindings that exist.
@@ -109,6 +113,7 @@ func (r *memberReconciler) settling(member *v1alpha1.ClerkMember, status v1alpha
 // memberFacts are what a member's status is made from.
 type memberFacts struct {
 	member       *v1alpha1.ClerkMember
+	standing     standing
 	organization *v1alpha1.ClerkOrganization // nil if not mirrored
 	rules        []v1alpha1.TenantRoleBinding
 	subject      string
@@ -123,16 +128,21 @@ func (r *memberReconciler) gather(ctx context.Context, member *v1alpha1.ClerkMem
 	if err != nil {
 		return nil, err
 	}
+	standing, err := newRegistry(r.client).standingOf(ctx, member)
+	if err != nil {
+		return nil, err
+	}
+	facts.standing = *standing
 	facts.instance = found
-	facts.subject, facts.subjectError = name(member)
+	facts.subject, facts.subjectError = name(member, standing.user)
+	if standing.user == nil && member.Spec.DeletedAt == nil && r.missingUser != nil {
+		r.missingUser(member.Spec.Instance, member.Spec.UserID)
+	}
 	if member.Spec.OrganizationID == "" {
 		return facts, nil
 	}
 	if err := r.readOrganization(ctx, facts); err != nil {
 		return nil, err
-	}
-	if facts.subject == "" {
-		return facts, nil
 	}
 	shared, err := r.isSucceeded(ctx, member)
 	if err != nil || shared {
@@ -142,7 +152,8 @@ func (r *memberReconciler) gather(ctx context.Context, member *v1alpha1.ClerkMem
 	if err != nil {
 		return nil, err
 	}
-	facts.bindings = bindingsOf(facts.subject, bindings.Items)
+	// A user who has no name any more may still be bound by the last one.
+	facts.bindings = bindingsOf(cmp.Or(facts.subject, member.Status.Subject), bindings.Items)
 	return facts, nil
 }
 
@@ -187,6 +198,9 @@ func (r *memberReconciler) isSucceeded(ctx context.Context, member *v1alpha1.Cle
 
 // bindingsOf are the RoleBindings that name a subject, in the order of their names.
 func bindingsOf(subject string, all []rbacv1.RoleBinding) []v1alpha1.MemberBinding {
+	if subject == "" {
+		return nil
+	}
 	var bindings []v1alpha1.MemberBinding
 	for i := range all {
 		binding := &all[i]
@@ -232,6 +246,9 @@ func (r *memberReconciler) setup(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkMember{}, onSpec()).
 		Watches(&v1alpha1.ClerkOrganization{}, r.onOrganizationStatus()).
 		Watches(&v1alpha1.ClerkInstance{}, onChange(r.membersOfInstance)).
+		Watches(&v1alpha1.ClerkUser{}, r.onUser()).
+		Watches(&v1alpha1.ClerkRole{}, onRole(r.membersOfRoles)).
+		Watches(&v1alpha1.ClerkPermission{}, onPermission(r.client, r.membersOfRoles)).
 		Watches(&rbacv1.RoleBinding{}, r.onRoleBinding()).
 		Complete(reconcile.AsReconciler(r.client, r))
 }
@@ -325,17 +342,24 @@ func (r *memberReconciler) membersNamed(ctx context.Context, organizationID stri
 	if len(subjects) == 0 {
 		return nil
 	}
-	names := map[string]func(*v1alpha1.ClerkMember) (string, error){}
+	names, registry := map[string]naming{}, newRegistry(r.client)
 	return r.members(ctx, organizationID, func(member *v1alpha1.ClerkMember) bool {
+		if _, named := subjects[member.Status.Subject]; named {
+			return true
+		}
 		instance := member.Spec.Instance
 		if names[instance] == nil {
 			name, _, err := r.expressions.namer(ctx, r.client, instance)
 			if err != nil {
-				name = func(*v1alpha1.ClerkMember) (string, error) { return "", errors.New("unknown") }
+				name = func(*v1alpha1.ClerkMember, *v1alpha1.ClerkUser) (string, error) { return "", errors.New("unknown") }
 			}
 			names[instance] = name
 		}
-		subject, err := names[instance](member)
+		user, err := registry.userOf(ctx, member)
+		if err != nil {
+			return true
+		}
+		subject, err := names[instance](member, user)
 		_, named := subjects[subject]
 		return named && err == nil
 	})

@@ -17,6 +17,7 @@ limitations under the License.
 package controller
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -34,8 +35,11 @@ func (f *memberFacts) status() v1alpha1.ClerkMemberStatus {
 		Subject:            f.subject,
 		Bindings:           f.bindings,
 	}
-	if member.Spec.DeletedAt != nil && len(f.bindings) == 0 {
+	switch {
+	case len(f.bindings) == 0 && member.Spec.DeletedAt != nil:
 		status.Subject = "" // a tombstone keeps ids alone
+	case len(f.bindings) > 0 && f.subject == "":
+		status.Subject = member.Status.Subject
 	}
 	bound := metav1.Condition{Type: v1alpha1.ConditionBound, Status: statusOf(len(f.bindings) > 0)}
 	unbound := f.whyNot()
@@ -77,27 +81,52 @@ func (f *memberFacts) whyNot() verdict {
 			message: "the member's organization is not mirrored from the same ClerkInstance: replay its events in Clerk"}
 	case f.organization.Spec.DeletedAt != nil:
 		return verdict{ready: true, reason: v1alpha1.ReasonDeleted, message: "the organization was deleted in Clerk"}
-	case isBanned(member):
-		return verdict{ready: true, reason: v1alpha1.ReasonUserBanned, message: "Clerk has banned the user"}
-	case isDeprovisioned(member):
-		return verdict{ready: true, reason: v1alpha1.ReasonUserDeprovisioned, message: "Clerk has deprovisioned the user"}
+	case f.standing.bar != tenant.NotBarred:
+		return barredVerdict(f.standing.bar)
 	case f.instance != nil:
 		return verdict{stalled: true, reason: f.instance.reason, message: f.instance.message}
+	case errors.Is(f.subjectError, tenant.ErrUserNotMirrored):
+		return verdict{stalled: true, reason: v1alpha1.ReasonUserNotMirrored,
+			message: "ClerkInstance.spec.username needs more than a membership tells, and the user is not mirrored: replay the user's events in Clerk"}
+	case errors.Is(f.subjectError, tenant.ErrEmailNotVerified):
+		return verdict{stalled: true, reason: v1alpha1.ReasonEmailNotVerified,
+			message: "ClerkInstance.spec.username needs a verified primary e-mail address: the user has to verify theirs in Clerk"}
 	case f.subjectError != nil:
 		return verdict{stalled: true, reason: v1alpha1.ReasonUsernameRefused,
 			message: "ClerkInstance.spec.username gives this user no name to bind: " + f.subjectError.Error()}
+	case f.standing.role.Doubt == tenant.RoleDeleted:
+		return verdict{ready: true, reason: v1alpha1.ReasonRoleDeleted,
+			message: fmt.Sprintf("the role %s was deleted in Clerk, so it grants nothing: give the member another role there", member.Spec.Role)}
+	case f.standing.role.Doubt != "":
+		return verdict{stalled: true, reason: v1alpha1.ReasonRoleAmbiguous,
+			message: fmt.Sprintf("several roles had the key %s, and it is not certain which of them is meant, so it grants nothing: "+
+				"give the member the role again in Clerk", member.Spec.Role)}
 	case f.organization.Status.ClassName != "" && !f.isMapped():
 		return verdict{ready: true, reason: v1alpha1.ReasonRoleNotMapped,
 			message: fmt.Sprintf("no role binding of the TenantClass %s is for the role %s or its permissions, so it grants nothing",
-				f.organization.Status.ClassName, member.Spec.Role)}
+				f.organization.Status.ClassName, f.standing.role.Key)}
 	}
 	return f.waiting()
 }
 
 func (f *memberFacts) isMapped() bool {
 	return slices.ContainsFunc(f.rules, func(rule v1alpha1.TenantRoleBinding) bool {
-		return tenant.Mapped(rule, f.member.Spec.Role, f.member.Spec.Permissions)
+		return tenant.Mapped(rule, f.standing.role.Key, f.standing.role.Permissions)
 	})
+}
+
+// barredVerdict says why a user is let in nowhere. That nobody is bound is then as it should be.
+func barredVerdict(bar tenant.Bar) verdict {
+	switch bar {
+	case tenant.BarredByBan:
+		return verdict{ready: true, reason: v1alpha1.ReasonUserBanned,
+			message: "Clerk has banned the user, who so has no access in any organization: to give it back, unban the user in Clerk"}
+	case tenant.BarredByDirectory:
+		return verdict{ready: true, reason: v1alpha1.ReasonUserDeprovisioned,
+			message: "the user's directory has removed the user, who so has no access in any organization: to give it back, add them there again"}
+	}
+	return verdict{ready: true, reason: v1alpha1.ReasonUserDeleted,
+		message: "the user was deleted in Clerk, and so has no access in any organization"}
 }
 
 // waiting is what holds for a member who should have access: it is on the way, or something keeps the organization from giving it.

@@ -24,6 +24,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 func TestMemberStatus(t *testing.T) {
@@ -102,6 +103,47 @@ func TestMemberStatus(t *testing.T) {
 			facts:  memberFacts{organization: served, rules: admin, subjectError: errors.New("it is one of Kubernetes' own")}, spec: member,
 			boundReason: v1alpha1.ReasonUsernameRefused,
 		},
+		"banned": {
+			reason: "nobody is bound, and that is as it should be", spec: member,
+			facts: memberFacts{organization: served, rules: admin, subject: "jane", standing: standing{bar: tenant.BarredByBan}},
+			ready: true, boundReason: v1alpha1.ReasonUserBanned,
+		},
+		"banned, and still bound": {
+			reason: "the status says what is", spec: member,
+			facts: memberFacts{organization: served, rules: admin, subject: "jane", standing: standing{bar: tenant.BarredByBan}, bindings: bound},
+			bound: true, boundReason: v1alpha1.ReasonProgressing,
+		},
+		"deprovisioned": {
+			spec: member, facts: memberFacts{organization: served, rules: admin, standing: standing{bar: tenant.BarredByDirectory}},
+			ready: true, boundReason: v1alpha1.ReasonUserDeprovisioned,
+		},
+		"user deleted": {
+			spec: member, facts: memberFacts{organization: served, rules: admin, standing: standing{bar: tenant.BarredByDeletion}},
+			ready: true, boundReason: v1alpha1.ReasonUserDeleted,
+		},
+		"user unknown": {
+			reason: "the expression needs a ClerkUser", spec: member,
+			facts:       memberFacts{organization: served, rules: admin, subjectError: tenant.ErrUserNotMirrored},
+			boundReason: v1alpha1.ReasonUserNotMirrored,
+		},
+		"no verified address": {
+			spec: member, facts: memberFacts{organization: served, rules: admin, subjectError: tenant.ErrEmailNotVerified},
+			boundReason: v1alpha1.ReasonEmailNotVerified,
+		},
+		"role deleted": {
+			reason: "it grants nothing, and that is as it should be", spec: member,
+			facts: memberFacts{
+				organization: served, rules: admin, subject: "jane", standing: standing{role: tenant.Role{Doubt: tenant.RoleDeleted}},
+			},
+			ready: true, boundReason: v1alpha1.ReasonRoleDeleted,
+		},
+		"role in doubt": {
+			reason: "somebody has to say which role is meant", spec: member,
+			facts: memberFacts{
+				organization: served, rules: admin, subject: "jane", standing: standing{role: tenant.Role{Doubt: tenant.RoleAmbiguous}},
+			},
+			boundReason: v1alpha1.ReasonRoleAmbiguous,
+		},
 		"instance is gone": {
 			reason: "without the ClerkInstance users have no names",
 			facts:  memberFacts{organization: served, rules: admin, instance: &problem{reason: v1alpha1.ReasonInstanceNotFound}},
@@ -112,6 +154,9 @@ func TestMemberStatus(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test.facts.member = &v1alpha1.ClerkMember{Spec: test.spec}
+			if test.facts.standing.role.Doubt == "" {
+				test.facts.standing.role.Key = test.spec.Role
+			}
 			conditions := test.facts.status().Conditions
 			condition := meta.FindStatusCondition(conditions, v1alpha1.ConditionBound)
 			if (condition.Status == metav1.ConditionTrue) != test.bound || condition.Reason != test.boundReason {

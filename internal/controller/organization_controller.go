@@ -203,39 +203,34 @@ func (r *organizationReconciler) nameMembers(ctx context.Context, want *intent, 
 		want.frozen = true
 		want.problems.add(*found)
 	}
+	registry := newRegistry(r.client)
 	for _, member := range have.members {
-		subject, err := name(member)
+		standing, err := registry.standingOf(ctx, member)
+		if err != nil {
+			return err
+		}
+		subject, err := name(member, standing.user)
 		if err != nil || subject == "" {
 			continue
 		}
 		want.subjects[member.Name] = subject
-		if mayHaveAccess(member) {
+		if standing.mayHaveAccess(member) && standing.role.Doubt == "" {
 			want.members = append(want.members, tenant.Member{
-				Subject: subject, Role: member.Spec.Role, Permissions: member.Spec.Permissions,
+				Subject: subject, Role: standing.role.Key, Permissions: standing.role.Permissions,
 			})
 		}
 	}
 	return nil
 }
 
-// mayHaveAccess tells whether a member is one, and is let in by Clerk.
-func mayHaveAccess(member *v1alpha1.ClerkMember) bool {
-	return member.Spec.DeletedAt == nil && !isBanned(member) && !isDeprovisioned(member)
-}
+// naming gives a member, with what is known of the user, its name in RBAC.
+type naming func(*v1alpha1.ClerkMember, *v1alpha1.ClerkUser) (string, error)
 
-func isBanned(member *v1alpha1.ClerkMember) bool {
-	return member.Spec.User.Banned != nil && *member.Spec.User.Banned
-}
-
-func isDeprovisioned(member *v1alpha1.ClerkMember) bool {
-	return member.Spec.User.Deprovisioned != nil && *member.Spec.User.Deprovisioned
-}
-
-// namer returns the function that gives a member its name in RBAC, and the problem that there is with the ClerkInstance, if any.
-func (e *expressions) namer(ctx context.Context, reader client.Reader, instance string) (
-	func(*v1alpha1.ClerkMember) (string, error), *problem, error,
-) {
-	lastKnown := func(member *v1alpha1.ClerkMember) (string, error) { return member.Status.Subject, nil }
+// namer returns the function that names members, and the problem that there is with the ClerkInstance, if any.
+func (e *expressions) namer(ctx context.Context, reader client.Reader, instance string) (naming, *problem, error) {
+	lastKnown := func(member *v1alpha1.ClerkMember, _ *v1alpha1.ClerkUser) (string, error) {
+		return member.Status.Subject, nil
+	}
 	var object v1alpha1.ClerkInstance
 	err := reader.Get(ctx, client.ObjectKey{Name: instance}, &object)
 	if apierrors.IsNotFound(err) {
@@ -250,12 +245,22 @@ func (e *expressions) namer(ctx context.Context, reader client.Reader, instance 
 		return lastKnown, &problem{reason: v1alpha1.ReasonInstanceInvalid, stalled: true, //nolint:nilerr // it is the administrator's to mend
 			message: fmt.Sprintf("spec.username of the ClerkInstance %s does not compile, so no grant is added: correct it", instance)}, nil
 	}
-	return func(member *v1alpha1.ClerkMember) (string, error) {
+	if needsUsers(&object, username) {
+		return lastKnown, &problem{reason: v1alpha1.ReasonUsersNotMirrored, stalled: true,
+			message: fmt.Sprintf("spec.username of the ClerkInstance %s needs users to be mirrored, and spec.users is None, "+
+				"so no grant is added: change one of them", instance)}, nil
+	}
+	return func(member *v1alpha1.ClerkMember, user *v1alpha1.ClerkUser) (string, error) {
 		if member.Spec.DeletedAt != nil {
 			return member.Status.Subject, nil
 		}
-		return username.Of(tenant.UserOf(member))
+		return username.Of(tenant.UserOf(member, user))
 	}, nil, nil
+}
+
+// needsUsers tells whether the expression reads what no member has, since no user is mirrored.
+func needsUsers(instance *v1alpha1.ClerkInstance, username *tenant.Username) bool {
+	return instance.Spec.Users == v1alpha1.UsersNone && username.NeedsUser()
 }
 
 // visit is one reconciliation of an organization that is not deleted.

@@ -374,10 +374,11 @@ func TestATakenNameGetsASuffixAndTheOtherNamespaceIsNotTouched(t *testing.T) {
 	wantSubjects(t, foreign.Name, "admin")
 }
 
-func TestTwoTakenNamesAreSaidAndHealWhenOneIsFree(t *testing.T) {
+func TestTakenNamesAreSaidAndHealWhenOneIsFree(t *testing.T) {
 	t.Parallel()
 	tn := newTenancy(t)
-	for _, name := range []string{tn.namespace(), tenant.AlternativeName(tn.namespace(), tn.id)} {
+	entry := tenant.Namespace{Template: "org-${organization.handle}", Name: tn.namespace()}
+	for _, name := range entry.Candidates(tn.id) {
 		must(t, cluster.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}))
 	}
 	organization := tn.createOrganization()
@@ -528,6 +529,8 @@ func TestAClusterRoleThatMayNotBeBoundIsSaidAndHeals(t *testing.T) {
 		class.Spec.Namespaces[0].RoleBindings = append(class.Spec.Namespaces[0].RoleBindings,
 			v1alpha1.TenantRoleBinding{Role: "org:member", ClusterRole: role.Name})
 	})
+	class := &v1alpha1.TenantClass{ObjectMeta: metav1.ObjectMeta{Name: tn.class}}
+	wantStalled(t, class, v1alpha1.ReasonBindForbidden, role.Name)
 	organization := tn.createOrganization()
 	jane, joe := tn.join("org:admin"), tn.join("org:member")
 	wantStalled(t, organization, v1alpha1.ReasonClusterRoleNotFound, role.Name)
@@ -547,6 +550,7 @@ func TestAClusterRoleThatMayNotBeBoundIsSaidAndHeals(t *testing.T) {
 	}
 	must(t, cluster.Create(t.Context(), permission))
 	wantReady(t, organization)
+	wantReady(t, class)
 	wantSubjects(t, tn.namespace(), role.Name, subjectOf(joe))
 
 	// Without the permission the API server refuses even to take somebody out: whoever leaves loses access all the same.
@@ -748,6 +752,30 @@ func TestManyMembersAreSplitOverSeveralRoleBindings(t *testing.T) {
 			t.Errorf("%s has %d subjects", binding.Name, len(binding.Subjects))
 		}
 	}
+}
+
+func TestANameThatIsTakenTwiceByAChangedSlugGetsAnotherHash(t *testing.T) {
+	t.Parallel()
+	tn := newTenancy(t)
+	first, slug := tn.namespace(), tn.slug
+	must(t, cluster.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: first + "-data"}}))
+	tn.slug += "-data"
+	organization := tn.createOrganization()
+	jane := tn.join("org:admin")
+	hashed := tenant.AlternativeName(first+"-data", tn.id)
+	wantSubjects(t, hashed, "admin", subjectOf(jane))
+
+	// Both names of the second entry are taken now: one by somebody else, one by the first entry.
+	edit(t, organization, func(o *v1alpha1.ClerkOrganization) { o.Spec.Slug, o.Spec.UpdatedAt = slug, tn.tick() })
+	second := tenant.Namespace{Template: "org-${organization.handle}-data", Name: first + "-data"}
+	edit(t, get(t, &v1alpha1.TenantClass{}, "", tn.class), func(class *v1alpha1.TenantClass) {
+		entry := *class.Spec.Namespaces[0].DeepCopy()
+		entry.Name = second.Template
+		class.Spec.Namespaces = append(class.Spec.Namespaces, entry)
+	})
+	wantSubjects(t, second.Candidates(tn.id)[2], "admin", subjectOf(jane))
+	wantSubjects(t, hashed, "admin", subjectOf(jane))
+	wantReady(t, organization)
 }
 
 func TestTwoEntriesWhoseNamesComeOutTheSameGetANamespaceEach(t *testing.T) {

@@ -31,6 +31,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 func (r *organizationReconciler) setup(manager ctrl.Manager) error {
@@ -39,6 +40,9 @@ func (r *organizationReconciler) setup(manager ctrl.Manager) error {
 		WithOptions(options(organizationWorkers)).
 		Watches(&v1alpha1.ClerkOrganization{}, r.onOrganization()).
 		Watches(&v1alpha1.ClerkMember{}, onMember(&r.stopwatch, manager.Elected())).
+		Watches(&v1alpha1.ClerkUser{}, r.onUser(manager.Elected())).
+		Watches(&v1alpha1.ClerkRole{}, onRole(r.organizationsOfRoles)).
+		Watches(&v1alpha1.ClerkPermission{}, onPermission(r.client, r.organizationsOfRoles)).
 		Watches(&v1alpha1.TenantClass{}, onChange(r.allOrganizations)).
 		Watches(&v1alpha1.ClerkInstance{}, onChange(r.organizationsOfInstance))
 	for _, kind := range tenantKinds() {
@@ -124,7 +128,7 @@ func isClosed(channel <-chan struct{}) bool {
 }
 
 func mayLoseAccess(before, after *v1alpha1.ClerkMember) bool {
-	return mayHaveAccess(before) && (!mayHaveAccess(after) ||
+	return before.Spec.DeletedAt == nil && (after.Spec.DeletedAt != nil || tenant.BarOf(after, nil) != tenant.NotBarred ||
 		before.Spec.Role != after.Spec.Role ||
 		!slices.Equal(before.Spec.Permissions, after.Spec.Permissions) ||
 		!equality.Semantic.DeepEqual(before.Spec.User, after.Spec.User))

@@ -35,8 +35,8 @@ import (
 
 // What the operator may do. The verb bind, the Lease and the metrics' own permissions are in config/rbac as they stand.
 //
-// +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkorganizations;clerkmembers,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkorganizations/status;clerkmembers/status,verbs=patch
+// +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkorganizations;clerkmembers;clerkusers;clerkroles;clerkpermissions,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkorganizations/status;clerkmembers/status;clerkusers/status;clerkroles/status;clerkpermissions/status,verbs=patch
 // +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkinstances;tenantclasses,verbs=get;list;watch
 // +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkinstances/status;tenantclasses/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces;resourcequotas;limitranges,verbs=get;list;watch;create;patch;delete
@@ -55,6 +55,10 @@ type Options struct {
 
 	// Now is the clock.
 	Now func() time.Time
+
+	// MissingUser is told of each user who is a member and has no ClerkUser, time and again, so that somebody may fetch it. It must not
+	// wait. Nil where nobody can.
+	MissingUser func(instance, userID string)
 }
 
 // Setup adds all controllers to a manager, whose cache is to be made with CacheOptions.
@@ -63,6 +67,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 		return err
 	}
 	shared, way := newExpressions(), &rightOfWay{}
+	undertaker := sexton{client: manager.GetClient(), way: way, retention: options.TombstoneRetention, now: options.Now}
 	controllers := map[string]interface{ setup(ctrl.Manager) error }{
 		"organization": &organizationReconciler{
 			client:            manager.GetClient(),
@@ -76,9 +81,15 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 		},
 		"member": &memberReconciler{
 			client: manager.GetClient(), expressions: shared, way: way, retention: options.TombstoneRetention, now: options.Now,
+			missingUser: options.MissingUser,
 		},
+		"user": &userReconciler{
+			client: manager.GetClient(), way: way, retention: options.TombstoneRetention, now: options.Now,
+		},
+		"role":        &roleReconciler{undertaker},
+		"permission":  &permissionReconciler{undertaker},
 		"instance":    &instanceReconciler{client: manager.GetClient(), expressions: shared, operatorNamespace: options.Namespace},
-		"tenantclass": &tenantClassReconciler{client: manager.GetClient(), expressions: shared},
+		"tenantclass": &tenantClassReconciler{client: manager.GetClient(), expressions: shared, permitted: map[string]int64{}},
 	}
 	for name, c := range controllers {
 		if err := c.setup(manager); err != nil {
@@ -107,6 +118,9 @@ func CacheOptions(namespace string) cache.Options {
 			&v1alpha1.ClerkInstance{}:     {},
 			&v1alpha1.ClerkOrganization{}: {},
 			&v1alpha1.ClerkMember{}:       {},
+			&v1alpha1.ClerkUser{}:         {},
+			&v1alpha1.ClerkRole{}:         {},
+			&v1alpha1.ClerkPermission{}:   {},
 			&v1alpha1.TenantClass{}:       {},
 		},
 	}

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
@@ -60,6 +61,13 @@ func (v verdict) conditions(before []metav1.Condition, generation int64, more ..
 		meta.RemoveStatusCondition(&conditions, v1alpha1.ConditionStalled)
 	}
 	return conditions
+}
+
+// changed are the conditions of a verdict on a kind that says nothing of generations, and whether they say anything new. So a spec may
+// change many times, as a user's does with every sign-in, and the status is written once.
+func (v verdict) changed(before []metav1.Condition) ([]metav1.Condition, bool) {
+	conditions := v.conditions(before, 0)
+	return conditions, !equality.Semantic.DeepEqual(before, conditions)
 }
 
 func statusOf(holds bool) metav1.ConditionStatus {

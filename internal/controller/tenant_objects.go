@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -82,8 +83,8 @@ func (v *visit) makeNamespace(ctx context.Context, want *tenant.Namespace) (stri
 		return "", false
 	}
 	organization := v.have.organization
-	alternative := tenant.AlternativeName(want.Name, organization.Spec.ID)
-	for _, name := range []string{want.Name, alternative} {
+	candidates := want.Candidates(organization.Spec.ID)
+	for _, name := range candidates {
 		err := v.createNamespace(ctx, name, want)
 		if err == nil {
 			return name, true
@@ -105,8 +106,9 @@ func (v *visit) makeNamespace(ctx context.Context, want *tenant.Namespace) (stri
 		return name, true
 	}
 	v.problems().add(problem{reason: v1alpha1.ReasonNamespaceTaken, stalled: true, err: errNamespaceTaken,
-		message: fmt.Sprintf("the namespaces %s and %s exist and are not this organization's: delete one, change the name in the TenantClass, "+
-			"or adopt one with the label %s=%s", want.Name, alternative, v1alpha1.OrganizationIDLabel, organization.Spec.ID)})
+		message: fmt.Sprintf("the namespaces %s exist and are not this organization's, or are in use for another entry of the TenantClass: "+
+			"delete one, change the name in the TenantClass, or adopt one with the label %s=%s",
+			strings.Join(candidates, ", "), v1alpha1.OrganizationIDLabel, organization.Spec.ID)})
 	return "", false
 }
 

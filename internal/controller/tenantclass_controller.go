@@ -19,6 +19,8 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -30,16 +32,24 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	clerkac "github.com/clerk-operator/clerk-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/permission"
 )
 
 // countPause is how long a class's count of organizations may lag: a thousand new organizations so cost one write a second, not
 // a thousand.
 const countPause = time.Second
 
-// tenantClassReconciler says whether a TenantClass compiles and how many organizations it serves.
+// permissionRetry is how often the operator looks whether it was given a permission that a class needs. No watch tells of it.
+const permissionRetry = 30 * time.Second
+
+// tenantClassReconciler says whether a TenantClass compiles, whether the operator may give away what it maps, and how many organizations
+// it serves.
 type tenantClassReconciler struct {
 	client      client.Client
 	expressions *expressions
+
+	// permitted are the classes, by name, of whose generation it is known that the operator may bind every ClusterRole. There is one worker.
+	permitted map[string]int64
 }
 
 // Reconcile writes the status.
@@ -48,13 +58,21 @@ func (r *tenantClassReconciler) Reconcile(ctx context.Context, class *v1alpha1.T
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	found, err := r.judge(ctx, class)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
 	status := v1alpha1.TenantClassStatus{
 		ObservedGeneration: class.Generation,
 		Organizations:      new(countServed(organizations)),
-		Conditions:         r.judge(class).conditions(class.Status.Conditions, class.Generation),
+		Conditions:         found.conditions(class.Status.Conditions, class.Generation),
+	}
+	var result reconcile.Result
+	if found.reason == v1alpha1.ReasonBindForbidden {
+		result.RequeueAfter = permissionRetry
 	}
 	if equality.Semantic.DeepEqual(class.Status, status) {
-		return reconcile.Result{}, nil
+		return result, nil
 	}
 	configuration := clerkac.TenantClassStatus().
 		WithObservedGeneration(status.ObservedGeneration).
@@ -65,15 +83,50 @@ func (r *tenantClassReconciler) Reconcile(ctx context.Context, class *v1alpha1.T
 	if client.IgnoreNotFound(err) != nil {
 		return reconcile.Result{}, fmt.Errorf("write the status of TenantClass %s: %w", class.Name, err)
 	}
-	return reconcile.Result{}, nil
+	return result, nil
 }
 
-func (r *tenantClassReconciler) judge(class *v1alpha1.TenantClass) verdict {
+func (r *tenantClassReconciler) judge(ctx context.Context, class *v1alpha1.TenantClass) (verdict, error) {
 	if _, err := r.expressions.classes.of(class); err != nil {
 		return verdict{stalled: true, reason: v1alpha1.ReasonInvalid,
-			message: "the class does not compile: correct it; until then no tenant is touched: " + err.Error()}
+			message: "the class does not compile: correct it; until then no tenant is touched: " + err.Error()}, nil
 	}
-	return verdict{ready: true, reason: v1alpha1.ReasonReady, message: "every expression of the class compiles"}
+	forbidden, err := r.forbidden(ctx, class)
+	if err != nil {
+		return verdict{}, err
+	}
+	if len(forbidden) > 0 {
+		return verdict{stalled: true, reason: v1alpha1.ReasonBindForbidden,
+			message: "the operator may not give away the ClusterRoles " + strings.Join(forbidden, ", ") +
+				": grant it the verb bind on them, or change the class; everything else of the class is done"}, nil
+	}
+	return verdict{ready: true, reason: v1alpha1.ReasonReady,
+		message: "every expression of the class compiles, and the operator may bind its ClusterRoles"}, nil
+}
+
+// forbidden are the ClusterRoles of a class that the operator may not bind. The API server is asked once for each generation of the class,
+// and again as long as some are missing.
+func (r *tenantClassReconciler) forbidden(ctx context.Context, class *v1alpha1.TenantClass) ([]string, error) {
+	if r.permitted[class.Name] == class.Generation {
+		return nil, nil
+	}
+	var clusterRoles []string
+	for _, rule := range allRules(class) {
+		clusterRoles = append(clusterRoles, rule.ClusterRole)
+	}
+	missing, err := permission.Missing(ctx, r.client, "", permission.Bind(clusterRoles...))
+	if err != nil {
+		return nil, err
+	}
+	var forbidden []string
+	for i := range missing {
+		forbidden = append(forbidden, missing[i].ResourceNames...)
+	}
+	if len(forbidden) == 0 {
+		r.permitted[class.Name] = class.Generation
+	}
+	slices.Sort(forbidden)
+	return slices.Compact(forbidden), nil
 }
 
 // countServed leaves out the deleted: they keep their class for its deletion policy alone.

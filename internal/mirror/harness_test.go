@@ -100,7 +100,10 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane) error {
 	for to, options := range map[**replica]cache.Options{
 		&first:  {},
 		&second: {},
-		&blind:  {ByObject: map[client.Object]cache.ByObject{&v1alpha1.ClerkOrganization{}: nothing, &v1alpha1.ClerkMember{}: nothing}},
+		&blind: {ByObject: map[client.Object]cache.ByObject{
+			&v1alpha1.ClerkOrganization{}: nothing, &v1alpha1.ClerkMember{}: nothing,
+			&v1alpha1.ClerkUser{}: nothing, &v1alpha1.ClerkRole{}: nothing, &v1alpha1.ClerkPermission{}: nothing,
+		}},
 	} {
 		if *to, err = startReplica(ctx, cp.Config(), scheme, options); err != nil {
 			return err
@@ -128,7 +131,10 @@ func startReplica(ctx context.Context, config *rest.Config, scheme *runtime.Sche
 		return nil, err
 	}
 	go func() { _ = started.Start(ctx) }()
-	for _, object := range []client.Object{&v1alpha1.ClerkOrganization{}, &v1alpha1.ClerkMember{}} {
+	for _, object := range []client.Object{
+		&v1alpha1.ClerkInstance{}, &v1alpha1.ClerkOrganization{}, &v1alpha1.ClerkMember{},
+		&v1alpha1.ClerkUser{}, &v1alpha1.ClerkRole{}, &v1alpha1.ClerkPermission{},
+	} {
 		if _, err := started.GetCache().GetInformer(ctx, object); err != nil {
 			return nil, err
 		}

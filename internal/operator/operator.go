@@ -104,6 +104,7 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 	if err != nil {
 		return err
 	}
+	checkPermissions(ctx, mgr.GetClient(), c.Namespace)
 	if err := controller.Setup(ctx, mgr, controller.Options{
 		Namespace: c.Namespace, TombstoneRetention: c.TombstoneRetention, Now: time.Now,
 	}); err != nil {

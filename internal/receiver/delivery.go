@@ -55,7 +55,16 @@ type delivery struct {
 	verified bool
 	event    *clerk.Event
 	ownTime  bool
-	release  func()
+	held     []places
+}
+
+// places bound how many deliveries do something at a time: one for each is taken and given back.
+type places chan struct{}
+
+func (d *delivery) giveBack() {
+	for _, taken := range d.held {
+		<-taken
+	}
 }
 
 // instanceName is empty for an instance that does not exist: whatever is asked for, metrics keep their cardinality.
@@ -76,7 +85,7 @@ func (d *delivery) typeLabel() string {
 
 // ServeHTTP answers one delivery.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
-	d := &delivery{writer: w, request: request, started: r.options.Now(), release: func() {}}
+	d := &delivery{writer: w, request: request, started: r.options.Now()}
 	answer := r.answer(d)
 	answer.write(w)
 	r.record(d, answer)
@@ -85,7 +94,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 // answer takes a delivery through the steps until one of them has the answer. Nothing of the body is looked at before it is verified.
 func (r *Receiver) answer(d *delivery) (result *answer) {
 	defer func() {
-		d.release()
+		d.giveBack()
 		if panicked := recover(); panicked != nil {
 			result = r.panicked(panicked)
 		}
@@ -95,9 +104,10 @@ func (r *Receiver) answer(d *delivery) (result *answer) {
 		r.findInstance,
 		r.findSecrets,
 		r.checkHeaders,
-		r.takePlace,
+		r.makeRoom,
 		r.readBody,
 		r.verify,
+		r.takePlace,
 		decode,
 		checkInstanceID,
 	}
@@ -171,16 +181,28 @@ func (r *Receiver) checkHeaders(d *delivery) *answer {
 	return nil
 }
 
-// takePlace comes before the body is read, so that places bound memory as well.
-func (r *Receiver) takePlace(d *delivery) *answer {
-	if d.request.ContentLength > MaxBodyBytes {
+// makeRoom comes before the body is read, so that there is memory for it. Anyone can begin a delivery and be slow about it; small ones,
+// as all real ones are, have room of their own, so that it takes many to be in their way.
+func (r *Receiver) makeRoom(d *delivery) *answer {
+	switch length := d.request.ContentLength; {
+	case length > MaxBodyBytes:
 		return tooLarge()
+	case length >= 0 && length <= SmallBodyBytes:
+		return r.take(d, r.smallBodies)
 	}
+	return r.take(d, r.largeBodies)
+}
+
+// takePlace comes once a delivery is verified, so that nobody without a signing secret takes up the places for what costs the API server.
+func (r *Receiver) takePlace(d *delivery) *answer { return r.take(d, r.deliveries) }
+
+// take waits a little for a place.
+func (r *Receiver) take(d *delivery, free places) *answer {
 	timer := time.NewTimer(r.limits.placeTimeout)
 	defer timer.Stop()
 	select {
-	case r.places <- struct{}{}:
-		d.release = func() { <-r.places }
+	case free <- struct{}{}:
+		d.held = append(d.held, free)
 		return nil
 	case <-timer.C:
 		return tryAgain(OutcomeBusy, "too many deliveries at a time: try again", nil)

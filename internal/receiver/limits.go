@@ -22,6 +22,15 @@ const (
 	// MaxBodyBytes bounds a delivery's body. The sender's default limit is 2 MB; real events have 1 to 10 KB.
 	MaxBodyBytes = 2 << 20
 
+	// SmallBodyBytes is what a body may have and still count as small: several times the largest event, whose two public metadata
+	// Clerk bounds at 8 KB each.
+	SmallBodyBytes = 64 << 10
+
+	// MaxSmallBodies and MaxLargeBodies are how many bodies are held at a time: 64 MiB of either. Who is slow with a body has its room
+	// for ReadTimeout, with no signature asked yet.
+	MaxSmallBodies = 1024
+	MaxLargeBodies = 32
+
 	// MaxHeaderBytes bounds a request's headers. A delivery's have about 1 KB, with several signatures 2 KB; proxies add theirs.
 	MaxHeaderBytes = 16 << 10
 
@@ -31,18 +40,18 @@ const (
 	// ReadTimeout is how long headers and body together may take. 2 MiB in 10 s is 1.7 Mbit/s; the sender gives up after 15 s.
 	ReadTimeout = 10 * time.Second
 
-	// WriteTimeout is how long everything after the headers may take: a place, the body, the apply, and the answer itself.
-	WriteTimeout = PlaceTimeout + ReadTimeout + ApplyTimeout + 5*time.Second
+	// WriteTimeout is how long everything after the headers may take: room, the body, a place, the apply, and the answer itself.
+	WriteTimeout = 2*PlaceTimeout + ReadTimeout + ApplyTimeout + 5*time.Second
 
 	// IdleTimeout is how long a connection may wait for its next delivery. Longer than the 60 s of common load balancers, so that
 	// they, not the receiver, close it: a delivery is then never sent into a closing connection.
 	IdleTimeout = 75 * time.Second
 
-	// MaxDeliveries is how many deliveries are read and applied at a time. It bounds memory (64 bodies of 2 MiB and what decoding
-	// takes) and what the API server sees; at 10 ms an apply it is 6,400 deliveries a second.
+	// MaxDeliveries is how many verified deliveries are decoded and applied at a time. It bounds the memory that decoding takes and what
+	// the API server sees; at 10 ms an apply it is 6,400 deliveries a second.
 	MaxDeliveries = 64
 
-	// PlaceTimeout is how long a delivery waits for one of the MaxDeliveries places. Long enough for a burst to drain, short
+	// PlaceTimeout is how long a delivery waits for room, and then for one of the MaxDeliveries places. Long enough for a burst to drain, short
 	// enough to be answered well within the sender's 15 s.
 	PlaceTimeout = 2 * time.Second
 
@@ -64,7 +73,7 @@ const (
 // limits are those that tests need to make smaller.
 type limits struct {
 	readTimeout, placeTimeout, applyTimeout, drainTimeout time.Duration
-	deliveries                                            int
+	smallBodies, largeBodies, deliveries                  int
 }
 
 func defaultLimits() limits {
@@ -73,6 +82,8 @@ func defaultLimits() limits {
 		placeTimeout: PlaceTimeout,
 		applyTimeout: ApplyTimeout,
 		drainTimeout: DrainTimeout,
+		smallBodies:  MaxSmallBodies,
+		largeBodies:  MaxLargeBodies,
 		deliveries:   MaxDeliveries,
 	}
 }

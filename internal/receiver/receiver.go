@@ -77,12 +77,12 @@ type Options struct {
 
 // Receiver answers deliveries. It is a Runnable of a controller-runtime manager.
 type Receiver struct {
-	options  Options
-	limits   limits
-	log      logr.Logger
-	places   chan struct{}
-	refusals pace
-	serving  atomic.Bool
+	options                              Options
+	limits                               limits
+	log                                  logr.Logger
+	smallBodies, largeBodies, deliveries places
+	refusals                             pace
+	serving                              atomic.Bool
 }
 
 // New returns a Receiver, which listens once it is started.
@@ -98,11 +98,13 @@ func New(options Options) (*Receiver, error) {
 
 func newReceiver(options Options, limits limits) *Receiver {
 	return &Receiver{
-		options:  options,
-		limits:   limits,
-		log:      ctrl.Log.WithName("receiver"),
-		places:   make(chan struct{}, limits.deliveries),
-		refusals: pace{every: RefusalLogInterval},
+		options:     options,
+		limits:      limits,
+		log:         ctrl.Log.WithName("receiver"),
+		smallBodies: make(places, limits.smallBodies),
+		largeBodies: make(places, limits.largeBodies),
+		deliveries:  make(places, limits.deliveries),
+		refusals:    pace{every: RefusalLogInterval},
 	}
 }
 

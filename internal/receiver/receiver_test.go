@@ -162,7 +162,7 @@ func rawHead(length int) string {
 }
 
 func TestBodiesThatDoNotArrive(t *testing.T) {
-	b := start(t, Options{}, func(l *limits) { l.readTimeout = 300 * time.Millisecond; l.deliveries = 1 })
+	b := start(t, Options{}, func(l *limits) { l.readTimeout = 300 * time.Millisecond; l.smallBodies = 1 })
 	if got := b.raw(t, rawHead(100)+"slow", keepOpen); got != "HTTP/1.1 408 Request Timeout" {
 		t.Errorf("a slow body is answered %q", got)
 	}
@@ -173,10 +173,37 @@ func TestBodiesThatDoNotArrive(t *testing.T) {
 		t.Errorf("a length beyond the limit is answered %q: at once, before any of the body", got)
 	}
 	if got := b.mustSend(t, delivered(ignoredEvent)); got.status != http.StatusNoContent {
-		t.Errorf("afterwards the one place is not free: %d", got.status)
+		t.Errorf("afterwards the only room is not free: %d", got.status)
 	}
 	if len(b.mirror.seen()) != 1 {
 		t.Error("an incomplete delivery reached the mirror")
+	}
+}
+
+// TestSlowSendersKeepNobodyOut: whoever has no signing secret can take neither the places of deliveries nor, with large bodies, the room of
+// small ones.
+func TestSlowSendersKeepNobodyOut(t *testing.T) {
+	b := start(t, Options{}, func(l *limits) { l.deliveries, l.largeBodies = 1, 2; l.placeTimeout = 50 * time.Millisecond })
+	var slow []net.Conn
+	for _, length := range []int{100, 100, SmallBodyBytes + 1, SmallBodyBytes + 1} {
+		connection, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer connection.Close()
+		if _, err := io.WriteString(connection, rawHead(length)); err != nil {
+			t.Fatal(err)
+		}
+		slow = append(slow, connection)
+	}
+	for len(b.smallBodies) < 2 || len(b.largeBodies) < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	if got := b.raw(t, rawHead(SmallBodyBytes+1), keepOpen); got != "HTTP/1.1 503 Service Unavailable" {
+		t.Errorf("a third large body is answered %q", got)
+	}
+	if got := b.mustSend(t, delivered(ignoredEvent)); got.status != http.StatusNoContent {
+		t.Errorf("a real delivery beside %d slow ones is answered %d", len(slow), got.status)
 	}
 }
 

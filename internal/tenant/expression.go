@@ -27,6 +27,8 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/cel"
+	celast "cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/ext"
@@ -135,6 +137,7 @@ type Template struct {
 type part struct {
 	text    string
 	program cel.Program
+	ast     *cel.Ast
 }
 
 func (s scope) template(source string) (*Template, error) {
@@ -148,11 +151,11 @@ func (s scope) template(source string) (*Template, error) {
 			template.parts = append(template.parts, part{text: plain})
 		}
 		if expression != "" {
-			program, err := s.textual(expression)
+			ast, program, err := s.textual(expression)
 			if err != nil {
 				return nil, err
 			}
-			template.parts = append(template.parts, part{text: expression, program: program})
+			template.parts = append(template.parts, part{text: expression, program: program, ast: ast})
 		}
 		rest = after
 	}
@@ -160,16 +163,16 @@ func (s scope) template(source string) (*Template, error) {
 }
 
 // textual compiles an expression whose value can be written as text.
-func (s scope) textual(source string) (cel.Program, error) {
+func (s scope) textual(source string) (*cel.Ast, cel.Program, error) {
 	ast, program, err := s.compile(source)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	switch ast.OutputType().Kind() {
 	case types.StringKind, types.IntKind, types.UintKind, types.DoubleKind, types.BoolKind, types.DynKind:
-		return program, nil
+		return ast, program, nil
 	}
-	return nil, fmt.Errorf("expression %q gives %s: it has to be a string, a number or a boolean", source, ast.OutputType())
+	return nil, nil, fmt.Errorf("expression %q gives %s: it has to be a string, a number or a boolean", source, ast.OutputType())
 }
 
 var (
@@ -299,4 +302,54 @@ func writeDouble(v float64) string {
 		return strconv.FormatInt(int64(v), 10)
 	}
 	return strconv.FormatFloat(v, 'g', -1, 64)
+}
+
+// reading is how an expression reads a field of its variable.
+type reading int
+
+const (
+	_ reading = iota
+
+	// asked: only where it is there, by has(…) or an optional.
+	asked
+
+	// unasked: also where it is empty.
+	unasked
+)
+
+// fieldsRead are the fields of its variable that an expression reads. One whose owner is of an unknown type counts too: it may be the
+// variable behind another name.
+func fieldsRead(source *cel.Ast) map[string]reading {
+	native := source.NativeRep()
+	reads, tested := map[string]reading{}, map[string]bool{}
+	ownedByVariable := func(operand celast.Expr) bool {
+		kind := native.GetType(operand.ID()).Kind()
+		return kind == types.StructKind || kind == types.DynKind
+	}
+	celast.PostOrderVisit(native.Expr(), celast.NewExprVisitor(func(expression celast.Expr) {
+		switch expression.Kind() {
+		case celast.SelectKind:
+			selected := expression.AsSelect()
+			field := selected.FieldName()
+			if !ownedByVariable(selected.Operand()) {
+				return
+			}
+			tested[field] = tested[field] || selected.IsTestOnly()
+			reads[field] = unasked
+		case celast.CallKind:
+			call := expression.AsCall()
+			if call.FunctionName() != operators.OptSelect || len(call.Args()) < 2 || !ownedByVariable(call.Args()[0]) {
+				return
+			}
+			if field, ok := call.Args()[1].AsLiteral().Value().(string); ok {
+				reads[field] = max(reads[field], asked)
+			}
+		}
+	}))
+	for field := range tested {
+		if tested[field] {
+			reads[field] = asked
+		}
+	}
+	return reads
 }

@@ -58,9 +58,16 @@ func CheckName(name, operatorNamespace string) error {
 // the id's owner alone would suffer from a collision, which the API server refuses.
 const suffixLength = 8
 
-// AlternativeName is the name that is used when name is taken: with a short hash of the organization's id.
-func AlternativeName(name, organizationID string) string {
-	sum := sha256.Sum256([]byte(organizationID))
+// Candidates are the names that a namespace may get, in the order in which they are tried: its own; that with a hash of the organization's
+// id, where somebody else has it; and that with a hash of id and template, where another namespace of the same organization has both, as
+// can come of slugs that change.
+func (n *Namespace) Candidates(organizationID string) []string {
+	return []string{n.Name, AlternativeName(n.Name, organizationID), AlternativeName(n.Name, organizationID+" "+n.Template)}
+}
+
+// AlternativeName is the name with a short hash of whose it is.
+func AlternativeName(name, owner string) string {
+	sum := sha256.Sum256([]byte(owner))
 	suffix := "-" + hex.EncodeToString(sum[:])[:suffixLength]
 	if len(name)+len(suffix) > maxLabel {
 		name = strings.TrimRight(name[:maxLabel-len(suffix)], "-")
@@ -96,7 +103,7 @@ func Assign(wanted []Namespace, existing []corev1.Namespace, released []string) 
 	})
 	take(func(want Namespace, have *corev1.Namespace) bool { return have.Name == want.Name })
 	take(func(want Namespace, have *corev1.Namespace) bool {
-		return have.Name == AlternativeName(want.Name, have.Labels[v1alpha1.OrganizationIDLabel])
+		return slices.Contains(want.Candidates(have.Labels[v1alpha1.OrganizationIDLabel])[1:], have.Name)
 	})
 	if len(rest) == 1 && count(filled, nil) == 1 && !slices.Contains(released, rest[0].Name) {
 		take(func(Namespace, *corev1.Namespace) bool { return true })

@@ -43,10 +43,20 @@ type Organization struct {
 	CreatedAt             time.Time        `cel:"createdAt"`
 }
 
-// User is what expressions know as `user`. It has no e-mail address: what a membership tells of its user holds none that is verified.
+// User is what expressions know as `user`.
 type User struct {
 	ID       string `cel:"id"`
 	Username string `cel:"username"`
+
+	// What follows is known of a mirrored user alone. PrimaryEmail is in lower case, and empty unless it is verified.
+	PrimaryEmail   string           `cel:"primaryEmail"`
+	FirstName      string           `cel:"firstName"`
+	LastName       string           `cel:"lastName"`
+	ExternalID     string           `cel:"externalID"`
+	PublicMetadata *structpb.Struct `cel:"publicMetadata"`
+
+	// mirrored says whether there is a ClerkUser.
+	mirrored bool
 }
 
 // OrganizationOf is what expressions see of a ClerkOrganization.
@@ -115,7 +125,26 @@ func dnsLabel(text string) string {
 	return strings.TrimRight(result, "-")
 }
 
-// UserOf is what expressions see of a ClerkMember's user.
-func UserOf(member *v1alpha1.ClerkMember) User {
-	return User{ID: member.Spec.UserID, Username: member.Spec.User.Username}
+// UserOf is what expressions see of a member's user, by the ClerkUser, nil if there is none, and by what the membership tells.
+func UserOf(member *v1alpha1.ClerkMember, user *v1alpha1.ClerkUser) User {
+	told := User{ID: member.Spec.UserID, Username: member.Spec.User.Username, PublicMetadata: &structpb.Struct{}}
+	if user == nil {
+		return told
+	}
+	known := User{
+		ID:             member.Spec.UserID,
+		Username:       user.Spec.Username,
+		FirstName:      user.Spec.FirstName,
+		LastName:       user.Spec.LastName,
+		ExternalID:     user.Spec.ExternalID,
+		PublicMetadata: metadata(user.Spec.PublicMetadata),
+		mirrored:       true,
+	}
+	if told.Username != "" && user.Spec.UpdatedAt.Before(member.Spec.UpdatedAt) {
+		known.Username = told.Username // user names get reused: the newer one counts
+	}
+	if isTrue(user.Spec.PrimaryEmail.Verified) {
+		known.PrimaryEmail = strings.ToLower(user.Spec.PrimaryEmail.Address)
+	}
+	return known
 }

@@ -29,9 +29,28 @@ const maxSubject = 256
 // systemPrefix begins the names that Kubernetes keeps for itself.
 const systemPrefix = "system:"
 
+// Errors of a user who has no name in RBAC yet, but may get one.
+var (
+	// ErrUserNotMirrored: the expression needs more of the user than a membership tells.
+	ErrUserNotMirrored = errors.New("the expression needs more than a membership tells, and the user is not mirrored")
+
+	// ErrEmailNotVerified: the expression needs the user's e-mail address, and there is none that is verified.
+	ErrEmailNotVerified = errors.New("the user has no verified primary e-mail address")
+)
+
+// Fields of `user` that matter here.
+const (
+	fieldID           = "id"
+	fieldUsername     = "username"
+	fieldPrimaryEmail = "primaryEmail"
+)
+
 // Username gives users their names in RBAC.
 type Username struct {
 	template *Template
+
+	// needsUser: it reads what only a ClerkUser has. needsEmail: it reads the e-mail address without asking whether there is one.
+	needsUser, needsEmail bool
 }
 
 // CompileUsername compiles ClerkInstance.spec.username.
@@ -41,11 +60,31 @@ func CompileUsername(source string) (*Username, error) {
 		return nil, err
 	}
 	template.filled = true // "clerk:${user.username}" would be the same name for everyone without a user name
-	return &Username{template: template}, nil
+	username := &Username{template: template}
+	for _, part := range template.parts {
+		if part.ast == nil {
+			continue
+		}
+		reads := fieldsRead(part.ast)
+		for field := range reads {
+			username.needsUser = username.needsUser || field != fieldID && field != fieldUsername
+		}
+		username.needsEmail = username.needsEmail || reads[fieldPrimaryEmail] == unasked
+	}
+	return username, nil
 }
+
+// NeedsUser tells whether it reads what only a ClerkUser has.
+func (u *Username) NeedsUser() bool { return u.needsUser }
 
 // Of is the user's name in RBAC. The error says why there is none.
 func (u *Username) Of(user User) (string, error) {
+	if u.needsUser && !user.mirrored {
+		return "", ErrUserNotMirrored
+	}
+	if u.needsEmail && user.PrimaryEmail == "" {
+		return "", ErrEmailNotVerified // "clerk:" + user.primaryEmail would be the same name for everyone without
+	}
 	name, err := u.template.expand(map[string]any{"user": user})
 	switch {
 	case err != nil:

@@ -36,14 +36,17 @@ type binaries string
 func (b binaries) path(name string) string { return filepath.Join(string(b), name) }
 
 // findBinaries returns the folder of the binaries after checking that all of them are there.
-func findBinaries(manager ControllerManager) (binaries, error) {
+func findBinaries(options Options) (binaries, error) {
 	folder, remedy, err := assets()
 	if err != nil {
 		return "", err
 	}
 	needed := []string{"etcd", "kube-apiserver", "kubectl"}
-	if manager == WithControllerManager {
+	if options.ControllerManager == WithControllerManager {
 		needed = append(needed, "kube-controller-manager")
+	}
+	if options.Scheduler == WithScheduler {
+		needed = append(needed, "kube-scheduler")
 	}
 	for _, name := range needed {
 		// Stat follows the link: one that points to nothing is missing too.

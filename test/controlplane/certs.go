@@ -48,9 +48,10 @@ type pki struct {
 // keyPairFiles are the files of a certificate and its key.
 type keyPairFiles struct{ certFile, keyFile string }
 
-// newPKI makes the keys and certificates that the components need and writes them to dir.
+// newPKI makes the keys and certificates that the components need and writes them to dir. The address, where there is one, is another one
+// that the API server is reached at.
 // etcd trusts an authority of its own: a user of the API server must not get into etcd with their certificate.
-func newPKI(dir string) (*pki, error) {
+func newPKI(dir, address string) (*pki, error) {
 	p := &pki{
 		caFile:                filepath.Join(dir, "ca.crt"),
 		etcdCAFile:            filepath.Join(dir, "etcd-ca.crt"),
@@ -66,7 +67,11 @@ func newPKI(dir string) (*pki, error) {
 	if err != nil {
 		return nil, err
 	}
-	serving, err := p.ca.issue(servingCertificate("kube-apiserver"))
+	template := servingCertificate("kube-apiserver")
+	if address != "" {
+		template.IPAddresses = append(template.IPAddresses, net.ParseIP(address), net.ParseIP(kubernetesServiceIP))
+	}
+	serving, err := p.ca.issue(template)
 	if err != nil {
 		return nil, err
 	}

@@ -28,11 +28,14 @@ const (
 	etcd              component = "etcd"
 	apiServer         component = "kube-apiserver"
 	controllerManager component = "kube-controller-manager"
+	scheduler         component = "kube-scheduler"
 )
 
 const (
-	// serviceCIDR is the range of Service addresses. No traffic ever goes there: there are no nodes.
+	// serviceCIDR is the range of Service addresses. Traffic goes there only where a node runs kube-proxy.
 	serviceCIDR = "10.0.0.0/24"
+	// kubernetesServiceIP is the address of the Service kubernetes: the first of the range.
+	kubernetesServiceIP = "10.0.0.1"
 	// issuer is the name in the ServiceAccount tokens' iss claim.
 	issuer = "https://kubernetes.default.svc"
 )
@@ -66,11 +69,8 @@ func (cp *ControlPlane) etcdArgs() []string {
 func (cp *ControlPlane) apiServerArgs() []string {
 	pki := cp.pki
 	args := []string{
-		"--bind-address=127.0.0.1",
 		"--secure-port=" + strconv.Itoa(cp.ports.apiServer),
 		"--permit-port-sharing=true", // See reservePort.
-		"--advertise-address=127.0.0.1",
-		"--endpoint-reconciler-type=none", // A loopback address is not allowed in the Endpoints of the Service kubernetes.
 		"--service-cluster-ip-range=" + serviceCIDR,
 		"--etcd-servers=" + localURL(cp.ports.etcdClient),
 		"--etcd-cafile=" + pki.etcdCAFile,
@@ -80,7 +80,7 @@ func (cp *ControlPlane) apiServerArgs() []string {
 		"--tls-cert-file=" + pki.serving.certFile,
 		"--tls-private-key-file=" + pki.serving.keyFile,
 		"--client-ca-file=" + pki.caFile,
-		"--authorization-mode=RBAC",
+		"--authorization-mode=Node,RBAC",
 		"--service-account-issuer=" + issuer,
 		"--service-account-key-file=" + pki.serviceAccountKeyFile,
 		"--service-account-signing-key-file=" + pki.serviceAccountKeyFile,
@@ -91,8 +91,37 @@ func (cp *ControlPlane) apiServerArgs() []string {
 		"--max-mutating-requests-inflight=1000",
 		"--delete-collection-workers=4",
 	}
+	args = append(args, cp.addressArgs()...)
 	args = append(args, cp.auditArgs()...)
 	return append(args, cp.options.ExtraAPIServerArgs...)
+}
+
+// addressArgs say where the API server listens, and what it says of that in the cluster.
+func (cp *ControlPlane) addressArgs() []string {
+	if address := cp.options.AdvertiseAddress; address != "" {
+		return []string{"--bind-address=0.0.0.0", "--advertise-address=" + address}
+	}
+	return []string{
+		"--bind-address=127.0.0.1",
+		"--advertise-address=127.0.0.1",
+		"--endpoint-reconciler-type=none", // A loopback address is not allowed in the Endpoints of the Service kubernetes.
+	}
+}
+
+func (cp *ControlPlane) schedulerArgs() []string {
+	pki, kubeconfig := cp.pki, cp.schedulerKubeconfig()
+	return []string{
+		"--bind-address=127.0.0.1",
+		"--secure-port=" + strconv.Itoa(cp.ports.scheduler),
+		"--permit-port-sharing=true", // See reservePort.
+		"--tls-cert-file=" + pki.serving.certFile,
+		"--tls-private-key-file=" + pki.serving.keyFile,
+		"--kubeconfig=" + kubeconfig,
+		"--authentication-kubeconfig=" + kubeconfig,
+		"--authorization-kubeconfig=" + kubeconfig,
+		"--leader-elect=false",
+		"--profiling=false",
+	}
 }
 
 func (cp *ControlPlane) controllerManagerArgs() []string {
@@ -126,6 +155,10 @@ func (cp *ControlPlane) adminKubeconfig() string {
 
 func (cp *ControlPlane) controllerManagerKubeconfig() string {
 	return filepath.Join(cp.work.path, "kube-controller-manager.kubeconfig")
+}
+
+func (cp *ControlPlane) schedulerKubeconfig() string {
+	return filepath.Join(cp.work.path, "kube-scheduler.kubeconfig")
 }
 
 func localURL(port int) string { return "https://127.0.0.1:" + strconv.Itoa(port) }

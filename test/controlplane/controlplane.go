@@ -59,6 +59,16 @@ const (
 	WithoutControllerManager
 )
 
+// Scheduler says whether the scheduler runs.
+type Scheduler int
+
+const (
+	// WithoutScheduler leaves it out: no pod ever gets a node. The default.
+	WithoutScheduler Scheduler = iota
+	// WithScheduler runs kube-scheduler.
+	WithScheduler
+)
+
 // Options says how a control plane is started. The zero value is what most tests want.
 type Options struct {
 	// ControllerManager says whether kube-controller-manager runs; by default it does.
@@ -66,6 +76,12 @@ type Options struct {
 	// CRDs is a folder of CustomResourceDefinitions, installed before the controller manager starts: the garbage collector looks for new kinds
 	// only every 30 s, so objects owned by a kind that comes later may outlive their owner by that long.
 	CRDs string
+	// Scheduler says whether kube-scheduler runs, from beside the other binaries ("hack/kubernetes/build.sh node" puts it there); it is of use
+	// only where nodes are.
+	Scheduler Scheduler
+	// AdvertiseAddress is an IPv4 address of this machine at which pods reach the API server, and what the Service kubernetes leads to. The
+	// API server then listens on every address: only for a network that nobody else is in. By default it is 127.0.0.1 alone.
+	AdvertiseAddress string
 	// ExtraAPIServerArgs come after the API server's own flags, and so override them.
 	ExtraAPIServerArgs []string
 	// AuditLog is the file the API server writes its audit log to, for AuditEvents; without it nothing is audited.
@@ -110,7 +126,7 @@ func Start(ctx context.Context, options Options) (*ControlPlane, error) {
 
 // prepare does everything that needs no running component: binaries, folder, ports, certificates.
 func prepare(options Options) (*ControlPlane, error) {
-	found, err := findBinaries(options.ControllerManager)
+	found, err := findBinaries(options)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +146,7 @@ func (cp *ControlPlane) prepareFiles() error {
 	if cp.ports, err = reservePorts(); err != nil {
 		return err
 	}
-	if cp.pki, err = newPKI(cp.work.path); err != nil {
+	if cp.pki, err = newPKI(cp.work.path, cp.options.AdvertiseAddress); err != nil {
 		return err
 	}
 	if cp.admin, err = cp.UserConfig("admin", "system:masters"); err != nil {
@@ -144,6 +160,13 @@ func (cp *ControlPlane) prepareFiles() error {
 		return err
 	}
 	if err := WriteKubeconfig(cp.controllerManagerKubeconfig(), manager); err != nil {
+		return err
+	}
+	scheduler, err := cp.UserConfig("system:kube-scheduler")
+	if err != nil {
+		return err
+	}
+	if err := WriteKubeconfig(cp.schedulerKubeconfig(), scheduler); err != nil {
 		return err
 	}
 	if cp.client, err = kubernetes.NewForConfig(cp.admin); err != nil {
@@ -170,7 +193,20 @@ func (cp *ControlPlane) start(ctx context.Context) error {
 			return err
 		}
 	}
-	return cp.startControllerManager(ctx)
+	if err := cp.startControllerManager(ctx); err != nil {
+		return err
+	}
+	return cp.startScheduler(ctx)
+}
+
+func (cp *ControlPlane) startScheduler(ctx context.Context) error {
+	if cp.options.Scheduler == WithoutScheduler {
+		return nil
+	}
+	if err := cp.launch(scheduler, cp.schedulerArgs()); err != nil {
+		return err
+	}
+	return cp.until(ctx, "kube-scheduler to be ready", cp.probe(cp.ports.scheduler, "/readyz"))
 }
 
 func (cp *ControlPlane) startAPIServer(ctx context.Context) error {

@@ -198,7 +198,7 @@ func TestMissingBinaries(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(assetsVariable, test.assets)
 			t.Chdir(test.dir)
-			_, err := findBinaries(test.manager)
+			_, err := findBinaries(Options{ControllerManager: test.manager})
 			if test.want == "" && err != nil {
 				t.Errorf("got %v, want no error", err)
 			}

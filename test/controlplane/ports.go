@@ -26,14 +26,16 @@ import (
 
 // ports are the ports of one control plane.
 type ports struct {
-	etcdClient, etcdPeer, apiServer, controllerManager int
+	etcdClient, etcdPeer, apiServer, controllerManager, scheduler int
 
 	sockets []int
 }
 
 func reservePorts() (ports, error) {
 	var reserved ports
-	for _, port := range []*int{&reserved.etcdClient, &reserved.etcdPeer, &reserved.apiServer, &reserved.controllerManager} {
+	for _, port := range []*int{
+		&reserved.etcdClient, &reserved.etcdPeer, &reserved.apiServer, &reserved.controllerManager, &reserved.scheduler,
+	} {
 		socket, number, err := reservePort()
 		if err != nil {
 			reserved.release()

@@ -55,6 +55,9 @@ type world struct {
 	homes   map[string][]*place
 	guard   *watchman
 
+	// failure is why the history ended badly, where it did.
+	failure string
+
 	mu sync.Mutex // guards the history, into which deliveries write at the same time
 }
 
@@ -72,7 +75,7 @@ func (w *world) end(t *testing.T) {
 	t.Helper()
 	w.guard.stop()
 	if w.t.Failed() {
-		t.Logf("the history of %s, which failed:\n%s", w.clerk.prefix, join(w.clerk.history))
+		t.Logf("the history of %s, which failed:\n%s\nit failed because: %s", w.clerk.prefix, join(w.clerk.history), w.failure)
 	}
 }
 
@@ -85,8 +88,8 @@ func (w *world) note(format string, args ...any) {
 
 func (w *world) fail(format string, args ...any) {
 	w.t.Helper()
-	w.note("FAILED: "+format, args...)
-	w.t.Fatalf(format, args...)
+	w.failure = fmt.Sprintf(format, args...)
+	w.t.Fatal(w.failure)
 }
 
 // attempt is one attempt to deliver a message.

@@ -1,0 +1,120 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package controller
+
+import (
+	"context"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
+)
+
+// standing is what is known of a member beyond the membership: their user, whether Clerk lets them in, and what they hold.
+type standing struct {
+	user *v1alpha1.ClerkUser // nil if not mirrored
+	bar  tenant.Bar
+	role tenant.Role
+}
+
+// mayHaveAccess tells whether a member is one, and is let in by Clerk.
+func (s *standing) mayHaveAccess(member *v1alpha1.ClerkMember) bool {
+	return member.Spec.DeletedAt == nil && s.bar == tenant.NotBarred
+}
+
+// registry finds the standing of members in the cache. It remembers what it read of roles and permissions, which many members share, so it
+// serves one reconciliation and no longer. Its objects are the cache's own.
+type registry struct {
+	reader      client.Reader
+	roles       map[string][]*v1alpha1.ClerkRole
+	permissions map[string]*v1alpha1.ClerkPermission
+}
+
+func newRegistry(reader client.Reader) *registry {
+	return &registry{
+		reader: reader, roles: map[string][]*v1alpha1.ClerkRole{}, permissions: map[string]*v1alpha1.ClerkPermission{},
+	}
+}
+
+// standingOf is the standing of a member. Users, roles and permissions that another ClerkInstance speaks of have no part in it.
+func (r *registry) standingOf(ctx context.Context, member *v1alpha1.ClerkMember) (*standing, error) {
+	user, err := r.userOf(ctx, member)
+	if err != nil {
+		return nil, err
+	}
+	found := &standing{user: user, bar: tenant.BarOf(member, user)}
+	candidates, err := r.rolesByKey(ctx, member.Spec.Instance, member.Spec.Role)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.readPermissions(ctx, candidates); err != nil {
+		return nil, err
+	}
+	found.role = tenant.RoleOf(member, candidates, func(id string) *v1alpha1.ClerkPermission {
+		return r.permissions[scoped(member.Spec.Instance, id)]
+	})
+	return found, nil
+}
+
+func (r *registry) userOf(ctx context.Context, member *v1alpha1.ClerkMember) (*v1alpha1.ClerkUser, error) {
+	if member.Spec.UserID == "" {
+		return nil, nil //nolint:nilnil // nothing is an answer
+	}
+	list, err := items[v1alpha1.ClerkUserList](ctx, r.reader, byID, scoped(member.Spec.Instance, member.Spec.UserID))
+	if err != nil || len(list.Items) == 0 {
+		return nil, err
+	}
+	return &list.Items[0], nil
+}
+
+// rolesByKey are the roles that have a key or formerly had it.
+func (r *registry) rolesByKey(ctx context.Context, instance, key string) ([]*v1alpha1.ClerkRole, error) {
+	if key == "" {
+		return nil, nil
+	}
+	at := scoped(instance, key)
+	if known, read := r.roles[at]; read {
+		return known, nil
+	}
+	list, err := items[v1alpha1.ClerkRoleList](ctx, r.reader, byKey, at)
+	if err != nil {
+		return nil, err
+	}
+	r.roles[at] = pointers(list.Items)
+	return r.roles[at], nil
+}
+
+func (r *registry) readPermissions(ctx context.Context, roles []*v1alpha1.ClerkRole) error {
+	for _, role := range roles {
+		for _, permission := range role.Spec.Permissions {
+			at := scoped(role.Spec.Instance, permission.ID)
+			if _, read := r.permissions[at]; read {
+				continue
+			}
+			list, err := items[v1alpha1.ClerkPermissionList](ctx, r.reader, byID, at)
+			if err != nil {
+				return err
+			}
+			r.permissions[at] = nil
+			if len(list.Items) > 0 {
+				r.permissions[at] = &list.Items[0]
+			}
+		}
+	}
+	return nil
+}

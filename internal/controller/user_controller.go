@@ -1,0 +1,217 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	clerkac "github.com/clerk-operator/clerk-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
+)
+
+// userReconciler says in each ClerkUser's status what holds for the user, and removes those that the ClerkInstance does not want kept. It
+// changes no access: organizations look at users themselves.
+type userReconciler struct {
+	client    client.Client
+	way       *rightOfWay
+	retention time.Duration
+	now       func() time.Time
+}
+
+// Reconcile removes the user or writes the status.
+func (r *userReconciler) Reconcile(ctx context.Context, user *v1alpha1.ClerkUser) (reconcile.Result, error) {
+	facts, err := r.gather(ctx, user)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	due := facts.removalDue(r.retention)
+	if !due.IsZero() && !r.now().Before(due) {
+		return r.remove(ctx, user)
+	}
+	if err := r.writeStatus(ctx, user, facts.verdict()); err != nil {
+		return reconcile.Result{}, err
+	}
+	if due.IsZero() {
+		return reconcile.Result{}, nil
+	}
+	return reconcile.Result{RequeueAfter: max(due.Sub(r.now()), time.Second)}, nil
+}
+
+// userFacts are what it depends on whether a ClerkUser is kept.
+type userFacts struct {
+	user *v1alpha1.ClerkUser
+
+	// mode is which users are wanted; isOrphan, that there is no ClerkInstance to say so.
+	mode     v1alpha1.MirroredUsers
+	isOrphan bool
+
+	// isMember: the user has a membership. wasMember: there is one, or the tombstone of one.
+	isMember, wasMember bool
+}
+
+func (r *userReconciler) gather(ctx context.Context, user *v1alpha1.ClerkUser) (userFacts, error) {
+	facts := userFacts{user: user, mode: v1alpha1.UsersMembers}
+	var instance v1alpha1.ClerkInstance
+	err := r.client.Get(ctx, client.ObjectKey{Name: user.Spec.Instance}, &instance)
+	if client.IgnoreNotFound(err) != nil {
+		return facts, fmt.Errorf("read ClerkInstance %s: %w", user.Spec.Instance, err)
+	}
+	facts.isOrphan = err != nil
+	if instance.Spec.Users != "" {
+		facts.mode = instance.Spec.Users
+	}
+	members, err := items[v1alpha1.ClerkMemberList](ctx, r.client, byUser, user.Spec.ID)
+	if err != nil {
+		return facts, err
+	}
+	for i := range members.Items {
+		member := &members.Items[i]
+		if member.Spec.Instance == user.Spec.Instance {
+			facts.wasMember = true
+			facts.isMember = facts.isMember || member.Spec.DeletedAt == nil
+		}
+	}
+	return facts, nil
+}
+
+// removalDue is when the ClerkUser is to go; zero while it is to stay. One that keeps a member out always stays: without it, the word of
+// the membership would count, which may not know of the ban.
+func (f userFacts) removalDue(retention time.Duration) time.Time {
+	user := f.user
+	switch {
+	case f.isMember && isBarred(user):
+		return time.Time{}
+	case user.Spec.DeletedAt != nil:
+		return collectionTime(user.Spec.DeletedAt.Time, retention)
+	case f.isOrphan:
+		return time.Time{}
+	case f.mode == v1alpha1.UsersNone:
+		return user.CreationTimestamp.Time
+	case f.mode == v1alpha1.UsersAll, f.wasMember:
+		return time.Time{}
+	}
+	// A membership that is created later than this is newer than what is known of the user, so that it tells of every ban itself.
+	last := user.CreationTimestamp.Time
+	if changed := userChangedAt(user); changed.After(last) {
+		last = changed
+	}
+	return collectionTime(last, retention)
+}
+
+// verdict is what the status says.
+func (f userFacts) verdict() verdict {
+	spec := &f.user.Spec
+	bar := tenant.BarOf(&v1alpha1.ClerkMember{}, f.user)
+	switch {
+	case spec.DeletedAt != nil:
+		return verdict{ready: true, reason: v1alpha1.ReasonDeleted,
+			message: "the user was deleted in Clerk: every grant is removed; this object is kept for a while as a tombstone"}
+	case bar != tenant.NotBarred:
+		return barredVerdict(bar)
+	case f.mode == v1alpha1.UsersMembers && !f.isMember:
+		return verdict{ready: true, reason: v1alpha1.ReasonNoMembership,
+			message: "the user is no member of any organization; unless they join one, this object goes when the retention is over"}
+	}
+	return verdict{ready: true, reason: v1alpha1.ReasonReady, message: "Clerk lets the user in; memberships say where"}
+}
+
+func (r *userReconciler) remove(ctx context.Context, user *v1alpha1.ClerkUser) (reconcile.Result, error) {
+	// By its resourceVersion too: what Clerk says meanwhile may be a ban.
+	err := r.client.Delete(ctx, &v1alpha1.ClerkUser{ObjectMeta: nameOf(user)},
+		client.Preconditions{UID: &user.UID, ResourceVersion: &user.ResourceVersion}, client.DisableReadYourWritesConsistency)
+	if apierrors.IsConflict(err) {
+		return reconcile.Result{RequeueAfter: time.Second}, nil
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return reconcile.Result{}, fmt.Errorf("remove ClerkUser %s: %w", user.Name, err)
+	}
+	return reconcile.Result{}, nil
+}
+
+func (r *userReconciler) writeStatus(ctx context.Context, user *v1alpha1.ClerkUser, result verdict) error {
+	conditions, changed := result.changed(user.Status.Conditions)
+	if !changed {
+		return nil
+	}
+	r.way.give(ctx, statusPatience)
+	status := clerkac.ClerkUserStatus()
+	status.Conditions = conditionConfigurations(conditions)
+	err := r.client.Status().Apply(ctx, clerkac.ClerkUser(user.Name).WithUID(user.UID).WithStatus(status), fieldOwner, client.ForceOwnership)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("write the status of ClerkUser %s: %w", user.Name, err)
+	}
+	return nil
+}
+
+func (r *userReconciler) setup(manager ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(manager).
+		Named("user").
+		WithOptions(options(statusWorkers)).
+		Watches(&v1alpha1.ClerkUser{}, onSpec()).
+		Watches(&v1alpha1.ClerkMember{}, onMembership()).
+		Watches(&v1alpha1.ClerkInstance{}, onChange(r.usersOfInstance)).
+		Complete(reconcile.AsReconciler(r.client, r))
+}
+
+// onMembership causes a reconciliation of a user who joins, leaves, or of whose membership nothing is left.
+func onMembership() handler.EventHandler {
+	concerned := func(queue workQueue, objects ...client.Object) {
+		for _, object := range objects {
+			if id := object.(*v1alpha1.ClerkMember).Spec.UserID; id != "" {
+				enqueue(queue, usualPriority, v1alpha1.ObjectName(id))
+			}
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, queue workQueue) {
+			if !e.IsInInitialList {
+				concerned(queue, e.Object)
+			}
+		},
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, queue workQueue) {
+			before, after := e.ObjectOld.(*v1alpha1.ClerkMember), e.ObjectNew.(*v1alpha1.ClerkMember)
+			if (before.Spec.DeletedAt == nil) != (after.Spec.DeletedAt == nil) {
+				concerned(queue, before, after)
+			}
+		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, queue workQueue) { concerned(queue, e.Object) },
+	}
+}
+
+func (r *userReconciler) usersOfInstance(ctx context.Context, instance client.Object) []string {
+	list, err := items[v1alpha1.ClerkUserList](ctx, r.client, byInstance, instance.GetName())
+	if err != nil {
+		log.FromContext(ctx).Error(err, "cannot tell which users a change concerns")
+		return nil
+	}
+	names := make([]string, len(list.Items))
+	for i := range list.Items {
+		names[i] = list.Items[i].Name
+	}
+	return names
+}

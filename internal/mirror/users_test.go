@@ -1,0 +1,337 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package mirror_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/clerk"
+	"github.com/clerk-operator/clerk-operator/internal/mirror"
+)
+
+// person is a user who was updated some minutes ago.
+func person(id string, minutesAgo int, change ...func(*clerk.User)) *clerk.User {
+	user := &clerk.User{
+		ID: id, PrimaryEmail: clerk.EmailAddress{Address: canary + "@Example.com", Verified: true},
+		Username: canary, FirstName: canary, LastName: canary, ExternalID: canary,
+		PublicMetadata: json.RawMessage(`{"team":"` + canary + `"}`), CreatedAt: at(1000), UpdatedAt: at(minutesAgo),
+	}
+	for _, c := range change {
+		c(user)
+	}
+	return user
+}
+
+func banned(user *clerk.User) { user.Banned = true }
+
+// read reads the object of a Clerk id.
+func read[T any, P interface {
+	*T
+	client.Object
+}](t *testing.T, id string) *T {
+	t.Helper()
+	object := P(new(T))
+	if err := live.Get(t.Context(), client.ObjectKey{Name: v1alpha1.ObjectName(id)}, object); err != nil {
+		t.Fatal(err)
+	}
+	return (*T)(object)
+}
+
+func TestAUserIsMirroredWhole(t *testing.T) {
+	t.Parallel()
+	id := newID("user")
+	first.apply(t, happened(30, person(id, 30, func(u *clerk.User) { u.Banned, u.Locked, u.Deprovisioned = true, true, true })), mirror.Applied)
+	got := read[v1alpha1.ClerkUser](t, id)
+	isEqual(t, "the spec is what Clerk says", map[string]any{
+		"instance": "default", "id": id, "primaryEmail": map[string]any{"address": canary + "@Example.com", "verified": true},
+		"username": canary, "firstName": canary, "lastName": canary, "externalID": canary, "banned": true, "locked": true, "deprovisioned": true,
+		"publicMetadata": map[string]any{"team": canary},
+		"createdAt":      metav1.NewMicroTime(at(1000)), "updatedAt": metav1.NewMicroTime(at(30)),
+	}, got.Spec)
+	if got.Labels[v1alpha1.UserIDLabel] != id {
+		t.Errorf("labels: %v", got.Labels)
+	}
+	first.knows(t, got)
+	asked := first.requests.of(id)
+	first.apply(t, happened(30, person(id, 30, func(u *clerk.User) { u.Banned, u.Locked, u.Deprovisioned = true, true, true })), mirror.Duplicate)
+	first.apply(t, happened(40, person(id, 40)), mirror.Stale)
+	if first.requests.of(id) != asked {
+		t.Error("what the cache knows cost a request")
+	}
+	blind.apply(t, happened(40, person(id, 40)), mirror.Stale)
+	first.apply(t, happened(20, &clerk.User{ID: id, UpdatedAt: at(20)}), mirror.Applied)
+	isEqual(t, "what Clerk no longer says is gone", map[string]any{"instance": "default", "id": id, "updatedAt": metav1.NewMicroTime(at(20))},
+		read[v1alpha1.ClerkUser](t, id).Spec)
+}
+
+func TestATombstoneOfAUserHoldsNothingPersonalAndIsFinal(t *testing.T) {
+	t.Parallel()
+	for name, r := range map[string]*replica{"knowing": first, "blind": blind} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			id, unseen := newID("user"), newID("user")
+			first.apply(t, happened(30, person(id, 30)), mirror.Applied)
+			for _, id := range []string{id, unseen} {
+				r.apply(t, happened(20, &clerk.UserDeleted{ID: id}), mirror.Applied)
+				got := read[v1alpha1.ClerkUser](t, id)
+				holdsNoPersonalData(t, got)
+				isEqual(t, "a tombstone keeps ids", map[string]any{"instance": "default", "id": id, "deletedAt": metav1.NewMicroTime(at(20))}, got.Spec)
+				if name == "knowing" {
+					r.knows(t, got)
+				}
+				r.apply(t, happened(10, person(id, 10)), mirror.Stale)
+			}
+		})
+	}
+}
+
+func TestUsersRolesAndPermissionsOfAnotherInstanceAreRefused(t *testing.T) {
+	t.Parallel()
+	user, role, permission := newID("user"), newID("role"), newID("perm")
+	first.apply(t, happened(30, person(user, 30)), mirror.Applied)
+	first.apply(t, happened(30, &clerk.Role{ID: role, Key: "org:mate", UpdatedAt: at(30)}), mirror.Applied)
+	first.apply(t, happened(30, &clerk.Permission{ID: permission, Key: "org:a", UpdatedAt: at(30)}), mirror.Applied)
+	for name, data := range map[string]clerk.Data{
+		"user": person(user, 10), "user's end": &clerk.UserDeleted{ID: user},
+		"role": &clerk.Role{ID: role, Key: "org:mate", UpdatedAt: at(10)}, "role's end": &clerk.RoleDeleted{ID: role},
+		"permission": &clerk.Permission{ID: permission, Key: "org:a", UpdatedAt: at(10)}, "permission's end": &clerk.PermissionDeleted{ID: permission},
+	} {
+		for who, r := range map[string]*replica{"knowing": first, "blind": blind} {
+			outcome, err := r.Apply(t.Context(), "dev", happened(10, data))
+			if isRejected(t, outcome, err, "instance"); t.Failed() {
+				t.Fatal(name, who)
+			}
+		}
+	}
+}
+
+// instanceWith is a ClerkInstance that wants these users.
+func instanceWith(t *testing.T, users v1alpha1.MirroredUsers) string {
+	t.Helper()
+	instance := &v1alpha1.ClerkInstance{
+		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(newID("instance"))},
+		Spec: v1alpha1.ClerkInstanceSpec{
+			Webhook: v1alpha1.ClerkInstanceWebhook{SigningSecretRef: v1alpha1.SecretReference{Name: "x"}}, Users: users,
+		},
+	}
+	if err := live.Create(t.Context(), instance); err != nil {
+		t.Fatal(err)
+	}
+	first.knows(t, instance)
+	return instance.Name
+}
+
+func (r *replica) applyTo(t *testing.T, instance string, event *clerk.Event, want mirror.Outcome) {
+	t.Helper()
+	got, err := r.Apply(t.Context(), instance, event)
+	if err != nil || got != want {
+		t.Fatalf("%s: got %q, %v; want %q", event.Data.EntityID(), got, err, want)
+	}
+}
+
+func TestAnInstanceThatWantsNoUsersGetsNone(t *testing.T) {
+	t.Parallel()
+	instance, id, known := instanceWith(t, v1alpha1.UsersNone), newID("user"), newID("user")
+	first.applyTo(t, instance, happened(30, person(id, 30, banned)), mirror.Ignored)
+	first.applyTo(t, instance, happened(20, &clerk.UserDeleted{ID: id}), mirror.Ignored)
+	isMissing(t, &v1alpha1.ClerkUser{}, id)
+
+	// One who was mirrored before is followed, without anything personal.
+	object := &v1alpha1.ClerkUser{
+		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(known)},
+		Spec:       v1alpha1.ClerkUserSpec{Instance: instance, ID: known, Username: canary, Banned: new(true), UpdatedAt: new(metav1.NewMicroTime(at(40)))},
+	}
+	if err := live.Create(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	first.knows(t, object)
+	first.applyTo(t, instance, happened(30, person(known, 30, banned)), mirror.Applied)
+	got := read[v1alpha1.ClerkUser](t, known)
+	holdsNoPersonalData(t, got)
+	isEqual(t, "what keeps the user out, and nothing else", map[string]any{
+		"instance": instance, "id": known, "banned": true, "updatedAt": metav1.NewMicroTime(at(30)),
+	}, got.Spec)
+	first.knows(t, got)
+	first.applyTo(t, instance, happened(20, person(known, 20)), mirror.Applied)
+	if read[v1alpha1.ClerkUser](t, known).Spec.Banned != nil {
+		t.Error("the user is still banned")
+	}
+}
+
+func TestABanFromBeyondTheRetentionIsTakenOfAMember(t *testing.T) {
+	t.Parallel()
+	const long = 60 * 24 * 30 // a month, in minutes
+	stranger, member := newID("user"), jane(newID("orgmem"), acme(newID("org"), 30))
+	first.apply(t, happened(30, member), mirror.Applied)
+	first.knows(t, memberOf(t, member.ID))
+	first.apply(t, happened(long, person(stranger, long, banned)), mirror.Expired)
+	first.apply(t, happened(long, &clerk.UserDeleted{ID: stranger}), mirror.Expired)
+	isMissing(t, &v1alpha1.ClerkUser{}, stranger)
+	first.apply(t, happened(long, person(member.User.ID, long)), mirror.Expired)
+	first.apply(t, happened(long, person(member.User.ID, long, banned)), mirror.Applied)
+	if read[v1alpha1.ClerkUser](t, member.User.ID).Spec.Banned == nil {
+		t.Error("the user is not banned")
+	}
+}
+
+// mate is a role that was updated some minutes ago.
+func mate(id, key string, minutesAgo int, permissions ...clerk.RolePermission) *clerk.Role {
+	return &clerk.Role{
+		ID: id, Key: key, Name: "Mate", Description: "Moves cargo", Permissions: permissions, CreatedAt: at(1000), UpdatedAt: at(minutesAgo),
+	}
+}
+
+func formerly(key string, until int) map[string]any {
+	return map[string]any{"key": key, "until": metav1.NewMicroTime(at(until))}
+}
+
+func TestARoleKeepsEveryKeyThatItHad(t *testing.T) {
+	t.Parallel()
+	for name, r := range map[string]*replica{"knowing": first, "blind": blind} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			id := newID("role")
+			keys := func(key string, former ...map[string]any) {
+				t.Helper()
+				got := read[v1alpha1.ClerkRole](t, id)
+				if got.Spec.Key != key {
+					t.Errorf("the key is %q, want %q", got.Spec.Key, key)
+				}
+				if former == nil {
+					former = []map[string]any{}
+				}
+				isEqual(t, "former keys", former, append([]v1alpha1.FormerRoleKey{}, got.Spec.FormerKeys...))
+				if name == "knowing" {
+					r.knows(t, got)
+				}
+			}
+			r.apply(t, happened(60, mate(id, "org:crew", 60)), mirror.Applied)
+			keys("org:crew")
+			r.apply(t, happened(50, mate(id, "org:mate", 50)), mirror.Applied)
+			keys("org:mate", formerly("org:crew", 50))
+			r.apply(t, happened(40, mate(id, "org:mate", 40)), mirror.Applied)
+			keys("org:mate", formerly("org:crew", 50))
+			r.apply(t, happened(55, mate(id, "org:crew", 55)), mirror.Stale)
+			r.apply(t, happened(30, mate(id, "org:first", 30)), mirror.Applied)
+			keys("org:first", formerly("org:crew", 50), formerly("org:mate", 30))
+			r.apply(t, happened(20, mate(id, "org:crew", 20)), mirror.Applied)
+			keys("org:crew", formerly("org:mate", 30), formerly("org:first", 20))
+			r.apply(t, happened(10, &clerk.RoleDeleted{ID: id}), mirror.Applied)
+			keys("org:crew", formerly("org:mate", 30), formerly("org:first", 20))
+			r.apply(t, happened(5, mate(id, "org:crew", 5)), mirror.Stale)
+			if spec := read[v1alpha1.ClerkRole](t, id).Spec; spec.DeletedAt == nil || spec.Name != "" || len(spec.Permissions) > 0 {
+				t.Errorf("it is no tombstone: %+v", spec)
+			}
+		})
+	}
+}
+
+func TestAnEndOfARoleMayTellItsKey(t *testing.T) {
+	t.Parallel()
+	with, without := newID("role"), newID("role")
+	first.apply(t, happened(10, &clerk.RoleDeleted{ID: with, Key: "org:mate"}), mirror.Applied)
+	first.apply(t, happened(10, &clerk.RoleDeleted{ID: without}), mirror.Applied)
+	if got := read[v1alpha1.ClerkRole](t, with).Spec.Key; got != "org:mate" {
+		t.Errorf("the key is %q", got)
+	}
+	if got := read[v1alpha1.ClerkRole](t, without).Spec; got.Key != "" || got.DeletedAt == nil {
+		t.Errorf("got %+v", got)
+	}
+	blind.apply(t, happened(5, &clerk.RoleDeleted{ID: with}), mirror.Stale)
+}
+
+func TestARolesPermissionsAreReplaced(t *testing.T) {
+	t.Parallel()
+	id := newID("role")
+	read1 := clerk.RolePermission{ID: "perm_1", Key: "org:cargo:read", UpdatedAt: at(90)}
+	scrap := clerk.RolePermission{ID: "perm_2", Key: "org:cargo:scrap"}
+	first.apply(t, happened(30, mate(id, "org:mate", 30, read1, scrap)), mirror.Applied)
+	got := read[v1alpha1.ClerkRole](t, id)
+	isEqual(t, "", []any{
+		map[string]any{"id": "perm_1", "key": "org:cargo:read", "updatedAt": metav1.NewMicroTime(at(90))},
+		map[string]any{"id": "perm_2", "key": "org:cargo:scrap"},
+	}, got.Spec.Permissions)
+	first.knows(t, got)
+	first.apply(t, happened(30, mate(id, "org:mate", 30, read1, scrap)), mirror.Duplicate)
+	first.apply(t, happened(20, mate(id, "org:mate", 20, read1)), mirror.Applied)
+	if got := read[v1alpha1.ClerkRole](t, id).Spec.Permissions; len(got) != 1 || got[0].ID != "perm_1" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAPermissionIsMirrored(t *testing.T) {
+	t.Parallel()
+	id := newID("perm")
+	permission := func(key string, minutesAgo int) *clerk.Permission {
+		return &clerk.Permission{ID: id, Key: key, Name: "N", Description: "D", CreatedAt: at(1000), UpdatedAt: at(minutesAgo)}
+	}
+	first.apply(t, happened(30, permission("org:a", 30)), mirror.Applied)
+	isEqual(t, "", map[string]any{
+		"instance": "default", "id": id, "key": "org:a", "name": "N", "description": "D",
+		"createdAt": metav1.NewMicroTime(at(1000)), "updatedAt": metav1.NewMicroTime(at(30)),
+	}, read[v1alpha1.ClerkPermission](t, id).Spec)
+	blind.apply(t, happened(20, permission("org:b", 20)), mirror.Applied)
+	blind.apply(t, happened(30, permission("org:a", 30)), mirror.Stale)
+	blind.apply(t, happened(10, &clerk.PermissionDeleted{ID: id}), mirror.Applied)
+	blind.apply(t, happened(5, permission("org:b", 5)), mirror.Stale)
+	isEqual(t, "a tombstone", map[string]any{"instance": "default", "id": id, "deletedAt": metav1.NewMicroTime(at(10))},
+		read[v1alpha1.ClerkPermission](t, id).Spec)
+}
+
+// Two replicas rename a role at once, and neither knows of the other: what each has to keep is read again.
+func TestTwoReplicasThatRenameARoleLoseNoKey(t *testing.T) {
+	t.Parallel()
+	id := newID("role")
+	first.apply(t, happened(60, mate(id, "org:k0", 60)), mirror.Applied)
+	done := make(chan error, 2)
+	for n, r := range []*replica{first, second} {
+		go func() {
+			for i := range 10 {
+				minute := 50 - 2*i - n
+				_, err := r.Apply(t.Context(), "default", happened(minute, mate(id, "org:k"+strings.Repeat("x", 2*i+n+1), minute)))
+				if err != nil {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := read[v1alpha1.ClerkRole](t, id)
+	seen := map[string]time.Time{got.Spec.Key: {}}
+	for _, former := range got.Spec.FormerKeys {
+		if _, twice := seen[former.Key]; twice {
+			t.Errorf("%s is there twice", former.Key)
+		}
+		seen[former.Key] = former.Until.Time
+	}
+	if _, kept := seen["org:k0"]; !kept || got.Spec.Key != "org:k"+strings.Repeat("x", 20) {
+		t.Errorf("the key is %s, formerly %v", got.Spec.Key, got.Spec.FormerKeys)
+	}
+}
