@@ -73,7 +73,9 @@ func TestTheOperatorResyncs(t *testing.T) {
 
 	// Nobody tells of her leaving.
 	api.DeleteMembership(jane.ID)
-	edit(t, instance, func(i *v1alpha1.ClerkInstance) { metav1.SetMetaDataAnnotation(&i.ObjectMeta, v1alpha1.ResyncAnnotation, "now") })
+	edit(t, instance, func(i *v1alpha1.ClerkInstance) {
+		metav1.SetMetaDataAnnotation(&i.ObjectMeta, v1alpha1.ResyncAnnotation, "now")
+	})
 	wantSubjects(t, tn.namespace(), "view")
 	eventually(t, "the status tells of the drift", func(ctx context.Context) error {
 		if err := cluster.Get(ctx, client.ObjectKeyFromObject(instance), instance); err != nil {
