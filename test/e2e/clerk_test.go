@@ -58,6 +58,14 @@ type membership struct {
 	updated                      time.Time
 }
 
+// person is one state of a user in Clerk.
+type person struct {
+	id                    string
+	banned, deprovisioned bool
+	deleted               bool
+	updated               time.Time
+}
+
 // message is an event on its way from Clerk, and what it tells; a message keeps its id and its body however often it is sent.
 type message struct {
 	id, what string
@@ -68,6 +76,9 @@ type message struct {
 	membership          *membership
 	deletedOrganization string
 	deletedMembership   *membership
+
+	// person is the state of a user that the event carries.
+	person *person
 }
 
 func (m *message) organizationID() string {
@@ -200,6 +211,18 @@ func (c *simulatedClerk) leave(m *membership) {
 	c.say(clerktest.MembershipDeleted(m.clerktest(o), c.tick()), &message{deletedMembership: m.copy()})
 }
 
+// changeUser changes what holds for a user and tells of it. Their memberships know nothing of it.
+func (c *simulatedClerk) changeUser(p *person) {
+	p.updated = c.tick()
+	c.say(clerktest.UserUpdated(p.clerktest()), &message{person: p})
+}
+
+// deleteUser deletes a user and tells of it alone: it is not known whether Clerk tells of the memberships too.
+func (c *simulatedClerk) deleteUser(id string) {
+	p := &person{id: id, deleted: true, updated: c.tick()}
+	c.say(clerktest.UserDeleted(p.clerktest(), p.updated), &message{person: p})
+}
+
 // isMember tells whether a user is a member of an organization.
 func (c *simulatedClerk) isMember(o *organization, user string) bool {
 	for _, m := range c.memberships {
@@ -248,6 +271,9 @@ func (m *message) describe() string {
 	if d := m.deletedMembership; d != nil {
 		text += fmt.Sprintf("%s of %s in %s", d.id, d.user, d.organization)
 	}
+	if p := m.person; p != nil {
+		text += fmt.Sprintf("%s banned=%t deprovisioned=%t deleted=%t at %s", p.id, p.banned, p.deprovisioned, p.deleted, clock(p.updated))
+	}
 	return text + m.deletedOrganization
 }
 
@@ -273,6 +299,15 @@ func (o *organization) clerktest() clerktest.Organization {
 	return clerktest.Organization{
 		ID: o.id, Name: o.name, Slug: o.slug, ImageURL: "https://img.example/" + canary + ".png", PublicMetadata: metadata,
 		MaxAllowedMemberships: 5, UpdatedAt: o.updated,
+	}
+}
+
+// clerktest is the user as Clerk writes it, with everything that must not get out.
+func (p *person) clerktest() clerktest.User {
+	return clerktest.User{
+		ID: p.id, Email: canary + "." + p.id + "@example.com", Username: canary + "_" + p.id, FirstName: canary + " Jane",
+		LastName: canary + " Doe", ExternalID: canary + " 7", PublicMetadata: map[string]any{canary + "Note": canary},
+		Banned: p.banned, Deprovisioned: p.deprovisioned, UpdatedAt: p.updated,
 	}
 }
 

@@ -89,7 +89,7 @@ func (m *message) GoString() string {
 
 // moves are what can happen next. What stands here more than once happens more often.
 func (p *player) moves() []move {
-	clerk := []move{{"create an organization", p.createOrganization}}
+	clerk := []move{{"create an organization", p.createOrganization}, {"ban a user or not", p.banUser}, {"ban a user or not", p.banUser}}
 	if len(p.clerk.organizations) > 0 {
 		clerk = append(clerk,
 			move{"change a slug", p.changeSlug}, move{"change a plan", p.changePlan}, move{"change a name", p.changeName},
@@ -216,6 +216,20 @@ func (p *player) ban() {
 	p.clerk.changeMembership(p.drawMembership(), func(m *membership) { m.banned, m.deprovisioned = banned, deprovisioned })
 }
 
+// banUser changes what holds for a user, in every organization. Now and then the user is deleted, for good.
+func (p *player) banUser() {
+	id := p.clerk.user(rapid.IntRange(1, users).Draw(p.r, "user"))
+	what := rapid.IntRange(0, 9).Draw(p.r, "let in below 5, banned below 8, deprovisioned at 8, deleted at 9")
+	if what == 9 {
+		if rapid.Bool().Draw(p.r, "really") {
+			p.clerk.deleteUser(id)
+		}
+		return
+	}
+	p.clerk.changeUser(&person{id: id, banned: 5 <= what && what < 8, deprovisioned: what == 8})
+	p.mayLose()
+}
+
 func (p *player) leave() { p.clerk.leave(p.drawMembership()) }
 
 // deliverSome delivers some of the messages that are on their way, in any order.
@@ -249,6 +263,9 @@ func (p *player) echoes(d delivery) []delivery {
 
 // isAboutTheEndOf tells whether a message spoke of what another message says is deleted.
 func (m *message) isAboutTheEndOf(end *message) bool {
+	if end.person != nil {
+		return m.person != nil && m.person.id == end.person.id && m.person.updated.Before(end.person.updated)
+	}
 	if end.deletedMembership != nil {
 		return m.membership != nil && m.membership.id == end.deletedMembership.id
 	}

@@ -19,15 +19,18 @@ package e2e
 import (
 	"maps"
 	"slices"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
 
-// model is what the cluster should know of Clerk after some messages, in whatever order they came: of each organization and membership
+// model is what the cluster should know of Clerk after some messages, in whatever order they came: of each organization, membership and user
 // the newest state that any message carried, unless one said that it is deleted.
 type model struct {
 	organizations        map[string]*organization
 	deletedOrganizations map[string]bool
 	memberships          map[string]*membership
 	deletedMemberships   map[string]*membership
+	users                map[string]*person
 }
 
 func newModel() *model {
@@ -36,6 +39,7 @@ func newModel() *model {
 		deletedOrganizations: map[string]bool{},
 		memberships:          map[string]*membership{},
 		deletedMemberships:   map[string]*membership{},
+		users:                map[string]*person{},
 	}
 }
 
@@ -45,6 +49,7 @@ func (m *model) copy() *model {
 		deletedOrganizations: maps.Clone(m.deletedOrganizations),
 		memberships:          maps.Clone(m.memberships),
 		deletedMemberships:   maps.Clone(m.deletedMemberships),
+		users:                maps.Clone(m.users),
 	}
 }
 
@@ -64,6 +69,18 @@ func (m *model) accept(news *message) {
 	if m.isNewsOfMembership(news) {
 		m.memberships[news.membership.id] = news.membership
 	}
+	if m.isNewsOfUser(news) {
+		m.users[news.person.id] = news.person
+	}
+}
+
+// isNewsOfUser is isNewsOfOrganization for users.
+func (m *model) isNewsOfUser(news *message) bool {
+	if news.person == nil {
+		return false
+	}
+	known := m.users[news.person.id]
+	return known == nil || !known.deleted && (news.person.deleted || known.updated.Before(news.person.updated))
 }
 
 // isNewsOfOrganization tells whether a message carries a state of an organization that is newer than what is known.
@@ -136,8 +153,33 @@ func (o *organization) class() string {
 	return classDefault
 }
 
-// mayEnter tells whether Clerk lets a member in.
-func (m *membership) mayEnter() bool { return !m.banned && !m.deprovisioned }
+// mayEnter tells whether Clerk lets a member in, by what is known of the user, nil if nothing: the user's own word keeps out, and the
+// membership's unless the user's is newer.
+func (m *membership) mayEnter(user *person) bool { return m.barredBy(user) == "" }
+
+// barredBy is the reason for which a member is kept out; empty if there is none.
+func (m *membership) barredBy(user *person) string {
+	switch {
+	case user != nil && user.deleted:
+		return v1alpha1.ReasonUserDeleted
+	case user != nil && user.banned:
+		return v1alpha1.ReasonUserBanned
+	case user != nil && user.deprovisioned:
+		return v1alpha1.ReasonUserDeprovisioned
+	case user != nil && m.updated.Before(user.updated):
+		return ""
+	case m.banned:
+		return v1alpha1.ReasonUserBanned
+	case m.deprovisioned:
+		return v1alpha1.ReasonUserDeprovisioned
+	}
+	return ""
+}
+
+// admitted are those members of an organization whom Clerk lets in.
+func (m *model) admitted(organization string) []*membership {
+	return slices.DeleteFunc(m.members(organization), func(member *membership) bool { return !member.mayEnter(m.users[member.user]) })
+}
 
 // clusterRoles are those that a member gets by an entry.
 func (e entry) clusterRoles(m *membership) []string {
@@ -161,14 +203,11 @@ type grant struct {
 	organization, subject, clusterRole string
 }
 
-// grants are what a class gives the members of an organization, anywhere.
+// grants are what a class gives members of an organization who are let in, anywhere.
 func grants(organization, class string, members ...*membership) map[grant]bool {
 	all := map[grant]bool{}
 	for _, e := range classes[class] {
 		for _, m := range members {
-			if !m.mayEnter() {
-				continue
-			}
 			for _, role := range e.clusterRoles(m) {
 				all[grant{organization, subject(m.user), role}] = true
 			}

@@ -42,6 +42,7 @@ import (
 type observation struct {
 	organizations   map[string]*v1alpha1.ClerkOrganization // by Clerk's id, like the others
 	members         map[string]*v1alpha1.ClerkMember
+	users           map[string]*v1alpha1.ClerkUser
 	namespaces      map[string]*corev1.Namespace // all of them, by name
 	bindings        []rbacv1.RoleBinding
 	bindingsVersion string
@@ -50,11 +51,13 @@ type observation struct {
 func observe(ctx context.Context) (*observation, error) {
 	var organizations v1alpha1.ClerkOrganizationList
 	var members v1alpha1.ClerkMemberList
+	var users v1alpha1.ClerkUserList
 	var namespaces corev1.NamespaceList
 	var bindings rbacv1.RoleBindingList
 	err := errors.Join(
 		cluster.List(ctx, &organizations),
 		cluster.List(ctx, &members),
+		cluster.List(ctx, &users),
 		cluster.List(ctx, &namespaces),
 		cluster.List(ctx, &bindings, client.HasLabels{v1alpha1.OrganizationIDLabel}),
 	)
@@ -64,6 +67,7 @@ func observe(ctx context.Context) (*observation, error) {
 	seen := &observation{
 		organizations:   map[string]*v1alpha1.ClerkOrganization{},
 		members:         map[string]*v1alpha1.ClerkMember{},
+		users:           map[string]*v1alpha1.ClerkUser{},
 		namespaces:      map[string]*corev1.Namespace{},
 		bindings:        bindings.Items,
 		bindingsVersion: bindings.ResourceVersion,
@@ -73,6 +77,9 @@ func observe(ctx context.Context) (*observation, error) {
 	}
 	for i := range members.Items {
 		seen.members[members.Items[i].Spec.ID] = &members.Items[i]
+	}
+	for i := range users.Items {
+		seen.users[users.Items[i].Spec.ID] = &users.Items[i]
 	}
 	for i := range namespaces.Items {
 		seen.namespaces[namespaces.Items[i].Name] = &namespaces.Items[i]
@@ -149,6 +156,7 @@ func (w *world) compare(seen *observation) []error {
 		}
 	}
 	wrong = append(wrong, w.compareMembers(seen)...)
+	wrong = append(wrong, w.compareUsers(seen)...)
 	return append(wrong, w.findStrangers(seen)...)
 }
 
@@ -197,7 +205,7 @@ func (w *world) compareOrganization(seen *observation, id string) []error {
 		if place.template != classes[o.class()][i].template {
 			wrong = append(wrong, fmt.Errorf("the namespace %s is made from %q, want %q", place.name, place.template, classes[o.class()][i].template))
 		}
-		maps.Copy(granted, wantGranted(place.name, classes[o.class()][i], members))
+		maps.Copy(granted, wantGranted(place.name, classes[o.class()][i], w.heard.admitted(id)))
 	}
 	for _, place := range released {
 		states[place.name] = v1alpha1.NamespaceReleased
@@ -213,9 +221,6 @@ func (w *world) compareOrganization(seen *observation, id string) []error {
 func wantGranted(namespace string, e entry, members []*membership) map[string][]string {
 	granted := map[string][]string{}
 	for _, m := range members {
-		if !m.mayEnter() {
-			continue
-		}
 		for _, role := range e.clusterRoles(m) {
 			key := namespace + " " + role
 			if granted[key] == nil {
@@ -466,6 +471,28 @@ func compareMembership(object *v1alpha1.ClerkMember, m *membership) error {
 	return nil
 }
 
+// compareUsers wants every user mirrored as last heard of, and of those deleted nothing but the id.
+func (w *world) compareUsers(seen *observation) []error {
+	var wrong []error
+	for id, p := range w.heard.users {
+		object := seen.users[id]
+		if object == nil {
+			wrong = append(wrong, fmt.Errorf("%s is not mirrored", id))
+			continue
+		}
+		spec := object.Spec
+		tombstone := v1alpha1.ClerkUserSpec{Instance: operatorproc.Instance, ID: id, DeletedAt: spec.DeletedAt}
+		switch {
+		case p.deleted && (spec.DeletedAt == nil || !equality.Semantic.DeepEqual(spec, tombstone)):
+			wrong = append(wrong, fmt.Errorf("%s is deleted but mirrored as %+v", id, spec))
+		case !p.deleted && (spec.UpdatedAt == nil || !spec.UpdatedAt.Time.Equal(p.updated) || (spec.Banned != nil) != p.banned ||
+			(spec.Deprovisioned != nil) != p.deprovisioned):
+			wrong = append(wrong, fmt.Errorf("%s is mirrored as of %v, banned %t, want %s, banned %t", id, spec.UpdatedAt, spec.Banned != nil, p.updated, p.banned))
+		}
+	}
+	return wrong
+}
+
 func (w *world) compareMemberStatus(seen *observation, object *v1alpha1.ClerkMember, m *membership) error {
 	o := w.heard.organizations[m.organization]
 	var want []string
@@ -491,10 +518,8 @@ func (w *world) compareMemberStatus(seen *observation, object *v1alpha1.ClerkMem
 	switch {
 	case o == nil:
 		return compareBound(object, metav1.ConditionFalse, v1alpha1.ReasonDeleted)
-	case m.banned:
-		return compareBound(object, metav1.ConditionFalse, v1alpha1.ReasonUserBanned)
-	case m.deprovisioned:
-		return compareBound(object, metav1.ConditionFalse, v1alpha1.ReasonUserDeprovisioned)
+	case !m.mayEnter(w.heard.users[m.user]):
+		return compareBound(object, metav1.ConditionFalse, m.barredBy(w.heard.users[m.user]))
 	case len(grants(o.id, o.class(), m)) == 0:
 		return compareBound(object, metav1.ConditionFalse, v1alpha1.ReasonRoleNotMapped)
 	}
@@ -560,7 +585,7 @@ func (w *world) checkUser(ctx context.Context, seen *observation, id string, p *
 	if o := w.heard.organizations[id]; o != nil {
 		filled, _, _ := w.assign(seen, o)
 		if at := slices.IndexFunc(filled, func(f *place) bool { return f != nil && f.name == p.name }); at >= 0 {
-			granted := wantGranted(p.name, classes[o.class()][at], w.heard.members(id))
+			granted := wantGranted(p.name, classes[o.class()][at], w.heard.admitted(id))
 			for i, level := range power {
 				if slices.Contains(granted[p.name+" "+level.clusterRole], subject(user)) {
 					want = i

@@ -50,6 +50,11 @@ func (w *world) checkTombstones() {
 	for id := range w.heard.deletedMemberships {
 		w.checkObject("clerkmembers", id)
 	}
+	for id, p := range w.heard.users {
+		if p.deleted {
+			w.checkObject("clerkusers", id)
+		}
+	}
 }
 
 func (w *world) checkObject(resource, id string) {
@@ -79,9 +84,10 @@ func TestNothingPersonalIsLeftOfWhoIsGone(t *testing.T) {
 	defer w.end(t)
 	o := w.clerk.createOrganization(w.clerk.slug("gone"), planGold)
 	m := w.clerk.join(o, w.clerk.user(1), roleAdmin, permissionRead)
+	w.clerk.changeUser(&person{id: m.user})
 	w.deliverAll()
 	w.settle()
-	for resource, id := range map[string]string{"clerkorganizations": o.id, "clerkmembers": m.id} {
+	for resource, id := range map[string]string{"clerkorganizations": o.id, "clerkmembers": m.id, "clerkusers": m.user} {
 		raw, err := rawObject(t.Context(), resource, id)
 		must(t, err)
 		if !logs.holds(raw) {
@@ -90,6 +96,7 @@ func TestNothingPersonalIsLeftOfWhoIsGone(t *testing.T) {
 	}
 	w.clerk.leave(m)
 	w.clerk.deleteOrganization(o, true)
+	w.clerk.deleteUser(m.user)
 	w.deliverAll()
 	w.settle()
 	w.checkTombstones()
@@ -103,6 +110,10 @@ func TestNothingPersonalGetsOut(t *testing.T) {
 	o := w.clerk.createOrganization(w.clerk.slug("loud"), planGold)
 	m := w.clerk.join(o, w.clerk.user(1), roleMember)
 	other := w.clerk.createOrganization(w.clerk.slug("other"), "")
+	w.clerk.changeUser(&person{id: m.user, banned: true})
+	w.deliverAll()
+	w.settle()
+	w.clerk.changeUser(&person{id: m.user})
 	w.deliverAll()
 	w.settle()
 
@@ -187,9 +198,20 @@ func refusedDeliveries(o *organization, m *membership, other *organization) map[
 		"a role that is none": {
 			body: edited(clerktest.MembershipUpdated(m.clerktest(o)), set("role", canary+" @")), want: http.StatusUnprocessableEntity,
 		},
-		"an id in another case":      {body: clerktest.OrganizationUpdated(twin.clerktest()).Body(), want: http.StatusUnprocessableEntity},
-		"a member who moves":         {body: clerktest.MembershipUpdated(moved.clerktest(other)).Body(), want: http.StatusUnprocessableEntity},
-		"a user":                     ignored("user.created", map[string]any{"id": m.user, "first_name": canary, "unsafe_metadata": canary}),
+		"an id in another case": {body: clerktest.OrganizationUpdated(twin.clerktest()).Body(), want: http.StatusUnprocessableEntity},
+		"a member who moves":    {body: clerktest.MembershipUpdated(moved.clerktest(other)).Body(), want: http.StatusUnprocessableEntity},
+		"a user without a time": {
+			body: clerktest.Event{Type: clerktest.TypeUserCreated, Data: map[string]any{"id": m.user, "first_name": canary}}.Body(),
+			want: http.StatusUnprocessableEntity,
+		},
+		"a user whose address is odd": {
+			body: edited(clerktest.UserUpdated((&person{id: clerktest.ID("user", "odd "+m.user), updated: m.updated}).clerktest()),
+				set("username", canary+"\x00")), want: http.StatusNoContent,
+		},
+		"a role with an odd key": {
+			body: edited(clerktest.RoleUpdated(clerktest.Role{ID: "role_1", Key: "org:x", UpdatedAt: m.updated}), set("key", canary+" @")),
+			want: http.StatusUnprocessableEntity,
+		},
 		"a message with a code":      ignored("email.created", map[string]any{"id": "ema_1", "to_email_address": canary, "body": canary}),
 		"an invitation with its URL": ignored("organizationInvitation.created", map[string]any{"id": "orginv_1", "url": canary}),
 	}

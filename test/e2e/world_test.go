@@ -52,6 +52,7 @@ type world struct {
 	// settled is what the cluster was last seen to agree with; the rest is about what happened since, and what is fixed for good.
 	settled *model
 	since   map[string]*window
+	words   map[string][]*person // by user
 	homes   map[string][]*place
 	guard   *watchman
 
@@ -64,7 +65,7 @@ type world struct {
 func newWorld(t tester, replicas []*replica) *world {
 	w := &world{
 		t: t, clerk: newClerk(), replicas: replicas, heard: newModel(), settled: newModel(),
-		since: map[string]*window{}, homes: map[string][]*place{},
+		since: map[string]*window{}, words: map[string][]*person{}, homes: map[string][]*place{},
 	}
 	w.guard = startWatchman(t)
 	return w
@@ -153,6 +154,10 @@ func (w *world) anyChangesClass(past *window) bool {
 
 // expect takes note of what a message may lead to, before it is sent.
 func (w *world) expect(m *message) {
+	if m.person != nil {
+		w.expectOfUser(m)
+		return
+	}
 	id := m.organizationID()
 	past := w.since[id]
 	if past == nil {
@@ -169,6 +174,22 @@ func (w *world) expect(m *message) {
 	w.guard.allow(id, w.possibleGrants(id))
 }
 
+// expectOfUser is expect for a message about a user.
+func (w *world) expectOfUser(m *message) {
+	if !w.settled.isNewsOfUser(m) {
+		return
+	}
+	w.words[m.person.id] = append(w.words[m.person.id], m.person)
+	for id := range union(w.settled.organizations, w.since) {
+		w.guard.allow(id, w.possibleGrants(id))
+	}
+}
+
+// mayHaveEntered tells whether Clerk may have let a member in at some moment since the cluster was last seen to agree.
+func (w *world) mayHaveEntered(m *membership) bool {
+	return m.mayEnter(w.settled.users[m.user]) || slices.ContainsFunc(w.words[m.user], m.mayEnter)
+}
+
 // possibleGrants are all grants that an organization's members may have had at some moment since the cluster was last seen to agree.
 func (w *world) possibleGrants(id string) map[grant]bool {
 	members := w.settled.members(id)
@@ -182,6 +203,7 @@ func (w *world) possibleGrants(id string) map[grant]bool {
 			current[state.class()] = true
 		}
 	}
+	members = slices.DeleteFunc(members, func(m *membership) bool { return !w.mayHaveEntered(m) })
 	all := map[grant]bool{}
 	for class := range current {
 		maps.Copy(all, grants(id, class, members...))
@@ -349,7 +371,7 @@ func (w *world) settle() {
 	}
 	w.note("the cluster agrees after %s", time.Since(began).Round(time.Millisecond))
 	w.settled = w.heard.copy()
-	w.since = map[string]*window{}
+	w.since, w.words = map[string]*window{}, map[string][]*person{}
 	for _, id := range w.heard.knownOrganizations() {
 		w.homes[id] = seen.places(id)
 		w.guard.permitOnly(id, w.possibleGrants(id), seen.bindingsVersion)
