@@ -23,7 +23,7 @@ const (
 	workers = 4
 
 	// writers pass that many things of a page to the mirror at a time. They wait for the API server most of the time.
-	writers = 8
+	writers = 16
 
 	// readLag is how old something must be for its absence from a list to mean anything: Clerk's lists may lag behind its events.
 	readLag = 5 * time.Second

@@ -70,6 +70,7 @@ func parts() []part {
 		{"a", "Deliveries against bare server-side apply", measureDeliveries},
 		{"b", "Duplicates", measureDuplicates},
 		{"e", "Provisioning, restart and memory", measureProvisioning},
+		{"g", "Resync from Clerk's API", measureResync},
 		{"d", "From event to access", measureAccess},
 	}
 }

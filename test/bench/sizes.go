@@ -32,6 +32,9 @@ type sizes struct {
 	// provisioning are the numbers of organizations; the first is also what the restart and the memory are measured with.
 	provisioning []provisioningSize
 
+	// resync is what is listed from Clerk's API.
+	resync resyncSize
+
 	// decoding is how long each kind of event is decoded.
 	decoding time.Duration
 }
@@ -46,6 +49,11 @@ type provisioningSize struct {
 	organizations, rounds int
 }
 
+// resyncSize says how much there is in Clerk.
+type resyncSize struct {
+	organizations, memberships int
+}
+
 func sizesFor(quick bool) sizes {
 	if quick {
 		return sizes{
@@ -54,6 +62,7 @@ func sizesFor(quick bool) sizes {
 			organizations: 4,
 			burst:         60,
 			provisioning:  []provisioningSize{{100, 1}, {20, 1}},
+			resync:        resyncSize{100, 1000},
 			decoding:      100 * time.Millisecond,
 		}
 	}
@@ -64,6 +73,7 @@ func sizesFor(quick bool) sizes {
 		burst:         500,
 		// The largest first: restart and memory are then those of exactly so many organizations.
 		provisioning: []provisioningSize{{1000, 1}, {500, 2}, {100, 4}},
+		resync:       resyncSize{10_000, 100_000},
 		decoding:     time.Second,
 	}
 }
