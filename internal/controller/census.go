@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -41,9 +42,20 @@ const (
 	stateTombstone = "tombstone"
 )
 
+// Kinds that are counted.
+const (
+	kindOrganization = "ClerkOrganization"
+	kindMember       = "ClerkMember"
+)
+
 // census counts what is mirrored, in the cache, for the metrics. The elected replica alone does.
 type census struct {
-	client client.Client
+	client    client.Client
+	retention time.Duration
+	now       func() time.Time
+
+	// shown is what the metrics say now: what has gone since is taken away from them.
+	shown tally
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
@@ -60,47 +72,141 @@ func (c *census) Start(ctx context.Context) error {
 }
 
 func (c *census) count(ctx context.Context) error {
-	organizations, err := countStates(ctx, c.client, &v1alpha1.ClerkOrganizationList{}, func(list *v1alpha1.ClerkOrganizationList) []string {
-		states := make([]string, len(list.Items))
-		for i := range list.Items {
-			states[i] = stateOf(list.Items[i].Spec.DeletedAt != nil, list.Items[i].Status.Conditions)
+	var organizations v1alpha1.ClerkOrganizationList
+	var members v1alpha1.ClerkMemberList
+	var instances v1alpha1.ClerkInstanceList
+	var errs []error
+	for _, list := range []client.ObjectList{&organizations, &members, &instances} {
+		if err := c.client.List(ctx, list, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+			errs = append(errs, fmt.Errorf("list %T: %w", list, err))
 		}
-		return states
-	})
-	members, memberErr := countStates(ctx, c.client, &v1alpha1.ClerkMemberList{}, func(list *v1alpha1.ClerkMemberList) []string {
-		states := make([]string, len(list.Items))
-		for i := range list.Items {
-			states[i] = stateOf(list.Items[i].Spec.DeletedAt != nil, list.Items[i].Status.Conditions)
-		}
-		return states
-	})
-	if err := errors.Join(err, memberErr); err != nil {
+	}
+	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	for _, state := range []string{stateReady, stateNotReady, stateTombstone} {
-		metrics.Mirrored.WithLabelValues("ClerkOrganization", state).Set(float64(organizations[state]))
-		metrics.Mirrored.WithLabelValues("ClerkMember", state).Set(float64(members[state]))
-	}
+	counted := newTally()
+	deleted := counted.organizations(organizations.Items, c.retention, c.now())
+	counted.members(members.Items, deleted, c.retention, c.now())
+	counted.instances(instances.Items)
+	counted.show(c.shown)
+	c.shown = counted
 	return nil
 }
 
-func countStates[L client.ObjectList](ctx context.Context, reader client.Reader, list L, states func(L) []string) (map[string]int, error) {
-	if err := reader.List(ctx, list, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
-		return nil, fmt.Errorf("list %T: %w", list, err)
-	}
-	counts := map[string]int{}
-	for _, state := range states(list) {
-		counts[state]++
-	}
-	return counts, nil
+// tally is what a census found.
+type tally struct {
+	// states and reasons are by kind.
+	states, reasons map[[2]string]int
+	// overdue tombstones, by kind.
+	overdue map[string]int
+	// pending revocations.
+	pending int
+	// silentSince is since when each ClerkInstance has not been heard from.
+	silentSince map[string]time.Time
 }
 
-func stateOf(deleted bool, conditions []metav1.Condition) string {
-	if deleted {
-		return stateTombstone
+func newTally() tally {
+	counted := tally{
+		states: map[[2]string]int{}, reasons: map[[2]string]int{}, overdue: map[string]int{}, silentSince: map[string]time.Time{},
 	}
-	if ready, _ := isReady(conditions); ready {
-		return stateReady
+	for _, kind := range []string{kindOrganization, kindMember} {
+		counted.overdue[kind] = 0
+		for _, state := range []string{stateReady, stateNotReady, stateTombstone} {
+			counted.states[[2]string{kind, state}] = 0
+		}
 	}
-	return stateNotReady
+	return counted
+}
+
+// organizations counts them, and returns the ids of those that are deleted.
+func (t *tally) organizations(items []v1alpha1.ClerkOrganization, retention time.Duration, now time.Time) (deleted map[string]bool) {
+	deleted = map[string]bool{}
+	for i := range items {
+		organization := &items[i]
+		t.state(kindOrganization, organization.Spec.DeletedAt != nil, organization.Status.Conditions)
+		if organization.Spec.DeletedAt == nil {
+			continue
+		}
+		deleted[organization.Spec.ID] = true
+		due := collectionTime(organization.Spec.DeletedAt.Time, retention)
+		for _, namespace := range organization.Status.Namespaces {
+			if namespace.DeleteAt != nil && namespace.DeleteAt.After(due) {
+				due = namespace.DeleteAt.Time
+			}
+		}
+		if now.After(due) {
+			t.overdue[kindOrganization]++
+		}
+	}
+	return deleted
+}
+
+func (t *tally) members(items []v1alpha1.ClerkMember, deletedOrganizations map[string]bool, retention time.Duration, now time.Time) {
+	for i := range items {
+		member := &items[i]
+		t.state(kindMember, member.Spec.DeletedAt != nil, member.Status.Conditions)
+		if member.Spec.DeletedAt != nil && now.After(collectionTime(member.Spec.DeletedAt.Time, retention)) {
+			t.overdue[kindMember]++
+		}
+		bound := meta.FindStatusCondition(member.Status.Conditions, v1alpha1.ConditionBound)
+		gone := member.Spec.DeletedAt != nil || deletedOrganizations[member.Spec.OrganizationID]
+		// A member who is bound and yet progressing is one whose access is being taken away: see memberFacts.status.
+		if bound != nil && bound.Status == metav1.ConditionTrue && (gone || bound.Reason == v1alpha1.ReasonProgressing) {
+			t.pending++
+		}
+	}
+}
+
+func (t *tally) instances(items []v1alpha1.ClerkInstance) {
+	for i := range items {
+		instance := &items[i]
+		since := instance.CreationTimestamp.Time
+		if last := instance.Status.LastEvent.ReceivedAt.Time; last.After(since) {
+			since = last
+		}
+		t.silentSince[instance.Name] = since
+	}
+}
+
+func (t *tally) state(kind string, deleted bool, conditions []metav1.Condition) {
+	ready, reason := isReady(conditions)
+	switch {
+	case deleted:
+		t.states[[2]string{kind, stateTombstone}]++
+	case ready:
+		t.states[[2]string{kind, stateReady}]++
+	default:
+		if reason == "" { // nothing has looked at it yet
+			reason = v1alpha1.ReasonProgressing
+		}
+		t.states[[2]string{kind, stateNotReady}]++
+		t.reasons[[2]string{kind, reason}]++
+	}
+}
+
+// show makes the metrics say this, and no longer what they said before.
+func (t *tally) show(before tally) {
+	for key, count := range t.states {
+		metrics.Mirrored.WithLabelValues(key[0], key[1]).Set(float64(count))
+	}
+	for key, count := range t.reasons {
+		metrics.NotReady.WithLabelValues(key[0], key[1]).Set(float64(count))
+	}
+	for key := range before.reasons {
+		if _, still := t.reasons[key]; !still {
+			metrics.NotReady.DeleteLabelValues(key[0], key[1])
+		}
+	}
+	for kind, count := range t.overdue {
+		metrics.OverdueTombstones.WithLabelValues(kind).Set(float64(count))
+	}
+	metrics.PendingRevocations.Set(float64(t.pending))
+	for instance, since := range t.silentSince {
+		metrics.SilentSinceTimestamp.WithLabelValues(instance).Set(float64(since.Unix()))
+	}
+	for instance := range before.silentSince {
+		if _, still := t.silentSince[instance]; !still {
+			metrics.SilentSinceTimestamp.DeleteLabelValues(instance)
+		}
+	}
 }
