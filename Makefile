@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 GO ?= go
-TOOL := $(GO) tool -modfile=hack/tools/go.mod
+TOOL := $(GO) tool -modfile=$(CURDIR)/hack/tools/go.mod
 CONTROLLER_GEN := $(TOOL) controller-gen
 LINT := $(TOOL) golangci-lint-kube-api-linter
 
@@ -80,7 +80,13 @@ test: kubernetes build test/svix/node_modules ## Test everything against a real 
 	if ! command -v $(firstword $(shell $(GO) env CC)) >/dev/null; then \
 		race=; echo "test: no C compiler (gcc) here, which the race detector needs: testing WITHOUT -race"; \
 	fi; \
-	exec $(GO) test $$race -timeout 40m $(TESTFLAGS) $(PACKAGES)
+	$(GO) test $$race -timeout 40m $(TESTFLAGS) $(PACKAGES)
+	@if [ "$(PACKAGES)" = ./... ]; then $(MAKE) test-monitoring; fi
+
+# A module of its own, and without -race: that would compile Prometheus' engine a second time, and no code of the operator's runs there.
+.PHONY: test-monitoring
+test-monitoring: kubernetes build helm ## Test alerts and dashboard alone: with Prometheus' engine, and a scrape of a running operator.
+	@$(GO) -C test/monitoring test -count=1 -timeout 10m $(TESTFLAGS) ./...
 
 # The official npm client, for the one test that an independent sender signs. Without Node.js that test is skipped.
 test/svix/node_modules: $(wildcard test/svix/package.json test/svix/package-lock.json)
@@ -93,8 +99,8 @@ test/svix/node_modules: $(wildcard test/svix/package.json test/svix/package-lock
 .PHONY: verify
 verify: ## Check all that needs no cluster: generated files, formatting, lint, vet, tidy modules, manifests.
 	@echo "verify: generated files"; hack/verify-generated.sh
-	@echo "verify: modules"; for module in . hack/tools hack/kubernetes hack/chart hack/kube-score; do $(GO) -C $$module mod tidy -diff; done
-	@echo "verify: vet"; $(GO) vet ./...
+	@echo "verify: modules"; for module in . hack/tools hack/kubernetes hack/chart hack/kube-score test/monitoring; do $(GO) -C $$module mod tidy -diff; done
+	@echo "verify: vet"; $(GO) vet ./... && $(GO) -C test/monitoring vet ./...
 	@$(MAKE) lint
 	@echo "verify: manifests"; for folder in default samples; do $(TOOL) kustomize build config/$$folder >/dev/null; done
 	@echo "verify: chart"; $(MAKE) helm && bin/helm lint --strict --quiet charts/clerk-operator
@@ -104,6 +110,7 @@ verify: ## Check all that needs no cluster: generated files, formatting, lint, v
 lint: ## Lint and check formatting; `make lint LINTFLAGS=--fix` mends what can be mended.
 	@echo "lint: formatting"; $(LINT) fmt --diff
 	@echo "lint: code"; $(LINT) run $(LINTFLAGS) ./...
+	@echo "lint: test/monitoring"; cd test/monitoring && $(LINT) run $(LINTFLAGS) ./...
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target for FUZZTIME (30s).

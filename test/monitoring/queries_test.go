@@ -57,9 +57,9 @@ var ahead = map[string][]string{
 	"clerk_operator_resync_prune_held":                     {"instance"},
 }
 
-// empty are panels that have nothing to show for the scraped operator, by the reason.
+// empty are panels that may have nothing to show for the scraped operator, by the reason.
 var empty = map[string]string{
-	"Failures": "the API server failed no request",
+	"Failures": "the API server may have failed no request",
 }
 
 // target is what Prometheus adds to each series of a scrape, when the Prometheus operator has told it whom to scrape.
@@ -331,8 +331,8 @@ func TestEveryPanelShowsSomething(t *testing.T) {
 			t.Errorf("%s: %v", q.where, err)
 			continue
 		}
-		if (len(vector) == 0) != (empty[title] != "") {
-			t.Errorf("%s: %d series of %s", q.where, len(vector), q.expr)
+		if len(vector) == 0 && empty[title] == "" {
+			t.Errorf("%s: nothing to show for %s", q.where, q.expr)
 		}
 		for _, sample := range vector {
 			for _, label := range legendLabel.FindAllStringSubmatch(q.legend, -1) {
