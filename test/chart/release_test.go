@@ -95,8 +95,26 @@ func TestAReleaseLivesAndGoesWithoutATrace(t *testing.T) {
 	operator = startOperator(t, cp)
 	deliver(t, operator, clerktest.MembershipDeleted(n.membership, n.membership.UpdatedAt))
 	waitForAccess(t, life.cluster, n, false)
+
+	// Who wants all access to end deletes the RoleBindings, and then the kinds; what tenants made stays.
+	n.membership.ID = clerktest.RandomID("orgmem")
+	deliver(t, operator, clerktest.MembershipCreated(n.membership))
+	waitForAccess(t, life.cluster, n, true)
 	if err := operator.Stop(); err != nil {
 		t.Error(err)
+	}
+	mustHelm(t, cp, "uninstall", release, "-n", namespace)
+	output, err := cp.Kubectl(t.Context(), "delete", "rolebindings", "--all-namespaces",
+		"-l", "app.kubernetes.io/managed-by=clerk-operator,clerk-operator.io/organization-id").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	waitForAccess(t, life.cluster, n, false)
+	life.deleteKinds()
+	var ns corev1.Namespace
+	life.get("", n.namespace(), &ns)
+	if ns.DeletionTimestamp != nil {
+		t.Error("the namespace goes with the kinds")
 	}
 }
 
@@ -173,8 +191,9 @@ func (l *lifetime) wantTenant(n tenant) {
 // wantNothingLeft checks that of the release itself nothing is there any more but the kinds and the namespace, which hold what is yours.
 func (l *lifetime) wantNothingLeft(before []string) {
 	l.t.Helper()
-	if crds := l.crds(); len(crds) != 4 {
-		l.t.Errorf("%d kinds are kept, want 4", len(crds))
+	shipped, err := filepath.Glob(filepath.Join(chart, "crds", "*.yaml"))
+	if crds := l.crds(); err != nil || len(crds) != len(shipped) {
+		l.t.Errorf("%d kinds are kept, want %d (%v)", len(crds), len(shipped), err)
 	}
 	eventually(l.t, func() error {
 		var left []string
@@ -227,6 +246,25 @@ func (l *lifetime) inventory() []string {
 		}
 	}
 	return names
+}
+
+func (l *lifetime) deleteKinds() {
+	l.t.Helper()
+	for _, crd := range l.crds() {
+		if err := l.cluster.Delete(l.t.Context(), &crd); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	eventually(l.t, func() error {
+		var all apiextensionsv1.CustomResourceDefinitionList
+		l.list(&all)
+		for _, crd := range all.Items {
+			if crd.Spec.Group == v1alpha1.GroupVersion.Group {
+				return fmt.Errorf("%s is still there", crd.Name)
+			}
+		}
+		return nil
+	})
 }
 
 func (l *lifetime) get(namespace, name string, object client.Object) {

@@ -63,8 +63,10 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $_ := set $object.roleRef "name" (regexReplaceAll "^clerk-operator" $object.roleRef.name $fullname) -}}
 {{- end -}}
 {{- range $object.subjects -}}
+{{- if eq .kind "ServiceAccount" -}}
 {{- $_ := set . "name" (include "clerk-operator.serviceAccount" $.context) -}}
 {{- $_ := set . "namespace" $.context.Release.Namespace -}}
+{{- end -}}
 {{- end -}}
 {{- $object | toYaml -}}
 {{- end -}}
