@@ -84,8 +84,12 @@ func TestEveryDocumentedCombinationIsAccepted(t *testing.T) {
 	restricted := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "restricted", Labels: map[string]string{
 		"pod-security.kubernetes.io/enforce": "restricted",
 	}}}
-	if err := cluster.Create(t.Context(), restricted); err != nil {
-		t.Fatal(err)
+	// Where Prometheus and Grafana are.
+	monitoring := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "monitoring"}}
+	for _, namespace := range []*corev1.Namespace{restricted, monitoring} {
+		if err := cluster.Create(t.Context(), namespace); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := cluster.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "any", Namespace: "restricted"}}); err != nil {
 		t.Fatal(err)
