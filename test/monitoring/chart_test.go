@@ -20,6 +20,7 @@ package monitoring_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -67,8 +68,8 @@ func mustChart(t *testing.T) rendered {
 // render has helm render the chart, and reads what came out.
 func render(values ...string) (rendered, error) {
 	var r rendered
-	helm := exec.Command(filepath.Join(root, "bin", "helm"), "template", "clerk-operator", filepath.Join(root, "charts", "clerk-operator"),
-		"--show-only", "templates/monitoring.yaml", "--set", "clerk.existingSecret=a,"+strings.Join(values, ","))
+	helm := exec.CommandContext(context.Background(), filepath.Join(root, "bin", "helm"),
+		"template", "clerk-operator", filepath.Join(root, "charts", "clerk-operator"), "--show-only", "templates/monitoring.yaml", "--set", "clerk.existingSecret=a,"+strings.Join(values, ","))
 	var problems bytes.Buffer
 	helm.Stderr = &problems
 	output, err := helm.Output()

@@ -18,6 +18,8 @@ package monitoring_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -89,7 +91,7 @@ type series struct {
 // scrape runs test/scrape, once.
 var scrape = sync.OnceValues(func() (scraped, error) {
 	s := scraped{declared: map[string][]string{}}
-	command := exec.Command("go", "run", "./test/scrape")
+	command := exec.CommandContext(context.Background(), "go", "run", "./test/scrape")
 	command.Dir = root
 	var problems bytes.Buffer
 	command.Stderr = &problems
@@ -119,7 +121,7 @@ func (s *scraped) parse(text []byte, relabels []*relabel.Config) error {
 	p := textparse.NewPromParser(text, labels.NewSymbolTable(), false)
 	for {
 		entry, err := p.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

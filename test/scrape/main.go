@@ -276,7 +276,9 @@ func (s *story) token(ctx context.Context, account string) (string, error) {
 }
 
 // insecure is how the chart's ServiceMonitor scrapes: the operator's certificate is its own, and nobody signed it.
-var insecure = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}}}
+var insecure = &http.Client{Transport: &http.Transport{
+	TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12},
+}}
 
 func get(ctx context.Context, url, token string) (status int, body string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
