@@ -25,7 +25,7 @@ import (
 func TestStatusesGiveWayToAccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var way rightOfWay
-		if way.give(t.Context(), time.Second) {
+		if way.give(t.Context(), time.Minute) {
 			t.Error("waited although no access is being changed")
 		}
 
