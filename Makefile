@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 GO ?= go
-TOOL := $(GO) tool -modfile=hack/tools/go.mod
+TOOL := $(GO) tool -modfile=$(CURDIR)/hack/tools/go.mod
 CONTROLLER_GEN := $(TOOL) controller-gen
 LINT := $(TOOL) golangci-lint-kube-api-linter
 
@@ -97,7 +97,13 @@ test: kubernetes build helm test/svix/node_modules ## Test everything against a 
 	if ! command -v $(firstword $(shell $(GO) env CC)) >/dev/null; then \
 		race=; echo "test: no C compiler (gcc) here, which the race detector needs: testing WITHOUT -race"; \
 	fi; \
-	exec $(GO) test $$race -timeout 40m $(TESTFLAGS) $(PACKAGES)
+	$(GO) test $$race -timeout 40m $(TESTFLAGS) $(PACKAGES)
+	@if [ "$(PACKAGES)" = ./... ]; then $(MAKE) test-monitoring; fi
+
+# A module of its own, and without -race: that would compile Prometheus' engine a second time, and no code of the operator's runs there.
+.PHONY: test-monitoring
+test-monitoring: kubernetes build helm ## Test alerts and dashboard alone: with Prometheus' engine, and a scrape of a running operator.
+	@$(GO) -C test/monitoring test -count=1 -timeout 10m $(TESTFLAGS) ./...
 
 # The images of the end-to-end tests: the operator's and one that does nothing, for this machine alone.
 E2E_IMAGE = $(GO) run -C hack/image . -root $(CURDIR) -platforms linux/$(shell $(GO) env GOARCH) -version e2e
@@ -120,8 +126,9 @@ test/svix/node_modules: $(wildcard test/svix/package.json test/svix/package-lock
 .PHONY: verify
 verify: ## Check all that needs no cluster: generated files, formatting, lint, vet, tidy modules, manifests.
 	@echo "verify: generated files"; hack/verify-generated.sh
-	@echo "verify: modules"; for module in . hack/tools hack/kubernetes hack/image hack/chart hack/kube-score; do $(GO) -C $$module mod tidy -diff; done
-	@echo "verify: vet"; $(GO) vet ./...
+	@echo "verify: modules"; for module in . hack/tools hack/kubernetes hack/image hack/chart hack/kube-score test/monitoring; do \
+		$(GO) -C $$module mod tidy -diff; done
+	@echo "verify: vet"; $(GO) vet ./... && $(GO) -C test/monitoring vet ./...
 	@$(MAKE) lint
 	@echo "verify: manifests"; for folder in default samples; do $(TOOL) kustomize build config/$$folder >/dev/null; done
 	@$(MAKE) lint-chart
@@ -131,6 +138,7 @@ verify: ## Check all that needs no cluster: generated files, formatting, lint, v
 lint: ## Lint and check formatting; `make lint LINTFLAGS=--fix` mends what can be mended.
 	@echo "lint: formatting"; $(LINT) fmt --diff
 	@echo "lint: code"; $(LINT) run $(LINTFLAGS) ./...
+	@echo "lint: test/monitoring"; cd test/monitoring && $(LINT) run $(LINTFLAGS) ./...
 
 # What kube-score would have otherwise, on purpose:
 # - no CPU limit: a throttled receiver answers late;

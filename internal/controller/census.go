@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -41,9 +42,23 @@ const (
 	stateTombstone = "tombstone"
 )
 
+// Kinds that are counted.
+const (
+	kindOrganization = "ClerkOrganization"
+	kindMember       = "ClerkMember"
+	kindUser         = "ClerkUser"
+	kindRole         = "ClerkRole"
+	kindPermission   = "ClerkPermission"
+)
+
 // census counts what is mirrored, in the cache, for the metrics. The elected replica alone does.
 type census struct {
-	client client.Client
+	client    client.Client
+	retention time.Duration
+	now       func() time.Time
+
+	// shown is what the metrics say now: what has gone since is taken away from them.
+	shown tally
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
@@ -60,68 +75,158 @@ func (c *census) Start(ctx context.Context) error {
 }
 
 func (c *census) count(ctx context.Context) error {
-	return errors.Join(
-		countStates(ctx, c.client, "ClerkOrganization", func(list *v1alpha1.ClerkOrganizationList) []string {
-			return statesOf(list.Items, func(o *v1alpha1.ClerkOrganization) (bool, []metav1.Condition) {
-				return o.Spec.DeletedAt != nil, o.Status.Conditions
-			})
-		}),
-		countStates(ctx, c.client, "ClerkMember", func(list *v1alpha1.ClerkMemberList) []string {
-			return statesOf(list.Items, func(m *v1alpha1.ClerkMember) (bool, []metav1.Condition) {
-				return m.Spec.DeletedAt != nil, m.Status.Conditions
-			})
-		}),
-		countStates(ctx, c.client, "ClerkUser", func(list *v1alpha1.ClerkUserList) []string {
-			return statesOf(list.Items, func(u *v1alpha1.ClerkUser) (bool, []metav1.Condition) {
-				return u.Spec.DeletedAt != nil, u.Status.Conditions
-			})
-		}),
-		countStates(ctx, c.client, "ClerkRole", func(list *v1alpha1.ClerkRoleList) []string {
-			return statesOf(list.Items, func(r *v1alpha1.ClerkRole) (bool, []metav1.Condition) {
-				return r.Spec.DeletedAt != nil, r.Status.Conditions
-			})
-		}),
-		countStates(ctx, c.client, "ClerkPermission", func(list *v1alpha1.ClerkPermissionList) []string {
-			return statesOf(list.Items, func(p *v1alpha1.ClerkPermission) (bool, []metav1.Condition) {
-				return p.Spec.DeletedAt != nil, p.Status.Conditions
-			})
-		}),
-	)
-}
-
-// countStates counts the objects of a kind by their states.
-func countStates[L any, P interface {
-	*L
-	client.ObjectList
-}](ctx context.Context, reader client.Reader, kind string, states func(*L) []string) error {
-	list := P(new(L))
-	if err := reader.List(ctx, list, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
-		return fmt.Errorf("list %T: %w", list, err)
+	var organizations v1alpha1.ClerkOrganizationList
+	var members v1alpha1.ClerkMemberList
+	var users v1alpha1.ClerkUserList
+	var roles v1alpha1.ClerkRoleList
+	var permissions v1alpha1.ClerkPermissionList
+	var instances v1alpha1.ClerkInstanceList
+	var errs []error
+	for _, list := range []client.ObjectList{&organizations, &members, &users, &roles, &permissions, &instances} {
+		if err := c.client.List(ctx, list, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+			errs = append(errs, fmt.Errorf("list %T: %w", list, err))
+		}
 	}
-	counts := map[string]int{}
-	for _, state := range states((*L)(list)) {
-		counts[state]++
+	if err := errors.Join(errs...); err != nil {
+		return err
 	}
-	for _, state := range []string{stateReady, stateNotReady, stateTombstone} {
-		metrics.Mirrored.WithLabelValues(kind, state).Set(float64(counts[state]))
+	counted := newTally()
+	deleted := counted.organizations(organizations.Items, c.retention, c.now())
+	counted.members(members.Items, deleted, c.retention, c.now())
+	for i := range users.Items {
+		counted.state(kindUser, users.Items[i].Spec.DeletedAt != nil, users.Items[i].Status.Conditions)
 	}
+	for i := range roles.Items {
+		counted.state(kindRole, roles.Items[i].Spec.DeletedAt != nil, roles.Items[i].Status.Conditions)
+	}
+	for i := range permissions.Items {
+		counted.state(kindPermission, permissions.Items[i].Spec.DeletedAt != nil, permissions.Items[i].Status.Conditions)
+	}
+	counted.instances(instances.Items)
+	counted.show(c.shown)
+	c.shown = counted
 	return nil
 }
 
-func statesOf[T any](items []T, of func(*T) (deleted bool, conditions []metav1.Condition)) []string {
-	states := make([]string, len(items))
-	for i := range items {
-		states[i] = stateOf(of(&items[i]))
-	}
-	return states
+// tally is what a census found.
+type tally struct {
+	// states and reasons are by kind.
+	states, reasons map[[2]string]int
+	// overdue tombstones, by kind.
+	overdue map[string]int
+	// pending revocations.
+	pending int
+	// silentSince is since when each ClerkInstance has not been heard from.
+	silentSince map[string]time.Time
 }
 
-func stateOf(deleted bool, conditions []metav1.Condition) string {
-	if deleted {
-		return stateTombstone
+func newTally() tally {
+	counted := tally{
+		states: map[[2]string]int{}, reasons: map[[2]string]int{}, overdue: map[string]int{}, silentSince: map[string]time.Time{},
 	}
-	if ready, _ := isReady(conditions); ready {
-		return stateReady
+	for _, kind := range []string{kindOrganization, kindMember} {
+		counted.overdue[kind] = 0 // of the others, tombstones stay as long as they keep somebody out
 	}
-	return stateNotReady
+	for _, kind := range []string{kindOrganization, kindMember, kindUser, kindRole, kindPermission} {
+		for _, state := range []string{stateReady, stateNotReady, stateTombstone} {
+			counted.states[[2]string{kind, state}] = 0
+		}
+	}
+	return counted
+}
+
+// organizations counts them, and returns the ids of those that are deleted.
+func (t *tally) organizations(items []v1alpha1.ClerkOrganization, retention time.Duration, now time.Time) (deleted map[string]bool) {
+	deleted = map[string]bool{}
+	for i := range items {
+		organization := &items[i]
+		t.state(kindOrganization, organization.Spec.DeletedAt != nil, organization.Status.Conditions)
+		if organization.Spec.DeletedAt == nil {
+			continue
+		}
+		deleted[organization.Spec.ID] = true
+		due := collectionTime(organization.Spec.DeletedAt.Time, retention)
+		for _, namespace := range organization.Status.Namespaces {
+			if namespace.DeleteAt != nil && namespace.DeleteAt.After(due) {
+				due = namespace.DeleteAt.Time
+			}
+		}
+		if now.After(due) {
+			t.overdue[kindOrganization]++
+		}
+	}
+	return deleted
+}
+
+func (t *tally) members(items []v1alpha1.ClerkMember, deletedOrganizations map[string]bool, retention time.Duration, now time.Time) {
+	for i := range items {
+		member := &items[i]
+		t.state(kindMember, member.Spec.DeletedAt != nil, member.Status.Conditions)
+		if member.Spec.DeletedAt != nil && now.After(collectionTime(member.Spec.DeletedAt.Time, retention)) {
+			t.overdue[kindMember]++
+		}
+		bound := meta.FindStatusCondition(member.Status.Conditions, v1alpha1.ConditionBound)
+		gone := member.Spec.DeletedAt != nil || deletedOrganizations[member.Spec.OrganizationID]
+		// A member who is bound and yet progressing is one whose access is being taken away: see memberFacts.status.
+		if bound != nil && bound.Status == metav1.ConditionTrue && (gone || bound.Reason == v1alpha1.ReasonProgressing) {
+			t.pending++
+		}
+	}
+}
+
+func (t *tally) instances(items []v1alpha1.ClerkInstance) {
+	for i := range items {
+		instance := &items[i]
+		if instance.Spec.Webhook.SigningSecretRef.Name == "" {
+			continue // nothing is delivered to it
+		}
+		since := instance.CreationTimestamp.Time
+		if last := instance.Status.LastEvent.ReceivedAt.Time; last.After(since) {
+			since = last
+		}
+		t.silentSince[instance.Name] = since
+	}
+}
+
+func (t *tally) state(kind string, deleted bool, conditions []metav1.Condition) {
+	ready, reason := isReady(conditions)
+	switch {
+	case deleted:
+		t.states[[2]string{kind, stateTombstone}]++
+	case ready:
+		t.states[[2]string{kind, stateReady}]++
+	default:
+		if reason == "" { // nothing has looked at it yet
+			reason = v1alpha1.ReasonProgressing
+		}
+		t.states[[2]string{kind, stateNotReady}]++
+		t.reasons[[2]string{kind, reason}]++
+	}
+}
+
+// show makes the metrics say this, and no longer what they said before.
+func (t *tally) show(before tally) {
+	for key, count := range t.states {
+		metrics.Mirrored.WithLabelValues(key[0], key[1]).Set(float64(count))
+	}
+	for key, count := range t.reasons {
+		metrics.NotReady.WithLabelValues(key[0], key[1]).Set(float64(count))
+	}
+	for key := range before.reasons {
+		if _, still := t.reasons[key]; !still {
+			metrics.NotReady.DeleteLabelValues(key[0], key[1])
+		}
+	}
+	for kind, count := range t.overdue {
+		metrics.OverdueTombstones.WithLabelValues(kind).Set(float64(count))
+	}
+	metrics.PendingRevocations.Set(float64(t.pending))
+	for instance, since := range t.silentSince {
+		metrics.SilentSinceTimestamp.WithLabelValues(instance).Set(float64(since.Unix()))
+	}
+	for instance := range before.silentSince {
+		if _, still := t.silentSince[instance]; !still {
+			metrics.SilentSinceTimestamp.DeleteLabelValues(instance)
+		}
+	}
 }

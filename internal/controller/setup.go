@@ -96,7 +96,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 			return fmt.Errorf("set up the %s controller: %w", name, err)
 		}
 	}
-	return manager.Add(&census{client: manager.GetClient()})
+	return manager.Add(&census{client: manager.GetClient(), retention: options.TombstoneRetention, now: options.Now})
 }
 
 // CacheOptions keep in memory what is the operator's business and nothing else: of the tenants' kinds those objects that are marked

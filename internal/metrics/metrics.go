@@ -118,6 +118,32 @@ var (
 		Help: "Mirrored objects by kind and state: ready, not_ready, or tombstone. On the elected replica.",
 	}, []string{"kind", "state"})
 
+	// NotReady says why mirrored objects are not ready. The elected replica reports it; a reason that no object has any more is gone.
+	NotReady = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "mirror", Name: "not_ready",
+		Help: "Mirrored objects that are not ready, by kind and by the reason of their condition Ready. On the elected replica.",
+	}, []string{"kind", "reason"})
+
+	// OverdueTombstones is how many tombstones are still there although nothing says that they should be. The elected replica reports it.
+	OverdueTombstones = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "mirror", Name: "overdue_tombstones",
+		Help: "Tombstones that are kept longer than the retention, and than the deletion of their namespaces, by kind. On the elected replica.",
+	}, []string{"kind"})
+
+	// PendingRevocations is how many members are bound who should not be. The elected replica reports it.
+	PendingRevocations = prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "access", Name: "pending_revocations",
+		Help: "Members whom RoleBindings still name although they should not. On the elected replica; 0 on others.",
+	})
+
+	// SilentSinceTimestamp is since when a ClerkInstance has not been heard from, whichever replica heard it last, and also after a restart
+	// of all. The elected replica reports it.
+	SilentSinceTimestamp = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "instance", Name: "silent_since_timestamp_seconds",
+		Help: "Unix time of the last delivery with a good signature at any replica; before the first, of the ClerkInstance's creation. " +
+			"On the elected replica.",
+	}, []string{"instance"})
+
 	// DriftRepaired counts objects of tenants that someone else had changed or deleted and that were put right.
 	DriftRepaired = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Subsystem: "tenant", Name: "drift_repaired_total",
@@ -128,5 +154,5 @@ var (
 func init() {
 	metrics.Registry.MustRegister(Deliveries, AnswerSeconds, EventAgeSeconds, LastVerifiedTimestamp, LastRefusedTimestamp,
 		ResyncSeconds, ResyncLastSuccessTimestamp, ResyncRequests, ResyncListed, ResyncDrift, ResyncPruneHeld,
-		GrantSeconds, RevocationSeconds, Mirrored, DriftRepaired)
+		GrantSeconds, RevocationSeconds, PendingRevocations, Mirrored, NotReady, OverdueTombstones, SilentSinceTimestamp, DriftRepaired)
 }

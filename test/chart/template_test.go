@@ -84,8 +84,12 @@ func TestEveryDocumentedCombinationIsAccepted(t *testing.T) {
 	restricted := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "restricted", Labels: map[string]string{
 		"pod-security.kubernetes.io/enforce": "restricted",
 	}}}
-	if err := cluster.Create(t.Context(), restricted); err != nil {
-		t.Fatal(err)
+	// Where Prometheus and Grafana are.
+	monitoring := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "monitoring"}}
+	for _, namespace := range []*corev1.Namespace{restricted, monitoring} {
+		if err := cluster.Create(t.Context(), namespace); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := cluster.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "any", Namespace: "restricted"}}); err != nil {
 		t.Fatal(err)
@@ -267,6 +271,9 @@ func TestTyposAreRefused(t *testing.T) {
 		"resources of the wrong shape":       "resources.limit.memory=1Gi",
 		"a policy that is not there":         "networkPolicy.enable=true",
 		"a guard that cannot be switched so": "admission=false",
+		"an alert that is not there":         "metrics.prometheusRule.alerts.ClerkOperatorDwon.enabled=false",
+		"a threshold that is no number":      "metrics.prometheusRule.alerts.ClerkOperatorDown.threshold=1h",
+		"an interval without a unit":         "metrics.serviceMonitor.interval=30",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -294,7 +301,10 @@ func TestWhatDoesNotGoTogetherIsRefused(t *testing.T) {
 		"an HTTPRoute without a Gateway":    {secret + ",exposure.host=a.b,exposure.httpRoute.enabled=true", "parentRefs is empty"},
 		"a Certificate without an issuer":   {secret + ",exposure.host=a.b,exposure.tls.certificate.enabled=true", "issuerRef.name is not set"},
 		"TLS without a certificate":         {secret + ",exposure.tls.inOperator=true", "needs a certificate"},
-		"two priority classes":              {secret + ",priorityClass.name=a", "priorityClass.create=false"},
+		"a Prometheus without a ClusterRole": {
+			secret + ",rbac.userRoles=false,metrics.serviceMonitor.enabled=true,metrics.serviceMonitor.prometheus.serviceAccount=a", "rbac.userRoles=true",
+		},
+		"two priority classes": {secret + ",priorityClass.name=a", "priorityClass.create=false"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
