@@ -68,7 +68,7 @@ func (r *memberReconciler) Reconcile(ctx context.Context, member *v1alpha1.Clerk
 	if wait := r.settling(member, status); wait > 0 {
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
-	if !equality.Semantic.DeepEqual(member.Status, status) && r.way.give(ctx) {
+	if !equality.Semantic.DeepEqual(member.Status, status) && r.way.give(ctx, statusPatience) {
 		// While it waited, the RoleBindings may have changed.
 		if facts, err = r.gather(ctx, member); err != nil {
 			return reconcile.Result{}, err

@@ -49,15 +49,15 @@ func (w *rightOfWay) take() (release func()) {
 	}
 }
 
-// give waits for a moment in which no access is being changed, though never longer than statusPatience, and tells whether it had to.
-func (w *rightOfWay) give(ctx context.Context) (waited bool) {
+// give waits for a moment in which no access is being changed, though never longer than patience, and tells whether it had to.
+func (w *rightOfWay) give(ctx context.Context, patience time.Duration) (waited bool) {
 	w.mu.Lock()
 	quiet := w.quiet
 	w.mu.Unlock()
 	if quiet == nil {
 		return false
 	}
-	timer := time.NewTimer(statusPatience)
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-quiet:

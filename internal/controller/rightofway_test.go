@@ -25,7 +25,7 @@ import (
 func TestStatusesGiveWayToAccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var way rightOfWay
-		if way.give(t.Context()) {
+		if way.give(t.Context(), time.Minute) {
 			t.Error("waited although no access is being changed")
 		}
 
@@ -37,16 +37,16 @@ func TestStatusesGiveWayToAccess(t *testing.T) {
 			second()
 		}()
 		began := time.Now()
-		if !way.give(t.Context()) || time.Since(began) != 20*time.Millisecond {
+		if !way.give(t.Context(), time.Second) || time.Since(began) != 20*time.Millisecond {
 			t.Errorf("waited %s, want until the last change ended", time.Since(began))
 		}
-		if way.give(t.Context()) {
+		if way.give(t.Context(), time.Second) {
 			t.Error("waited although every change has ended")
 		}
 
 		release := way.take()
 		began = time.Now()
-		if !way.give(t.Context()) || time.Since(began) != statusPatience {
+		if !way.give(t.Context(), time.Second) || time.Since(began) != time.Second {
 			t.Errorf("waited %s for a change that does not end, want its patience", time.Since(began))
 		}
 		release()

@@ -140,7 +140,7 @@ func (s *sexton) say(ctx context.Context, g grave, result verdict) error {
 	if !changed {
 		return nil
 	}
-	s.way.give(ctx)
+	s.way.give(ctx, statusPatience)
 	err := s.client.Status().Apply(ctx, g.status(conditions), fieldOwner, client.ForceOwnership)
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("write the status of %T %s: %w", g.object, g.object.GetName(), err)

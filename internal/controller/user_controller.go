@@ -158,7 +158,7 @@ func (r *userReconciler) writeStatus(ctx context.Context, user *v1alpha1.ClerkUs
 	if !changed {
 		return nil
 	}
-	r.way.give(ctx)
+	r.way.give(ctx, statusPatience)
 	status := clerkac.ClerkUserStatus()
 	status.Conditions = conditionConfigurations(conditions)
 	err := r.client.Status().Apply(ctx, clerkac.ClerkUser(user.Name).WithUID(user.UID).WithStatus(status), fieldOwner, client.ForceOwnership)
