@@ -36,6 +36,9 @@ import (
 // lastEventPause is how often a replica writes when the last event came: often enough to watch, and no load however many come.
 const lastEventPause = 5 * time.Second
 
+// lastWordTimeout is how long a stopping replica tries to write it: it has its deliveries to drain.
+const lastWordTimeout = 2 * time.Second
+
 // lastEventOwner is a field manager of its own: unlike conditions, every replica writes these fields.
 const lastEventOwner = client.FieldOwner("clerk-operator-receiver")
 
@@ -88,6 +91,12 @@ func (l *LastEvents) Start(ctx context.Context) error {
 			log.FromContext(ctx).Error(err, "cannot write when the last event came; it is tried again")
 		}
 	}, lastEventPause)
+	// What came in the last seconds is said before the end; if it cannot be, the next event says more.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWordTimeout)
+	defer cancel()
+	if err := l.write(last); err != nil {
+		log.FromContext(ctx).V(1).Info("Cannot write when the last event came", "why", err.Error())
+	}
 	return nil
 }
 

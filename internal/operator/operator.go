@@ -105,18 +105,19 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 		return err
 	}
 	checkPermissions(ctx, mgr.GetClient(), c.Namespace)
-	if err := controller.Setup(ctx, mgr, controller.Options{
-		Namespace: c.Namespace, TombstoneRetention: c.TombstoneRetention, Now: time.Now,
-	}); err != nil {
-		return err
-	}
 	mirrors := newMirror(mgr, c)
 	if err := addReceiver(mgr, c, mirrors); err != nil {
 		return err
 	}
-	if err := resync.New(resync.Options{
+	resyncer := resync.New(resync.Options{
 		Client: mgr.GetClient(), Mirror: mirrors, Recorder: mgr.GetEventRecorder("clerk-operator"), Namespace: c.Namespace, Now: time.Now,
-	}).Setup(mgr); err != nil {
+	})
+	if err := resyncer.Setup(mgr); err != nil {
+		return err
+	}
+	if err := controller.Setup(ctx, mgr, controller.Options{
+		Namespace: c.Namespace, TombstoneRetention: c.TombstoneRetention, Now: time.Now, MissingUser: resyncer.Want,
+	}); err != nil {
 		return err
 	}
 	if err := mgr.Start(ctx); err != nil {

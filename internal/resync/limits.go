@@ -28,6 +28,15 @@ const (
 	// readLag is how old something must be for its absence from a list to mean anything: Clerk's lists may lag behind its events.
 	readLag = 5 * time.Second
 
+	// fetchPause is how long users who are missing are gathered before they are asked for together.
+	fetchPause = time.Second
+
+	// fetchAgain is how long nobody asks again for a user whom Clerk did not have, or could not tell of.
+	fetchAgain = 10 * time.Minute
+
+	// maxWanted is how many users wait to be fetched, at most: a hundred requests. Whoever is not among them waits for the next resync.
+	maxWanted = 10_000
+
 	// progressPause is how often the status says how far a resync is.
 	progressPause = 10 * time.Second
 

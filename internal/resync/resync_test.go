@@ -479,3 +479,36 @@ func TestWhatIsNewIsNotJudged(t *testing.T) {
 		t.Error("still there although it is gone")
 	}
 }
+
+func TestAUserWhoIsMissingIsFetched(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.fill(2)
+	w.resync(v1alpha1.ResyncComplete, v1alpha1.ReasonSynced)
+
+	// Of this one, only the membership's event came.
+	w.api.SetUser(w.user(7))
+	w.api.SetMembership(w.membership(7))
+	apply := &clerk.Event{Type: clerk.TypeMembershipCreated, Time: time.Now(), Data: &clerk.Membership{
+		ID: w.id("orgmem", 7), Role: "org:member", UpdatedAt: founded, User: clerk.PublicUser{ID: w.id("user", 7)},
+		Organization: clerk.Organization{ID: w.id("org", 1), UpdatedAt: founded},
+	}}
+	if _, err := w.mirror.Apply(t.Context(), w.name, apply); err != nil {
+		t.Fatal(err)
+	}
+	w.resyncer.Want(w.name, w.id("user", 7))
+	w.resyncer.Want(w.name, w.id("user", 8)) // whom Clerk does not have
+	w.resyncer.Want("nobody", w.id("user", 9))
+	w.resyncer.FetchMissing(t.Context())
+	if live := w.live(); !live[w.id("user", 7)] || live[w.id("user", 8)] {
+		t.Errorf("mirrored are %v", live)
+	}
+
+	requests := len(w.api.Requests())
+	w.resyncer.Want(w.name, w.id("user", 7))
+	w.resyncer.Want(w.name, w.id("user", 8))
+	w.resyncer.FetchMissing(t.Context())
+	if again := len(w.api.Requests()); again != requests {
+		t.Errorf("the same users are asked for again at once, by %d requests", again-requests)
+	}
+}

@@ -70,11 +70,17 @@ type Resyncer struct {
 
 	mu       sync.Mutex
 	memories map[string]*memory
+	running  map[string]bool // the ClerkInstances that are being resynced
+	wanted   map[missingUser]struct{}
+	asked    map[missingUser]time.Time
 }
 
 // New returns a Resyncer.
 func New(options Options) *Resyncer {
-	return &Resyncer{Options: options, memories: map[string]*memory{}}
+	return &Resyncer{
+		Options: options, memories: map[string]*memory{}, running: map[string]bool{},
+		wanted: map[missingUser]struct{}{}, asked: map[missingUser]time.Time{},
+	}
 }
 
 // Setup adds it to a manager. It runs on the elected replica.
@@ -89,7 +95,7 @@ func (r *Resyncer) Setup(manager ctrl.Manager) error {
 	if err != nil {
 		return fmt.Errorf("set up the resync: %w", err)
 	}
-	return nil
+	return manager.Add(fetcher{r})
 }
 
 func (r *Resyncer) instancesOfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
@@ -160,7 +166,9 @@ func (r *Resyncer) resync(
 	ctx context.Context, instance *v1alpha1.ClerkInstance, known *memory, wanted wishes, why string,
 ) (*memory, error) {
 	this := &run{Resyncer: r, instance: instance, started: r.Now(), told: r.Now(), counts: map[string]*tally{}}
+	r.setRunning(instance.Name, true)
 	held, err := this.resync(ctx)
+	r.setRunning(instance.Name, false)
 	finished := r.Now()
 	took := finished.Sub(this.started).Seconds()
 	end := ending{result: v1alpha1.ResyncComplete, reason: v1alpha1.ReasonSynced, finished: finished, served: wanted.requested, held: held,
@@ -234,6 +242,16 @@ func (r *Resyncer) remember(name string, known *memory) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.memories[name] = known
+}
+
+func (r *Resyncer) setRunning(name string, running bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if running {
+		r.running[name] = true
+	} else {
+		delete(r.running, name)
+	}
 }
 
 // forget drops what is known of a ClerkInstance, and its metrics.
