@@ -23,6 +23,7 @@ import (
 // ClerkInstanceSpec says where to hear one Clerk application environment.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.webhook) || has(self.api)",message="webhook or api is required: without either, nothing is heard of the environment"
+// +kubebuilder:validation:MinProperties=1
 type ClerkInstanceSpec struct {
 	// webhook says how deliveries to /webhooks/<name of this ClerkInstance> are verified. Without it, none is accepted, and all that is
 	// heard of the environment is what a resync finds.
@@ -212,7 +213,7 @@ type ClerkInstanceStatus struct {
 
 	// resync is how far the resync is that runs now. A short one is over before this is written.
 	// +optional
-	Resync ResyncProgress `json:"resync,omitzero"`
+	Resync *ResyncProgress `json:"resync,omitempty"`
 
 	// lastResync is what the last resync that ended came to.
 	// +optional
@@ -322,22 +323,22 @@ type ResyncedKind struct {
 	// listed is how many there are in Clerk.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	Listed int32 `json:"listed"`
+	Listed *int32 `json:"listed,omitempty"`
 
 	// created is how many were not mirrored before.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	Created int32 `json:"created"`
+	Created *int32 `json:"created,omitempty"`
 
 	// updated is how many were mirrored otherwise than they are.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	Updated int32 `json:"updated"`
+	Updated *int32 `json:"updated,omitempty"`
 
 	// deleted is how many were mirrored although they are gone.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	Deleted int32 `json:"deleted"`
+	Deleted *int32 `json:"deleted,omitempty"`
 }
 
 // HeldPrune is what a resync would have removed.

@@ -88,7 +88,8 @@ type ClerkPermissionStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// ClerkPermission is a permission of Clerk, mirrored: its key, in whichever role it is. Its name is its Clerk id in lower case, with '-' for '_'.
+// ClerkPermission is a permission of Clerk, mirrored: its key, in whichever role it is.
+// Its name is its Clerk id in lower case, with '-' for '_'.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

@@ -100,7 +100,7 @@ type FormerRoleKey struct {
 	// until is when the role is known to have no longer had it, by Clerk's clock. It tells the holders of this role from those of another
 	// one that got the key later.
 	// +required
-	Until metav1.MicroTime `json:"until,omitzero"`
+	Until *metav1.MicroTime `json:"until,omitempty"`
 }
 
 // RolePermission is a permission as a role tells of it. A ClerkPermission that is newer, or a tombstone, has precedence.
@@ -136,7 +136,8 @@ type ClerkRoleStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// ClerkRole is a role of Clerk, mirrored: what its key is and which permissions it has. Its name is its Clerk id in lower case, with '-' for '_'.
+// ClerkRole is a role of Clerk, mirrored: what its key is and which permissions it has.
+// Its name is its Clerk id in lower case, with '-' for '_'.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

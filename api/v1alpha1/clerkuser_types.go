@@ -130,7 +130,8 @@ type ClerkUserStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// ClerkUser is a user of Clerk, mirrored: who they are, and whether Clerk lets them in. Its name is its Clerk id in lower case, with '-' for '_'.
+// ClerkUser is a user of Clerk, mirrored: who they are, and whether Clerk lets them in.
+// Its name is its Clerk id in lower case, with '-' for '_'.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

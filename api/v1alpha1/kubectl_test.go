@@ -140,8 +140,9 @@ func TestKubectlGetShowsWhatAPersonNeeds(t *testing.T) {
 			[]string{"Match=true", "Deletion=Retain", "Reason=Invalid", "Message=why"},
 		},
 		"clerkinstances/" + instance: {
-			[]string{"Name=" + instance, "Ready=True", "Last Event=*", "Age=*"},
-			[]string{"Last Type=organization.created", "Instance ID=ins_2A", "Username=clerk:${user.id}", "Reason=Ready", "Message=why"},
+			[]string{"Name=" + instance, "Ready=True", "Last Event=*", "Synced=", "Last Resync=", "Mode=Enforce", "Age=*"},
+			[]string{"Last Type=organization.created", "Instance ID=ins_2A", "Username=clerk:${user.id}", "Resync=", "Last Refusal=",
+				"Refused For=", "Reason=Ready", "Message=why"},
 		},
 	}
 	for path, want := range cases {

@@ -314,7 +314,11 @@ func TestClerkInstancesFollowTheirRules(t *testing.T) {
 	checkRules(t, "ClerkInstance", map[string]rule{
 		"least":          {"", "", "{" + webhook + "}", ""},
 		"whole":          {"", "", "{" + webhook + ", instanceID: ins_2A, username: 'clerk:${user.username}'}", ""},
-		"no webhook":     {"", "", "{}", "FieldValueRequired spec.webhook: "},
+		"no webhook":     {"nothing would be heard", "", "{}", "FieldValueInvalid spec: Invalid value: webhook or api is required"},
+		"an API alone":   {"", "", "{api: {secretKeyRef: {name: secret, key: key}}}", ""},
+		"no interval":    {"none but those on demand", "", "{api: {secretKeyRef: {name: secret, key: key}, resyncInterval: '0'}}", ""},
+		"an hour":        {"", "", "{api: {secretKeyRef: {name: secret, key: key}, resyncInterval: 1h30m}, mode: Observe}", ""},
+		"a bad mode":     {"", "", "{" + webhook + ", mode: Pause}", "FieldValueNotSupported spec.mode: "},
 		"no Secret":      {"", "", "{webhook: {}}", "FieldValueRequired spec.webhook.signingSecretRef: "},
 		"no name":        {"", "", "{webhook: {signingSecretRef: {}}}", "FieldValueRequired spec.webhook.signingSecretRef.name: "},
 		"an empty name":  {"", "", "{webhook: {signingSecretRef: {name: ''}}}", "FieldValueInvalid spec.webhook.signingSecretRef.name: "},

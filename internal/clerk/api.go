@@ -236,10 +236,8 @@ type APIError struct {
 // Error implements error.
 func (e *APIError) Error() string {
 	text := fmt.Sprintf("Clerk answered %d %s", e.Status, http.StatusText(e.Status))
-	for _, more := range []string{e.Code, e.Reason} {
-		if more != "" {
-			text += " (" + more + ")"
-		}
+	if more := e.Code + e.Reason; more != "" { // an answer has one of them at most
+		text += " (" + more + ")"
 	}
 	return text
 }

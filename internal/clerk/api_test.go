@@ -44,7 +44,7 @@ type world struct {
 	pauses []time.Duration
 }
 
-func newWorld(t *testing.T, change ...func(*clerk.ClientOptions)) *world {
+func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{api: clerkapi.New(clerkapi.Options{InstanceID: "ins_1", Key: apiKey})}
 	w.server = httptest.NewServer(w.api)
@@ -55,9 +55,6 @@ func newWorld(t *testing.T, change ...func(*clerk.ClientOptions)) *world {
 			w.pauses = append(w.pauses, pause)
 			return ctx.Err()
 		},
-	}
-	for _, edit := range change {
-		edit(&options)
 	}
 	client, err := clerk.NewClient(options)
 	if err != nil {
@@ -184,7 +181,7 @@ func TestAListThatNeverHoldsStillIsNotProven(t *testing.T) {
 		"every page is a new one": func(i int, _ *http.Request) clerkapi.Fault {
 			return page(6, fmt.Sprintf("org_n%d", i), "org_x", "org_y")
 		},
-		"fewer than promised": func(i int, r *http.Request) clerkapi.Fault {
+		"fewer than promised": func(_ int, r *http.Request) clerkapi.Fault {
 			if r.URL.Query().Get("offset") == "0" {
 				return page(9, "org_1", "org_2", "org_3")
 			}

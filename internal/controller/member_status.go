@@ -87,7 +87,8 @@ func (f *memberFacts) whyNot() verdict {
 		return verdict{stalled: true, reason: f.instance.reason, message: f.instance.message}
 	case errors.Is(f.subjectError, tenant.ErrUserNotMirrored):
 		return verdict{stalled: true, reason: v1alpha1.ReasonUserNotMirrored,
-			message: "ClerkInstance.spec.username needs more than a membership tells, and the user is not mirrored: replay the user's events in Clerk"}
+			message: "ClerkInstance.spec.username needs more than a membership tells, and the user is not mirrored: " +
+				"replay the user's events in Clerk"}
 	case errors.Is(f.subjectError, tenant.ErrEmailNotVerified):
 		return verdict{stalled: true, reason: v1alpha1.ReasonEmailNotVerified,
 			message: "ClerkInstance.spec.username needs a verified primary e-mail address: the user has to verify theirs in Clerk"}

@@ -55,13 +55,13 @@ func (r *organizationReconciler) rehearse(ctx context.Context, have *situation) 
 		for _, bindings := range have.bindings {
 			count += len(bindings)
 		}
+		would := fmt.Sprintf("handle the deletion of the organization in Clerk, and remove its %d RoleBindings", count)
 		return reconcile.Result{}, r.writeStatus(ctx, organization, v1alpha1.ClerkOrganizationStatus{
 			ObservedGeneration: organization.Generation,
 			ClassName:          organization.Status.ClassName,
 			Namespaces:         organization.Status.Namespaces,
 			Members:            new(int32(0)),
-			Conditions: observing(organization, fmt.Sprintf("handle the deletion of the organization in Clerk, and remove its %d RoleBindings", count)).
-				conditions(organization.Status.Conditions, organization.Generation),
+			Conditions:         observing(organization, would).conditions(organization.Status.Conditions, organization.Generation),
 		})
 	}
 	want, err := r.decide(ctx, have)

@@ -82,7 +82,7 @@ func TestTheOperatorResyncs(t *testing.T) {
 			return err
 		}
 		for _, kind := range instance.Status.LastResync.Kinds {
-			if kind.Kind == "ClerkMember" && kind.Deleted == 1 && instance.Status.LastResync.RequestedAt == "now" {
+			if kind.Kind == "ClerkMember" && *kind.Deleted == 1 && instance.Status.LastResync.RequestedAt == "now" {
 				return nil
 			}
 		}

@@ -74,7 +74,7 @@ func (c *crew) changeRole(role *v1alpha1.ClerkRole, change func(*v1alpha1.ClerkR
 func (c *crew) rename(role *v1alpha1.ClerkRole, key string) {
 	c.t.Helper()
 	c.changeRole(role, func(r *v1alpha1.ClerkRoleSpec) {
-		r.FormerKeys = append(r.FormerKeys, v1alpha1.FormerRoleKey{Key: r.Key, Until: *r.UpdatedAt})
+		r.FormerKeys = append(r.FormerKeys, v1alpha1.FormerRoleKey{Key: r.Key, Until: r.UpdatedAt})
 		r.Key = key
 	})
 }

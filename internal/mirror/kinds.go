@@ -208,7 +208,7 @@ func emailConfiguration(email v1alpha1.ClerkUserEmail) *clerkac.ClerkUserEmailAp
 func formerKeyConfigurations(keys []v1alpha1.FormerRoleKey) []clerkac.FormerRoleKeyApplyConfiguration {
 	configurations := make([]clerkac.FormerRoleKeyApplyConfiguration, len(keys))
 	for i := range keys {
-		configurations[i] = clerkac.FormerRoleKeyApplyConfiguration{Key: &keys[i].Key, Until: &keys[i].Until}
+		configurations[i] = clerkac.FormerRoleKeyApplyConfiguration{Key: &keys[i].Key, Until: keys[i].Until}
 	}
 	return configurations
 }

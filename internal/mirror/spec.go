@@ -208,7 +208,7 @@ func keepKeys(want, known v1alpha1.ClerkRoleSpec) v1alpha1.ClerkRoleSpec {
 	if want.DeletedAt != nil {
 		until = want.DeletedAt
 	}
-	want.FormerKeys = append(want.FormerKeys, v1alpha1.FormerRoleKey{Key: known.Key, Until: *until})
+	want.FormerKeys = append(want.FormerKeys, v1alpha1.FormerRoleKey{Key: known.Key, Until: until})
 	return want
 }
 

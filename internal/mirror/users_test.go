@@ -119,7 +119,8 @@ func TestUsersRolesAndPermissionsOfAnotherInstanceAreRefused(t *testing.T) {
 	} {
 		for who, r := range map[string]*replica{"knowing": first, "blind": blind} {
 			outcome, err := r.Apply(t.Context(), "dev", happened(10, data))
-			if isRejected(t, outcome, err, "instance"); t.Failed() {
+			isRejected(t, outcome, err, "instance")
+			if t.Failed() {
 				t.Fatal(name, who)
 			}
 		}

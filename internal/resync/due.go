@@ -58,18 +58,11 @@ type memory struct {
 
 // due says why a resync is due; "" if none is. served is the last request that the status knows to be served.
 func due(known *memory, now wishes, served string, clock time.Time) string {
-	isNew := now.requested != ""
 	if known == nil || known.last.uid != now.uid {
-		switch {
-		case now.interval > 0:
-			return "start"
-		case isNew && now.requested != served:
-			return "request"
-		}
-		return ""
+		return dueAtStart(now, served)
 	}
 	switch {
-	case isNew && now.requested != known.last.requested:
+	case now.requested != "" && now.requested != known.last.requested:
 		return "request"
 	case now.released != "" && now.released != known.last.released:
 		return "release"
@@ -77,6 +70,17 @@ func due(known *memory, now wishes, served string, clock time.Time) string {
 		return "interval"
 	case now.interval > 0 && (now.generation != known.last.generation || now.secretVersion != known.last.secretVersion):
 		return "change"
+	}
+	return ""
+}
+
+// dueAtStart is due for a ClerkInstance of which nothing is remembered.
+func dueAtStart(now wishes, served string) string {
+	switch {
+	case now.interval > 0:
+		return "start"
+	case now.requested != "" && now.requested != served:
+		return "request"
 	}
 	return ""
 }

@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -217,13 +218,13 @@ func (w *world) wants(want v1alpha1.ResyncResult, reason string) v1alpha1.ClerkI
 // drift checks what a resync found of a kind.
 func (w *world) drift(status v1alpha1.ClerkInstanceStatus, kind string, listed, created, updated, deleted int32) {
 	w.t.Helper()
-	want := v1alpha1.ResyncedKind{Kind: kind, Listed: listed, Created: created, Updated: updated, Deleted: deleted}
+	want := v1alpha1.ResyncedKind{Kind: kind, Listed: &listed, Created: &created, Updated: &updated, Deleted: &deleted}
 	for _, have := range status.LastResync.Kinds {
 		if have.Kind != kind {
 			continue
 		}
-		if have != want {
-			w.t.Errorf("found %+v, want %+v", have, want)
+		if diff := cmp.Diff(want, have); diff != "" {
+			w.t.Errorf("found otherwise (-want +got):\n%s", diff)
 		}
 		return
 	}

@@ -159,7 +159,7 @@ func (r *Resyncer) secretVersion(ctx context.Context, instance *v1alpha1.ClerkIn
 func (r *Resyncer) resync(
 	ctx context.Context, instance *v1alpha1.ClerkInstance, known *memory, wanted wishes, why string,
 ) (*memory, error) {
-	this := &run{Resyncer: r, instance: instance, started: r.Now(), told: r.Now(), counts: map[string]*v1alpha1.ResyncedKind{}}
+	this := &run{Resyncer: r, instance: instance, started: r.Now(), told: r.Now(), counts: map[string]*tally{}}
 	held, err := this.resync(ctx)
 	finished := r.Now()
 	took := finished.Sub(this.started).Seconds()
@@ -192,11 +192,12 @@ func (r *run) record(ctx context.Context, end ending, why string, took float64) 
 	if end.result == v1alpha1.ResyncComplete || end.result == v1alpha1.ResyncPruneHeld {
 		metrics.ResyncLastSuccessTimestamp.WithLabelValues(name).Set(float64(end.finished.Unix()))
 	}
-	logger := log.FromContext(ctx).WithValues("instance", name, "why", why, "result", end.result, "seconds", took, "requests", r.requests.Load())
+	logger := log.FromContext(ctx).WithValues("instance", name, "why", why, "result", end.result, "seconds", took,
+		"requests", r.requests.Load())
 	for _, k := range kinds {
 		if count := r.counts[k.name]; count != nil {
 			logger = logger.WithValues(k.name, fmt.Sprintf("%d listed, %d created, %d updated, %d deleted",
-				count.Listed, count.Created, count.Updated, count.Deleted))
+				count.listed, count.created, count.updated, count.deleted))
 		}
 	}
 	logger.Info("Resynced from Clerk's API: " + end.message)

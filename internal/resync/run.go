@@ -48,13 +48,18 @@ type run struct {
 	requests atomic.Int64
 
 	instanceID string
-	counts     map[string]*v1alpha1.ResyncedKind
+	counts     map[string]*tally
 	kinds      []found
 	told       time.Time // when the status last said how far it is
 
 	mu      sync.Mutex
 	refused []string // what of Clerk's could not be mirrored, and why
 	refusal int
+}
+
+// tally is what was found of a kind.
+type tally struct {
+	listed, created, updated, deleted int
 }
 
 // errChanged ends a resync whose ClerkInstance is no longer what it was.
@@ -135,7 +140,8 @@ func (r *run) pin(id string) error {
 	}
 	if want != "" && want != id {
 		return &setback{result: v1alpha1.ResyncFailed, reason: v1alpha1.ReasonWrongInstance,
-			message: fmt.Sprintf("the API key is of the Clerk environment %s, but %s %s: use a key of that one, or set spec.instanceID", id, by, want)}
+			message: fmt.Sprintf("the API key is of the Clerk environment %s, but %s %s: use a key of that one, or set spec.instanceID",
+				id, by, want)}
 	}
 	r.instanceID = id
 	return nil
@@ -163,7 +169,7 @@ func (r *run) list(ctx context.Context, k *kind) error {
 	if err != nil {
 		return err
 	}
-	count := &v1alpha1.ResyncedKind{Kind: k.name}
+	count := &tally{}
 	r.counts[k.name] = count
 	var failure error // of this side, not of Clerk's
 	listing, err := k.list(ctx, r, before, func(page clerk.Page) error {
@@ -178,7 +184,7 @@ func (r *run) list(ctx context.Context, k *kind) error {
 	case err != nil:
 		return apiSetback(err)
 	}
-	count.Listed = int32(len(listing.IDs)) //nolint:gosec // a listing is bounded
+	count.listed = len(listing.IDs)
 	r.kinds = append(r.kinds, found{kind: k, before: before, listing: listing})
 	return nil
 }
@@ -249,11 +255,11 @@ func (r *run) drift(k *kind, change string) {
 	defer r.mu.Unlock()
 	switch count := r.counts[k.name]; change {
 	case created:
-		count.Created++
+		count.created++
 	case updated:
-		count.Updated++
+		count.updated++
 	case deleted:
-		count.Deleted++
+		count.deleted++
 	}
 	if !r.instance.Status.LastResync.FinishedAt.IsZero() {
 		metrics.ResyncDrift.WithLabelValues(r.instance.Name, k.name, change).Inc()
@@ -275,7 +281,7 @@ func (r *run) progress(ctx context.Context, k *kind, page clerk.Page) {
 	if now := r.Now(); now.Sub(r.told) >= progressPause {
 		r.told = now
 		r.writeProgress(ctx, v1alpha1.ResyncProgress{
-			StartedAt: metav1.NewTime(r.started), Kind: k.name, Listed: new(int32(page.Listed)), Total: new(int32(page.Total)), //nolint:gosec // bounded
+			StartedAt: metav1.NewTime(r.started), Kind: k.name, Listed: count32(page.Listed), Total: count32(page.Total),
 		})
 	}
 }

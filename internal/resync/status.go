@@ -20,6 +20,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -64,7 +65,10 @@ func (r *run) statusAfter(end ending) v1alpha1.ClerkInstanceStatus {
 	}
 	for _, k := range kinds {
 		if count := r.counts[k.name]; count != nil {
-			status.LastResync.Kinds = append(status.LastResync.Kinds, *count)
+			status.LastResync.Kinds = append(status.LastResync.Kinds, v1alpha1.ResyncedKind{
+				Kind: k.name, Listed: count32(count.listed), Created: count32(count.created),
+				Updated: count32(count.updated), Deleted: count32(count.deleted),
+			})
 		}
 	}
 	synced := metav1.Condition{Type: v1alpha1.ConditionSynced, Status: metav1.ConditionFalse, Reason: end.reason, Message: end.message}
@@ -75,12 +79,16 @@ func (r *run) statusAfter(end ending) v1alpha1.ClerkInstanceStatus {
 	switch {
 	case end.held != nil:
 		status.HeldPrune = v1alpha1.HeldPrune{
-			Plan: end.held.name(), Count: new(int32(len(end.held.absences))), IDs: end.held.ids(maxHeldIDs), //nolint:gosec // bounded
+			Plan: end.held.name(), Count: count32(len(end.held.absences)), IDs: end.held.ids(maxHeldIDs),
 		}
 	case !end.looked():
 		status.HeldPrune = before.HeldPrune // nobody looked
 	}
 	return status
+}
+
+func count32(n int) *int32 {
+	return new(int32(min(n, math.MaxInt32))) //nolint:gosec // it is bounded here
 }
 
 // looked tells whether a resync came so far as to know what it would remove.
@@ -125,7 +133,7 @@ func (r *run) conditions(wanted ...metav1.Condition) []metav1.Condition {
 func (r *run) writeProgress(ctx context.Context, progress v1alpha1.ResyncProgress) {
 	before := r.instance.Status
 	status := v1alpha1.ClerkInstanceStatus{
-		InstanceID: before.InstanceID, LastResync: before.LastResync, HeldPrune: before.HeldPrune, Resync: progress,
+		InstanceID: before.InstanceID, LastResync: before.LastResync, HeldPrune: before.HeldPrune, Resync: &progress,
 	}
 	for _, kind := range []string{v1alpha1.ConditionSynced, v1alpha1.ConditionPruneHeld} {
 		if condition := meta.FindStatusCondition(before.Conditions, kind); condition != nil {

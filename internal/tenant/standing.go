@@ -139,7 +139,7 @@ func mayHaveHad(role *v1alpha1.ClerkRole, key string, at *metav1.MicroTime) bool
 		return role.Spec.DeletedAt == nil || at.Before(role.Spec.DeletedAt)
 	}
 	return slices.ContainsFunc(role.Spec.FormerKeys, func(former v1alpha1.FormerRoleKey) bool {
-		return former.Key == key && at.Before(&former.Until)
+		return former.Key == key && at.Before(former.Until)
 	})
 }
 

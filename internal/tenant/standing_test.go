@@ -90,7 +90,7 @@ func TestWhatAMemberHolds(t *testing.T) {
 	}
 	formerly := func(key string, until int) func(*v1alpha1.ClerkRoleSpec) {
 		return func(r *v1alpha1.ClerkRoleSpec) {
-			r.FormerKeys = append(r.FormerKeys, v1alpha1.FormerRoleKey{Key: key, Until: *day(until)})
+			r.FormerKeys = append(r.FormerKeys, v1alpha1.FormerRoleKey{Key: key, Until: day(until)})
 		}
 	}
 	deleted := func(at int) func(*v1alpha1.ClerkRoleSpec) {

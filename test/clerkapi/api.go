@@ -93,8 +93,12 @@ func New(options Options) *API {
 	a.handle("/users/{id}", func(r *http.Request) (any, error) { return one(r, a.users, clerktest.UserObject) })
 	a.handle("/organization_roles", func(r *http.Request) (any, error) { return page(r, a.roles.rows, clerktest.RoleObject) })
 	a.handle("/organization_roles/{id}", func(r *http.Request) (any, error) { return one(r, a.roles, clerktest.RoleObject) })
-	a.handle("/organization_permissions", func(r *http.Request) (any, error) { return page(r, a.permissions.rows, clerktest.PermissionObject) })
-	a.handle("/organization_permissions/{id}", func(r *http.Request) (any, error) { return one(r, a.permissions, clerktest.PermissionObject) })
+	a.handle("/organization_permissions", func(r *http.Request) (any, error) {
+		return page(r, a.permissions.rows, clerktest.PermissionObject)
+	})
+	a.handle("/organization_permissions/{id}", func(r *http.Request) (any, error) {
+		return one(r, a.permissions, clerktest.PermissionObject)
+	})
 	return a
 }
 

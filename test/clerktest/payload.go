@@ -277,10 +277,12 @@ func emailPayload(u User, id, address, status string) emailAddressJSON {
 		Object:       "email_address",
 		ID:           id,
 		EmailAddress: address,
-		Verification: verificationJSON{Object: "verification_otp", Status: status, Strategy: "email_code", Attempts: new(1), ExpireAt: new(milliseconds(u.UpdatedAt))},
-		LinkedTo:     []struct{}{},
-		CreatedAt:    milliseconds(u.CreatedAt, u.UpdatedAt),
-		UpdatedAt:    milliseconds(u.UpdatedAt),
+		Verification: verificationJSON{
+			Object: "verification_otp", Status: status, Strategy: "email_code", Attempts: new(1), ExpireAt: new(milliseconds(u.UpdatedAt)),
+		},
+		LinkedTo:  []struct{}{},
+		CreatedAt: milliseconds(u.CreatedAt, u.UpdatedAt),
+		UpdatedAt: milliseconds(u.UpdatedAt),
 	}
 }
 

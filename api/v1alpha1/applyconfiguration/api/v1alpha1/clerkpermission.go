@@ -30,7 +30,8 @@ import (
 // ClerkPermissionApplyConfiguration represents a declarative configuration of the ClerkPermission type for use
 // with apply.
 //
-// ClerkPermission is a permission of Clerk, mirrored: its key, in whichever role it is. Its name is its Clerk id in lower case, with '-' for '_'.
+// ClerkPermission is a permission of Clerk, mirrored: its key, in whichever role it is.
+// Its name is its Clerk id in lower case, with '-' for '_'.
 type ClerkPermissionApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is standard object metadata.

@@ -30,7 +30,8 @@ import (
 // ClerkRoleApplyConfiguration represents a declarative configuration of the ClerkRole type for use
 // with apply.
 //
-// ClerkRole is a role of Clerk, mirrored: what its key is and which permissions it has. Its name is its Clerk id in lower case, with '-' for '_'.
+// ClerkRole is a role of Clerk, mirrored: what its key is and which permissions it has.
+// Its name is its Clerk id in lower case, with '-' for '_'.
 type ClerkRoleApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is standard object metadata.

@@ -30,7 +30,8 @@ import (
 // ClerkUserApplyConfiguration represents a declarative configuration of the ClerkUser type for use
 // with apply.
 //
-// ClerkUser is a user of Clerk, mirrored: who they are, and whether Clerk lets them in. Its name is its Clerk id in lower case, with '-' for '_'.
+// ClerkUser is a user of Clerk, mirrored: who they are, and whether Clerk lets them in.
+// Its name is its Clerk id in lower case, with '-' for '_'.
 type ClerkUserApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is standard object metadata.
