@@ -85,7 +85,7 @@ func apiAsked(ctx context.Context, s *stage) error {
 	if _, err := s.kubectl(ctx, "patch", "clerkinstance", operatorproc.Instance, "--type=merge", "-p", spec); err != nil {
 		return err
 	}
-	found := v1alpha1.ResyncedKind{Kind: "ClerkMember", Listed: 3, Created: 2}
+	found := finding{listed: 3, created: 2}
 	if err := s.until(ctx, "a resync finds the two members of Globex", s.resynced(found)); err != nil {
 		return err
 	}
@@ -93,10 +93,23 @@ func apiAsked(ctx context.Context, s *stage) error {
 	if err := s.until(ctx, "they have access", s.may(attempts...)); err != nil {
 		return err
 	}
+	if err := s.until(ctx, "the ClerkInstance tells when it last heard something", s.heard); err != nil {
+		return err
+	}
 	if _, err := s.kubectl(ctx, "get", "clerkinstances"); err != nil {
 		return err
 	}
 	return s.canEach(ctx, attempts...)
+}
+
+// heard looks whether the status tells of the last event, which is written every few seconds.
+func (s *stage) heard(ctx context.Context) (string, error) {
+	var instance v1alpha1.ClerkInstance
+	err := s.administrator.Get(ctx, client.ObjectKey{Name: operatorproc.Instance}, &instance)
+	if err == nil && instance.Status.LastEvent.ReceivedAt.IsZero() {
+		return "no last event", nil
+	}
+	return "", err
 }
 
 // newsLost stops the operator and lets three things happen in Clerk.
@@ -154,7 +167,7 @@ func newsRepaired(ctx context.Context, s *stage) error {
 	}
 	s.repaired = s.now().Sub(began)
 	s.say("Nothing was delivered. At its start, the operator asked:")
-	found := v1alpha1.ResyncedKind{Kind: "ClerkMember", Listed: 3, Created: 1, Updated: 1, Deleted: 1}
+	found := finding{listed: 3, created: 1, updated: 1, deleted: 1}
 	if err := s.until(ctx, "the resync is over", s.resynced(found)); err != nil {
 		return err
 	}
@@ -172,21 +185,37 @@ func newsRepaired(ctx context.Context, s *stage) error {
 	return s.canEach(ctx, append(attempts, attempt{s.jane, look, namespace, yes})...)
 }
 
+// finding is what a resync found of the memberships.
+type finding struct {
+	listed, created, updated, deleted int32
+}
+
 // resynced looks whether the last resync found everything, and this of the memberships.
-func (s *stage) resynced(want v1alpha1.ResyncedKind) func(context.Context) (string, error) {
+func (s *stage) resynced(want finding) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		var instance v1alpha1.ClerkInstance
 		if err := s.administrator.Get(ctx, client.ObjectKey{Name: operatorproc.Instance}, &instance); err != nil {
 			return "", err
 		}
 		last := instance.Status.LastResync
-		for _, found := range last.Kinds {
-			if found == want && last.Result == v1alpha1.ResyncComplete {
-				return "", nil
+		var found finding
+		for _, k := range last.Kinds {
+			if k.Kind == "ClerkMember" {
+				found = finding{number(k.Listed), number(k.Created), number(k.Updated), number(k.Deleted)}
 			}
 		}
-		return fmt.Sprintf("%s: %+v", last.Result, last.Kinds), nil
+		if found != want || last.Result != v1alpha1.ResyncComplete {
+			return fmt.Sprintf("%s: %+v", last.Result, found), nil
+		}
+		return "", nil
 	}
+}
+
+func number(n *int32) int32 {
+	if n == nil {
+		return 0
+	}
+	return *n
 }
 
 func userBanned(ctx context.Context, s *stage) error {
