@@ -88,7 +88,7 @@ func (r *tenantClassReconciler) Reconcile(ctx context.Context, class *v1alpha1.T
 
 func (r *tenantClassReconciler) judge(ctx context.Context, class *v1alpha1.TenantClass) (verdict, error) {
 	if _, err := r.expressions.classes.of(class); err != nil {
-		return verdict{stalled: true, reason: v1alpha1.ReasonInvalid,
+		return verdict{stalled: true, reason: v1alpha1.ReasonInvalid, //nolint:nilerr // it is the administrator's to mend
 			message: "the class does not compile: correct it; until then no tenant is touched: " + err.Error()}, nil
 	}
 	forbidden, err := r.forbidden(ctx, class)

@@ -26,9 +26,11 @@ const (
 	// Clerk bounds at 8 KB each.
 	SmallBodyBytes = 64 << 10
 
-	// MaxSmallBodies and MaxLargeBodies are how many bodies are held at a time: 64 MiB of either. Who is slow with a body has its room
-	// for ReadTimeout, with no signature asked yet.
+	// MaxSmallBodies is how many small bodies are held at a time: 64 MiB of them. Who is slow with a body has its room for ReadTimeout,
+	// with no signature asked yet.
 	MaxSmallBodies = 1024
+
+	// MaxLargeBodies is how many larger ones are held at a time: again 64 MiB.
 	MaxLargeBodies = 32
 
 	// MaxHeaderBytes bounds a request's headers. A delivery's have about 1 KB, with several signatures 2 KB; proxies add theirs.
@@ -51,8 +53,8 @@ const (
 	// the API server sees; at 10 ms an apply it is 6,400 deliveries a second.
 	MaxDeliveries = 64
 
-	// PlaceTimeout is how long a delivery waits for room, and then for one of the MaxDeliveries places. Long enough for a burst to drain, short
-	// enough to be answered well within the sender's 15 s.
+	// PlaceTimeout is how long a delivery waits for room, and then for one of the MaxDeliveries places. Long enough for a burst to drain,
+	// short enough to be answered well within the sender's 15 s.
 	PlaceTimeout = 2 * time.Second
 
 	// ApplyTimeout is how long the API server may take. Below the sender's 15 s, so that it hears 503 instead of nothing.

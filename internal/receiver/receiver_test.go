@@ -190,7 +190,7 @@ func TestSlowSendersKeepNobodyOut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer connection.Close()
+		t.Cleanup(func() { _ = connection.Close() })
 		if _, err := io.WriteString(connection, rawHead(length)); err != nil {
 			t.Fatal(err)
 		}
