@@ -15,8 +15,8 @@ limitations under the License.
 */
 
 // Command demo tells the story of the operator on a real Kubernetes control plane: signed deliveries, as Clerk sends them, become a
-// namespace and people's access, and take it away again; and what is never delivered, a resync finds. After each step it shows what kubectl says, and checks it. It ends by itself,
-// with exit code 0 only if every step was true. Run it with "make demo".
+// namespace and people's access, and take it away again; what is never delivered, a resync finds. After each step it shows what kubectl
+// says, and checks it. It ends by itself, with exit code 0 only if every step was true. Run it with "make demo".
 package main
 
 import (
@@ -152,7 +152,7 @@ func tell(ctx context.Context, s *stage) error {
 	s.say("From the event to access:    %5d ms   from sending the delivery until a SubjectAccessReview says yes", s.granted.Milliseconds())
 	s.say("From the event to no access: %5d ms   from sending the delivery until a SubjectAccessReview says no", s.revoked.Milliseconds())
 	s.say("From the ban to no access:   %5d ms   the same, until it says no in every organization", s.banned.Milliseconds())
-	s.say("From the start to the truth: %5d ms   from starting the operator until a resync has repaired what was lost", s.repaired.Milliseconds())
+	s.say("From the start to the truth: %5d ms   from starting the operator until a resync has repaired all", s.repaired.Milliseconds())
 	s.say("The story took %s. `make run` brings up the same to play with.", since(began))
 	return nil
 }

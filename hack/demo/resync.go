@@ -81,7 +81,7 @@ func apiAsked(ctx context.Context, s *stage) error {
 		"--from-literal=key="+s.api.key); err != nil {
 		return err
 	}
-	spec := fmt.Sprintf(`{"spec":{"api":{"url":"%s","secretKeyRef":{"name":"clerk-api","key":"key"}}}}`, s.api.URL+clerkapi.Prefix)
+	spec := fmt.Sprintf(`{"spec":{"api":{"url":%q,"secretKeyRef":{"name":"clerk-api","key":"key"}}}}`, s.api.URL+clerkapi.Prefix)
 	if _, err := s.kubectl(ctx, "patch", "clerkinstance", operatorproc.Instance, "--type=merge", "-p", spec); err != nil {
 		return err
 	}

@@ -254,7 +254,8 @@ func organizationDeleted(ctx context.Context, s *stage) error {
 	if err := s.deliver(ctx, clerktest.OrganizationDeleted(s.organization, s.now()), "Acme, Inc."); err != nil {
 		return err
 	}
-	if err := s.until(ctx, "Jane has no access", s.may(attempt{s.jane, look, namespace, no}, attempt{s.lea, look, namespace, no})); err != nil {
+	out := []attempt{{s.jane, look, namespace, no}, {s.lea, look, namespace, no}}
+	if err := s.until(ctx, "nobody has access", s.may(out...)); err != nil {
 		return err
 	}
 	if err := s.until(ctx, "the namespace is Retained", s.namespaceState(v1alpha1.NamespaceRetained)); err != nil {
@@ -270,7 +271,7 @@ func organizationDeleted(ctx context.Context, s *stage) error {
 	if err := s.expect("no RoleBinding is left", grants, "No resources found in "+namespace+" namespace."); err != nil {
 		return err
 	}
-	if err := s.canEach(ctx, attempt{s.jane, look, namespace, no}, attempt{s.lea, look, namespace, no}); err != nil {
+	if err := s.canEach(ctx, out...); err != nil {
 		return err
 	}
 	after, err := s.showNamespaces(ctx)
