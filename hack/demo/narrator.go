@@ -30,6 +30,9 @@ type narrator struct {
 	coloured bool
 }
 
+// maxCommand is how long a line with a command may be, in columns: with its indent, no wider than what else is told.
+const maxCommand = 117
+
 // style is a colour, as terminals understand it.
 type style string
 
@@ -77,16 +80,29 @@ func (n *narrator) delivery(m message, status int, answer string) {
 	}
 }
 
+// lost shows what was delivered to nobody.
+func (n *narrator) lost(m message) {
+	n.printf("   POST /webhooks/default  %s (%s)  →  %s\n", n.in(bold, m.eventType), m.about, n.in(bold, "nobody answers"))
+}
+
 // command shows a kubectl command and what it printed.
 func (n *narrator) command(args []string, output string) {
 	quoted := make([]string, len(args))
 	for i, arg := range args {
 		quoted[i] = shellQuote(arg)
 	}
-	n.printf("   %s\n", n.in(faint, "$ kubectl "+strings.Join(quoted, " ")))
+	n.printf("   %s\n", n.in(faint, wrap("$ kubectl "+strings.Join(quoted[:len(quoted)-1], " "), quoted[len(quoted)-1])))
 	for line := range strings.Lines(strings.TrimRight(output, "\n")) {
 		n.printf("%s\n", strings.TrimRight("   "+line, " \n"))
 	}
+}
+
+// wrap puts a command's last argument into a line of its own where it would be too long otherwise.
+func wrap(command, last string) string {
+	if len(command)+1+len(last) <= maxCommand {
+		return command + " " + last
+	}
+	return command + " \\\n       " + last
 }
 
 // shellQuote lets a person copy a command into a shell.

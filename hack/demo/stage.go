@@ -35,11 +35,13 @@ import (
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/test/clerktest"
 	"github.com/clerk-operator/clerk-operator/test/controlplane"
+	"github.com/clerk-operator/clerk-operator/test/operatorproc"
 )
 
 const (
-	// namespace is the organization's, by the TenantClass "default" and the organization's first slug.
+	// namespace is Acme's, by the TenantClass "default" and the organization's first slug; globexNamespace is that of Globex.
 	namespace        = "org-acme"
+	globexNamespace  = "org-globex"
 	podSecurityLabel = "pod-security.kubernetes.io/enforce"
 
 	// yes and no are kubectl's words.
@@ -58,17 +60,27 @@ type stage struct {
 	*narrator
 	cp            *controlplane.ControlPlane
 	administrator client.Client
+
+	options       operatorproc.Options
+	operator      *operatorproc.Operator
+	signingSecret string
 	clerk         clerktest.Sender
+	api           *apiServer
 
 	organization clerktest.Organization
 	jane, joe    clerktest.Membership
 	last         message
 
-	granted, revoked time.Duration
+	// Globex is known by Clerk's API alone.
+	globex            clerktest.Organization
+	janeAtGlobex, kim clerktest.Membership
+	lea               clerktest.Membership
+
+	granted, revoked, repaired, banned time.Duration
 }
 
-func newStage(n *narrator, cp *controlplane.ControlPlane, administrator client.Client, clerk clerktest.Sender) *stage {
-	s := &stage{narrator: n, cp: cp, administrator: administrator, clerk: clerk}
+func newStage(n *narrator, cp *controlplane.ControlPlane, administrator client.Client, options operatorproc.Options) *stage {
+	s := &stage{narrator: n, cp: cp, administrator: administrator, options: options}
 	s.organization = clerktest.Organization{
 		ID: clerktest.ID("org", "acme"), Name: "Acme, Inc.", Slug: "acme", CreatedAt: s.now(), UpdatedAt: s.now(),
 	}
@@ -77,15 +89,42 @@ func newStage(n *narrator, cp *controlplane.ControlPlane, administrator client.C
 	return s
 }
 
+// startOperator starts the operator, for the first time or again.
+func (s *stage) startOperator(ctx context.Context) error {
+	operator, err := operatorproc.Start(ctx, s.cp, s.options)
+	if err != nil {
+		return err
+	}
+	s.operator = operator
+	s.clerk = operator.Sender(operatorproc.Instance, s.signingSecret)
+	return nil
+}
+
+// close ends what the story has started.
+func (s *stage) close() error {
+	if s.api != nil {
+		s.api.Close()
+	}
+	if s.operator == nil {
+		return nil
+	}
+	return s.operator.Stop()
+}
+
 // membership is one in the organization, as Clerk would make it now.
 func (s *stage) membership(name, firstName, role string) clerktest.Membership {
 	return clerktest.Membership{
 		ID:           clerktest.ID("orgmem", name),
 		Role:         role,
 		Organization: s.organization,
-		User:         clerktest.User{ID: clerktest.ID("user", name), Identifier: name + "@acme.example", FirstName: firstName},
+		User:         s.user(name, firstName),
 		CreatedAt:    s.now(),
 	}
+}
+
+func (s *stage) user(name, firstName string) clerktest.User {
+	address := name + "@acme.example"
+	return clerktest.User{ID: clerktest.ID("user", name), Identifier: address, Email: address, FirstName: firstName, UpdatedAt: s.now()}
 }
 
 // now is the time on Clerk's clock.
@@ -227,24 +266,33 @@ func (s *stage) until(ctx context.Context, claim string, look func(context.Conte
 	}
 }
 
-// may looks whether the API server would let a member act in the namespace, by a SubjectAccessReview.
-func (s *stage) may(member clerktest.Membership, a action, want string) func(context.Context) (string, error) {
+// may looks whether the API server answers each attempt as it should, by SubjectAccessReviews.
+func (s *stage) may(attempts ...attempt) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-			User:   subject(member),
-			Groups: []string{"system:authenticated"},
-			ResourceAttributes: &authorizationv1.ResourceAttributes{
-				Namespace: namespace, Verb: a.verb, Group: a.group, Resource: a.resource,
-			},
-		}}
-		if err := s.administrator.Create(ctx, review); err != nil {
-			return "", err
+		for _, a := range attempts {
+			if instead, err := s.review(ctx, a); instead != "" || err != nil {
+				return instead, err
+			}
 		}
-		if review.Status.Allowed == (want == yes) {
-			return "", nil
-		}
-		return fmt.Sprintf("allowed: %t", review.Status.Allowed), nil
+		return "", nil
 	}
+}
+
+func (s *stage) review(ctx context.Context, a attempt) (instead string, err error) {
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User:   subject(a.member),
+		Groups: []string{"system:authenticated"},
+		ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Namespace: a.namespace, Verb: a.action.verb, Group: a.action.group, Resource: a.action.resource,
+		},
+	}}
+	if err := s.administrator.Create(ctx, review); err != nil {
+		return "", err
+	}
+	if review.Status.Allowed == (a.want == yes) {
+		return "", nil
+	}
+	return fmt.Sprintf("%s in %s: allowed: %t", a.member.User.FirstName, a.namespace, review.Status.Allowed), nil
 }
 
 func (s *stage) instanceReady(ctx context.Context) (string, error) {

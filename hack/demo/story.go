@@ -40,6 +40,11 @@ var story = []step{
 	{"The organization gets another slug: nothing moves.", slugChanges},
 	{"Joe leaves: he can no longer do anything.", memberLeaves},
 	{"The news that Joe joined is replayed: that does not bring him back.", joiningReplayed},
+	{"Clerk can also be asked: with an API key, what was there before the operator is found.", apiAsked},
+	{"The operator is down. In Clerk someone joins, is demoted, leaves: the events are lost for good.", newsLost},
+	{"The operator is up again: a resync from Clerk's API repairs it.", newsRepaired},
+	{"Jane is banned: she has no access in any organization.", userBanned},
+	{"Jane is unbanned: she gets back what she had.", userUnbanned},
 	{"The organization is deleted in Clerk: nobody has access, and the namespace with its data stays.", organizationDeleted},
 }
 
@@ -88,7 +93,7 @@ func membersJoin(ctx context.Context, s *stage) error {
 	if err := s.deliver(ctx, clerktest.MembershipCreated(s.jane), "Jane, org:admin"); err != nil {
 		return err
 	}
-	if err := s.until(ctx, "Jane has access", s.may(s.jane, deploy, yes)); err != nil {
+	if err := s.until(ctx, "Jane has access", s.may(attempt{s.jane, deploy, namespace, yes})); err != nil {
 		return err
 	}
 	s.granted = s.now().Sub(began)
@@ -195,7 +200,7 @@ func memberLeaves(ctx context.Context, s *stage) error {
 	if err := s.deliver(ctx, clerktest.MembershipDeleted(s.joe, began), "Joe"); err != nil {
 		return err
 	}
-	if err := s.until(ctx, "Joe has no access", s.may(s.joe, look, no)); err != nil {
+	if err := s.until(ctx, "Joe has no access", s.may(attempt{s.joe, look, namespace, no})); err != nil {
 		return err
 	}
 	s.revoked = s.now().Sub(began)
@@ -245,10 +250,12 @@ func organizationDeleted(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
+	s.api.DeleteOrganization(s.organization.ID)
 	if err := s.deliver(ctx, clerktest.OrganizationDeleted(s.organization, s.now()), "Acme, Inc."); err != nil {
 		return err
 	}
-	if err := s.until(ctx, "Jane has no access", s.may(s.jane, look, no)); err != nil {
+	out := []attempt{{s.jane, look, namespace, no}, {s.lea, look, namespace, no}}
+	if err := s.until(ctx, "nobody has access", s.may(out...)); err != nil {
 		return err
 	}
 	if err := s.until(ctx, "the namespace is Retained", s.namespaceState(v1alpha1.NamespaceRetained)); err != nil {
@@ -264,7 +271,7 @@ func organizationDeleted(ctx context.Context, s *stage) error {
 	if err := s.expect("no RoleBinding is left", grants, "No resources found in "+namespace+" namespace."); err != nil {
 		return err
 	}
-	if err := s.canEach(ctx, attempt{s.jane, look, namespace, no}, attempt{s.joe, look, namespace, no}); err != nil {
+	if err := s.canEach(ctx, out...); err != nil {
 		return err
 	}
 	after, err := s.showNamespaces(ctx)
