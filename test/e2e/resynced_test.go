@@ -201,9 +201,12 @@ func (w *repaired) awaitResync() v1alpha1.ResyncResult {
 	}
 	w.note("resync %s is %s", w.asked.request, last.Result)
 	if last.Result == v1alpha1.ResyncComplete {
+		now := w.clerk.present()
 		for id, state := range w.asked.true {
-			// That something has ended is said of what the resync knew to be mirrored, and users are looked for if they are.
-			if before, settled := w.asked.before[id]; settled && before > unknown || !w.clerk.hasEnded(id, state) && w.clerk.people[id] == nil {
+			// What ended meanwhile may not have been listed any more. That something has ended is said of what was known to be mirrored;
+			// and of users, those are listed who are mirrored.
+			known, settled := w.asked.before[id]
+			if settled && known > unknown || !w.clerk.hasEnded(id, now[id]) && w.clerk.people[id] == nil {
 				w.heard[id] = max(w.heard[id], state)
 			}
 		}
