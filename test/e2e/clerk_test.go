@@ -79,6 +79,9 @@ type message struct {
 
 	// person is the state of a user that the event carries.
 	person *person
+
+	// facts are what the event tells, in histories that count states.
+	facts []fact
 }
 
 func (m *message) organizationID() string {
@@ -95,22 +98,31 @@ var clerks atomic.Int64
 
 // simulatedClerk is Clerk: it knows what is true and says so in messages. Its ids and slugs are no other's.
 type simulatedClerk struct {
-	prefix        string
-	now           time.Time
-	serial        int
+	letterbox
+
 	organizations map[string]*organization
 	memberships   map[string]*membership
 	formerUsers   map[string][]string // by organization
+}
+
+// letterbox is what every simulated Clerk has: times and ids, which are no other's, and messages on their way.
+type letterbox struct {
+	prefix string
+	now    time.Time
+	serial int
 
 	// outbox are the messages that were never accepted; history is what happened, for people.
 	outbox  []*message
 	history []string
 }
 
+func newLetterbox() letterbox {
+	return letterbox{prefix: fmt.Sprintf("p%d", clerks.Add(1)), now: time.Now().Add(-time.Hour).Truncate(time.Millisecond)}
+}
+
 func newClerk() *simulatedClerk {
 	return &simulatedClerk{
-		prefix:        fmt.Sprintf("p%d", clerks.Add(1)),
-		now:           time.Now().Add(-time.Hour).Truncate(time.Millisecond),
+		letterbox:     newLetterbox(),
 		organizations: map[string]*organization{},
 		memberships:   map[string]*membership{},
 		formerUsers:   map[string][]string{},
@@ -118,13 +130,13 @@ func newClerk() *simulatedClerk {
 }
 
 // tick is the time of a change: later at every call.
-func (c *simulatedClerk) tick() time.Time {
+func (c *letterbox) tick() time.Time {
 	c.now = c.now.Add(7 * time.Millisecond)
 	return c.now
 }
 
 // id is a new id; no two tests get the same, and the same history always gets the same but for the prefix.
-func (c *simulatedClerk) id(prefix string) string {
+func (c *letterbox) id(prefix string) string {
 	c.serial++
 	return clerktest.ID(prefix, fmt.Sprintf("%s %d", c.prefix, c.serial))
 }
@@ -239,7 +251,7 @@ func (c *simulatedClerk) user(n int) string {
 }
 
 // say puts an event into the outbox.
-func (c *simulatedClerk) say(event clerktest.Event, m *message) {
+func (c *letterbox) say(event clerktest.Event, m *message) {
 	m.id = c.id("msg")
 	m.body = event.Body()
 	m.what = fmt.Sprintf("#%d %s %s", len(c.history), event.Type, m.describe())
@@ -248,13 +260,13 @@ func (c *simulatedClerk) say(event clerktest.Event, m *message) {
 }
 
 // loseLast takes back the last message, as if it had never been delivered: Clerk promises no delivery.
-func (c *simulatedClerk) loseLast() {
+func (c *letterbox) loseLast() {
 	last := c.outbox[len(c.outbox)-1]
 	c.outbox = c.outbox[:len(c.outbox)-1]
 	c.note("%s is lost for good", last.what)
 }
 
-func (c *simulatedClerk) note(format string, args ...any) {
+func (c *letterbox) note(format string, args ...any) {
 	c.history = append(c.history, fmt.Sprintf(format, args...))
 }
 
@@ -273,6 +285,9 @@ func (m *message) describe() string {
 	}
 	if p := m.person; p != nil {
 		text += fmt.Sprintf("%s banned=%t deprovisioned=%t deleted=%t at %s", p.id, p.banned, p.deprovisioned, p.deleted, clock(p.updated))
+	}
+	for _, f := range m.facts {
+		text += f.String()
 	}
 	return text + m.deletedOrganization
 }

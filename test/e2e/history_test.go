@@ -44,8 +44,13 @@ var slugs = []string{"acme", "acme-data", "globex", ""}
 // player makes random things happen in Clerk and on the way from it.
 type player struct {
 	*world
+	dice
+}
 
-	r *rapid.T
+// dice draw how messages are delivered, and what happens to the replicas meanwhile.
+type dice struct {
+	r    *rapid.T
+	mail *courier
 }
 
 // TestTheClusterEqualsTheModelAfterAnyHistory plays random histories: whatever happens in Clerk, and however its messages are delayed,
@@ -56,7 +61,7 @@ func TestTheClusterEqualsTheModelAfterAnyHistory(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		w := newWorld(r, replicas)
 		defer w.end(t)
-		p := &player{world: w, r: r}
+		p := &player{w, dice{r, w.courier}}
 		began := time.Now()
 		for range rapid.IntRange(minSteps, maxSteps).Draw(r, "steps") {
 			rapid.SampledFrom(p.moves()).Draw(r, "move").make()
@@ -278,16 +283,16 @@ func (p *player) replaySome() {
 	p.deliver(p.drawParallel(), nil, p.drawDeliveries(again)...)
 }
 
-func (p *player) drawParallel() int { return rapid.SampledFrom([]int{1, 4}).Draw(p.r, "at a time") }
+func (d dice) drawParallel() int { return rapid.SampledFrom([]int{1, 4}).Draw(d.r, "at a time") }
 
-func (p *player) drawDeliveries(messages []*message) []delivery {
+func (d dice) drawDeliveries(messages []*message) []delivery {
 	deliveries := make([]delivery, len(messages))
 	for i, m := range messages {
 		deliveries[i] = delivery{message: m}
-		for range rapid.IntRange(1, 3).Draw(p.r, "attempts") {
-			a := attempt{replica: rapid.IntRange(0, len(p.replicas)-1).Draw(p.r, "replica")}
-			if rapid.IntRange(0, 4).Draw(p.r, "hangs up if 4") == 4 {
-				a.hangUp = time.Duration(rapid.IntRange(1, 5).Draw(p.r, "after milliseconds")) * time.Millisecond
+		for range rapid.IntRange(1, 3).Draw(d.r, "attempts") {
+			a := attempt{replica: rapid.IntRange(0, len(d.mail.replicas)-1).Draw(d.r, "replica")}
+			if rapid.IntRange(0, 4).Draw(d.r, "hangs up if 4") == 4 {
+				a.hangUp = time.Duration(rapid.IntRange(1, 5).Draw(d.r, "after milliseconds")) * time.Millisecond
 			}
 			deliveries[i].attempts = append(deliveries[i].attempts, a)
 		}
@@ -296,16 +301,16 @@ func (p *player) drawDeliveries(messages []*message) []delivery {
 }
 
 // drawDisturbance lets replicas crash or restart, now and then.
-func (p *player) drawDisturbance() func() {
-	victims := rapid.SampledFrom([][]int{nil, nil, nil, nil, nil, nil, nil, {0}, {1}, {0, 1}}).Draw(p.r, "restarted")
-	crash := rapid.Bool().Draw(p.r, "by a crash")
+func (d dice) drawDisturbance() func() {
+	victims := rapid.SampledFrom([][]int{nil, nil, nil, nil, nil, nil, nil, {0}, {1}, {0, 1}}).Draw(d.r, "restarted")
+	crash := rapid.Bool().Draw(d.r, "by a crash")
 	if victims == nil {
 		return nil
 	}
 	return func() {
 		var restarts sync.WaitGroup
 		for _, at := range victims {
-			restarts.Go(func() { p.restart(at, crash) })
+			restarts.Go(func() { d.mail.restart(at, crash) })
 		}
 		restarts.Wait()
 	}

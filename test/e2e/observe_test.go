@@ -560,7 +560,7 @@ func (w *world) checkAccess() {
 			users[m.user] = true
 		}
 	}
-	err := poll(w.t.Context(), patience, func(ctx context.Context) error {
+	err := poll(w.t.Context(), func(ctx context.Context) error {
 		seen, err := observe(ctx)
 		if err != nil {
 			return err

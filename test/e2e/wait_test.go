@@ -32,14 +32,14 @@ func must(t *testing.T, err error) {
 // eventually asks until the answer is no error. What it asks is always something that must come true by itself.
 func eventually(t *testing.T, what string, check func(context.Context) error) {
 	t.Helper()
-	if err := poll(t.Context(), patience, check); err != nil {
+	if err := poll(t.Context(), check); err != nil {
 		t.Fatalf("waiting for %s: %v", what, err)
 	}
 }
 
 // poll asks until the answer is no error, and returns the last one when the time is up.
-func poll(ctx context.Context, limit time.Duration, check func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+func poll(ctx context.Context, check func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var last error
 	for {

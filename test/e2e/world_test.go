@@ -19,18 +19,14 @@ package e2e
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
-	"net/http"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"pgregory.net/rapid"
 
-	"github.com/clerk-operator/clerk-operator/test/clerktest"
+	"github.com/clerk-operator/clerk-operator/test/operatorproc"
 )
 
 // tester is a test, or one history of a property test.
@@ -41,9 +37,9 @@ type tester interface {
 
 // world is Clerk, the replicas that hear it, and what is known of the cluster.
 type world struct {
-	t        tester
-	clerk    *simulatedClerk
-	replicas []*replica
+	*courier
+
+	clerk *simulatedClerk
 
 	// accepted are the messages that were answered with success, each once, and heard is what they say all together.
 	accepted []*message
@@ -55,16 +51,13 @@ type world struct {
 	words   map[string][]*person // by user
 	homes   map[string][]*place
 	guard   *watchman
-
-	// failure is why the history ended badly, where it did.
-	failure string
-
-	mu sync.Mutex // guards the history, into which deliveries write at the same time
 }
 
 func newWorld(t tester, replicas []*replica) *world {
+	clerk := newClerk()
 	w := &world{
-		t: t, clerk: newClerk(), replicas: replicas, heard: newModel(), settled: newModel(),
+		courier: &courier{t: t, replicas: replicas, instance: operatorproc.Instance, tell: clerk.note}, clerk: clerk,
+		heard: newModel(), settled: newModel(),
 		since: map[string]*window{}, words: map[string][]*person{}, homes: map[string][]*place{},
 	}
 	w.guard = startWatchman(t)
@@ -78,32 +71,6 @@ func (w *world) end(t *testing.T) {
 	if w.t.Failed() {
 		t.Logf("the history of %s, which failed:\n%s\nit failed because: %s", w.clerk.prefix, join(w.clerk.history), w.failure)
 	}
-}
-
-// note adds to the history.
-func (w *world) note(format string, args ...any) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.clerk.note("%s "+format, append([]any{time.Now().Format("05.000")}, args...)...)
-}
-
-func (w *world) fail(format string, args ...any) {
-	w.t.Helper()
-	w.failure = fmt.Sprintf(format, args...)
-	w.t.Fatal(w.failure)
-}
-
-// attempt is one attempt to deliver a message.
-type attempt struct {
-	replica int
-	// hangUp is when the sender gives up waiting for an answer; never when it is zero.
-	hangUp time.Duration
-}
-
-// delivery is a message and how it is delivered first. After that it is sent until it is accepted, as Svix does, but without its pauses.
-type delivery struct {
-	message  *message
-	attempts []attempt
 }
 
 // window is what may have happened to an organization since the cluster was last seen to agree.
@@ -239,21 +206,7 @@ func (w *world) deliver(parallel int, disturb func(), deliveries ...delivery) {
 
 func (w *world) sendAll(parallel int, disturb func(), deliveries []delivery) {
 	w.t.Helper()
-	var sending errgroup.Group
-	sending.SetLimit(parallel)
-	disturbed := make(chan struct{})
-	go func() {
-		defer close(disturbed)
-		if disturb != nil {
-			disturb()
-		}
-	}()
-	for _, d := range deliveries {
-		sending.Go(func() error { return w.send(d) })
-	}
-	err := sending.Wait()
-	<-disturbed
-	if err != nil {
+	if err := w.courier.sendAll(parallel, disturb, deliveries); err != nil {
 		w.fail("deliver: %v", err)
 	}
 	for _, d := range deliveries {
@@ -262,67 +215,6 @@ func (w *world) sendAll(parallel int, disturb func(), deliveries []delivery) {
 			w.accepted = append(w.accepted, d.message)
 		}
 	}
-}
-
-// send delivers one message until it is accepted.
-func (w *world) send(d delivery) error {
-	accepted := false
-	for _, a := range d.attempts {
-		answer, err := w.try(d.message, a)
-		if err != nil {
-			return err
-		}
-		accepted = accepted || answer
-	}
-	next := 0
-	if len(d.attempts) > 0 {
-		next = d.attempts[len(d.attempts)-1].replica
-	}
-	deadline := time.Now().Add(patience)
-	for !accepted {
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%s is not accepted for %s", d.message.what, patience)
-		}
-		var err error
-		if accepted, err = w.try(d.message, attempt{replica: next % len(w.replicas)}); err != nil {
-			return err
-		}
-		next++
-		if !accepted {
-			time.Sleep(20 * time.Millisecond)
-		}
-	}
-	return nil
-}
-
-// try makes one attempt. Whatever the sender would try again is no error.
-func (w *world) try(m *message, a attempt) (accepted bool, err error) {
-	ctx := w.t.Context()
-	if a.hangUp > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, a.hangUp)
-		defer cancel()
-	}
-	r := w.replicas[a.replica]
-	sender := r.sender()
-	if a.replica%2 == 1 {
-		sender.Family = clerktest.Webhook
-	}
-	status, answer, err := sender.Send(ctx, clerktest.Delivery{ID: m.id, Body: m.body})
-	switch {
-	case w.t.Context().Err() != nil:
-		return false, w.t.Context().Err()
-	case err != nil:
-		w.note("  %s to %s: no answer", m.what, r.name)
-		return false, nil
-	case status == http.StatusNoContent:
-		w.note("  %s to %s: accepted", m.what, r.name)
-		return true, nil
-	case status == http.StatusServiceUnavailable:
-		w.note("  %s to %s: 503 %s", m.what, r.name, answer)
-		return false, nil
-	}
-	return false, fmt.Errorf("%s to %s is answered with %d %s", m.what, r.name, status, answer)
 }
 
 // deliverAll delivers the whole outbox in its order.
@@ -337,29 +229,12 @@ func (w *world) deliverAll() {
 	w.deliver(1, nil, deliveries...)
 }
 
-// restart ends a replica, by a crash or in order, and starts it again.
-func (w *world) restart(at int, crash bool) {
-	r := w.replicas[at]
-	if !crash {
-		w.note("  %s stops and starts", r.name)
-		r.shutDown()
-	} else {
-		w.note("  %s crashes and starts (it leads: %t)", r.name, r.leads())
-		if err := r.killAndForget(context.Background()); err != nil {
-			w.note("  the Lease cannot be taken from %s: %v", r.name, err)
-		}
-	}
-	if err := r.start(); err != nil {
-		w.note("  %s does not start: %v", r.name, err)
-	}
-}
-
 // settle waits until the cluster is as it should be after what was heard, and fails if it does not get there.
 func (w *world) settle() {
 	w.t.Helper()
 	var seen *observation
 	began := time.Now()
-	err := poll(w.t.Context(), patience, func(ctx context.Context) error {
+	err := poll(w.t.Context(), func(ctx context.Context) error {
 		var err error
 		if seen, err = observe(ctx); err != nil {
 			return err
