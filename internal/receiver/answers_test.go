@@ -30,7 +30,7 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/mirror"
 )
 
-const ignoredEvent = `{"type":"user.created","data":{"first_name":"Ines"}}`
+const ignoredEvent = `{"type":"session.created","data":{"first_name":"Ines"}}`
 
 func result(outcome mirror.Outcome, err error) func(*rig) {
 	return func(b *rig) {
@@ -75,7 +75,7 @@ func TestAnswers(t *testing.T) {
 		"4:59 old":         {"", nil, change(func(p *post) { p.at = now.Add(-299 * time.Second) }), 204, "applied", true},
 		"unknown type":     {"acknowledged, so that Clerk may invent", nil, delivered(`{"type":"moon.risen"}`), 204, "applied", true},
 		"its own instance": {
-			"the id fits", nil, delivered(`{"type":"user.created","instance_id":"` + instanceID + `"}`), 204, "applied", true,
+			"the id fits", nil, delivered(`{"type":"session.created","instance_id":"` + instanceID + `"}`), 204, "applied", true,
 		},
 		"instance id not configured": {
 			"then any is accepted",
@@ -84,7 +84,7 @@ func TestAnswers(t *testing.T) {
 				spec.InstanceID = ""
 				b.objects.instances["default"] = spec
 			},
-			delivered(`{"type":"user.created","instance_id":"ins_other"}`), 204, "applied", true,
+			delivered(`{"type":"session.created","instance_id":"ins_other"}`), 204, "applied", true,
 		},
 
 		"no headers":         {"", nil, change(func(p *post) { p.family = "" }), 400, OutcomeBadHeaders, false},
@@ -115,7 +115,7 @@ func TestAnswers(t *testing.T) {
 
 		"another environment": {
 			"development's events must not reach production", nil,
-			delivered(`{"type":"user.created","instance_id":"ins_other"}`), 403, OutcomeWrongInstance, false,
+			delivered(`{"type":"session.created","instance_id":"ins_other"}`), 403, OutcomeWrongInstance, false,
 		},
 
 		"root":     {"", nil, change(func(p *post) { p.path = "/" }), 404, OutcomeUnknownPath, false},

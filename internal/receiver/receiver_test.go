@@ -398,9 +398,9 @@ func TestLabelsOfMetricsAreBounded(t *testing.T) {
 		post                         post
 		instance, eventType, outcome string
 	}{
-		"known type":              {good, "default", "user.created", "applied"},
+		"known type":              {good, "default", "session.created", "applied"},
 		"type nobody knows":       {delivered(`{"type":"moon.risen"}`), "default", "other", "applied"},
-		"another environment":     {delivered(`{"type":"user.created","instance_id":"ins_x"}`), "default", "user.created", OutcomeWrongInstance},
+		"another environment":     {delivered(`{"type":"session.created","instance_id":"ins_x"}`), "default", "session.created", OutcomeWrongInstance},
 		"not verified":            {good.with(func(p *post) { p.secret = nextSecret }), "default", "", OutcomeUnauthorized},
 		"verified, no event":      {delivered("x"), "default", "", OutcomeNotUnderstood},
 		"instance does not exist": {good.with(func(p *post) { p.path = "/webhooks/nope" }), "", "", OutcomeUnknownInstance},

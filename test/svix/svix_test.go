@@ -55,6 +55,7 @@ func (oneInstance) Get(_ context.Context, key client.ObjectKey, object client.Ob
 	switch object := object.(type) {
 	case *v1alpha1.ClerkInstance:
 		object.Name = key.Name
+		object.Spec.Webhook.SigningSecretRef.Name = "webhook"
 	case *corev1.Secret:
 		object.Data = map[string][]byte{"current": []byte(secret)}
 	}
