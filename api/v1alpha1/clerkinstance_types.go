@@ -378,8 +378,9 @@ type LastEvent struct {
 }
 
 // ClerkInstance is one Clerk application environment: how its deliveries are verified, and how its users are named in RBAC.
-// Deliveries come in at /webhooks/<name>.
+// Deliveries come in at /webhooks/<name>. The names of the objects that are mirrored for it begin with its own.
 //
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name has to be 63 characters long at most: it begins the names of what is mirrored"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=cinst,categories=clerk

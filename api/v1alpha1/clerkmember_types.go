@@ -186,7 +186,8 @@ type ClerkMemberStatus struct {
 	Bindings []MemberBinding `json:"bindings,omitempty"`
 }
 
-// ClerkMember is a membership of Clerk, mirrored: one user in one organization. Its name is its Clerk id in lower case, with '-' for '_'.
+// ClerkMember is a membership of Clerk, mirrored: one user in one organization. Its name is its ClerkInstance's, a
+// full stop, and its Clerk id in lower case, with '-' for '_'.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

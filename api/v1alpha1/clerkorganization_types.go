@@ -158,7 +158,8 @@ type ClerkOrganizationStatus struct {
 	Members *int32 `json:"members,omitempty"`
 }
 
-// ClerkOrganization is an organization of Clerk, mirrored. Its name is its Clerk id in lower case, with '-' for '_'.
+// ClerkOrganization is an organization of Clerk, mirrored. Its name is its ClerkInstance's, a full stop, and its Clerk id in
+// lower case, with '-' for '_'.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

@@ -89,7 +89,8 @@ type ClerkPermissionStatus struct {
 }
 
 // ClerkPermission is a permission of Clerk, mirrored: its key, in whichever role it is.
-// Its name is its Clerk id in lower case, with '-' for '_'.
+// Its name is its ClerkInstance's, a full stop, and its Clerk id in
+// lower case, with '-' for '_'.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

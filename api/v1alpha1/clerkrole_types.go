@@ -137,7 +137,8 @@ type ClerkRoleStatus struct {
 }
 
 // ClerkRole is a role of Clerk, mirrored: what its key is and which permissions it has.
-// Its name is its Clerk id in lower case, with '-' for '_'.
+// Its name is its ClerkInstance's, a full stop, and its Clerk id in
+// lower case, with '-' for '_'.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

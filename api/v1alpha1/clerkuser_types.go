@@ -131,7 +131,8 @@ type ClerkUserStatus struct {
 }
 
 // ClerkUser is a user of Clerk, mirrored: who they are, and whether Clerk lets them in.
-// Its name is its Clerk id in lower case, with '-' for '_'.
+// Its name is its ClerkInstance's, a full stop, and its Clerk id in
+// lower case, with '-' for '_'.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

@@ -349,8 +349,8 @@ func TestTheSamplesCanBeApplied(t *testing.T) {
 		t.Errorf("a second time:\n%s", again)
 	}
 
-	organization := get[v1alpha1.ClerkOrganization](t, "org-2p9xrjvtq4s8wczdmb1nkh6yfla")
-	if got := v1alpha1.ObjectName(organization.Spec.ID); got != organization.Name {
+	organization := get[v1alpha1.ClerkOrganization](t, "default.org-2p9xrjvtq4s8wczdmb1nkh6yfla")
+	if got := v1alpha1.ObjectName(organization.Spec.Instance, organization.Spec.ID); got != organization.Name {
 		t.Errorf("the mirror would call the sample %s", got)
 	}
 	instance := get[v1alpha1.ClerkInstance](t, "default")

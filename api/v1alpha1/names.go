@@ -18,8 +18,8 @@ package v1alpha1
 
 import "strings"
 
-// ObjectName is the name of the object that mirrors the entity with this Clerk id: lower case, '-' for '_'. The id's own case is
-// in spec.id, which never changes: two ids that differ in case alone would be refused, not mixed up.
-func ObjectName(id string) string {
-	return strings.ReplaceAll(strings.ToLower(id), "_", "-")
+// ObjectName is the name of the mirrored object of a Clerk id: the ClerkInstance that it was heard from, a full stop, and the id in lower
+// case, with '-' for '_'. So no ClerkInstance can take the place of another one's object. No id holds a full stop.
+func ObjectName(instance, id string) string {
+	return instance + "." + strings.ReplaceAll(strings.ToLower(id), "_", "-")
 }

@@ -267,7 +267,7 @@ func (s *stage) boundReasons(want string, members ...clerktest.Membership) func(
 	return func(ctx context.Context) (string, error) {
 		for _, m := range members {
 			var member v1alpha1.ClerkMember
-			if err := s.administrator.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName(m.ID)}, &member); err != nil {
+			if err := s.administrator.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName("default", m.ID)}, &member); err != nil {
 				return "", err
 			}
 			bound := meta.FindStatusCondition(member.Status.Conditions, v1alpha1.ConditionBound)

@@ -330,7 +330,7 @@ func (s *stage) bound(roles map[string]string) func(context.Context) (string, er
 	return func(ctx context.Context) (string, error) {
 		for name, want := range roles {
 			var member v1alpha1.ClerkMember
-			key := client.ObjectKey{Name: v1alpha1.ObjectName(clerktest.ID("orgmem", name))}
+			key := client.ObjectKey{Name: v1alpha1.ObjectName("default", clerktest.ID("orgmem", name))}
 			if err := s.administrator.Get(ctx, key, &member); err != nil {
 				return "", err
 			}
@@ -364,7 +364,7 @@ func (s *stage) namespaceState(want v1alpha1.NamespaceState) func(context.Contex
 
 func (s *stage) getOrganization(ctx context.Context) (*v1alpha1.ClerkOrganization, error) {
 	var organization v1alpha1.ClerkOrganization
-	err := s.administrator.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName(s.organization.ID)}, &organization)
+	err := s.administrator.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName("default", s.organization.ID)}, &organization)
 	return &organization, err
 }
 
@@ -383,11 +383,11 @@ func (s *stage) showNamespaces(ctx context.Context) (string, error) {
 // identifier is what is kept of the name by which a member's user signs in.
 func (s *stage) identifier(ctx context.Context, member clerktest.Membership) (string, error) {
 	var object v1alpha1.ClerkMember
-	err := s.administrator.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName(member.ID)}, &object)
+	err := s.administrator.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName("default", member.ID)}, &object)
 	return object.Spec.User.Identifier, err
 }
 
 // resourceVersion shows the version of a member's object, which any write would change.
 func (s *stage) resourceVersion(ctx context.Context, member clerktest.Membership) (string, error) {
-	return s.kubectl(ctx, "get", "clerkmember", v1alpha1.ObjectName(member.ID), "-o", "jsonpath={.metadata.resourceVersion}")
+	return s.kubectl(ctx, "get", "clerkmember", v1alpha1.ObjectName("default", member.ID), "-o", "jsonpath={.metadata.resourceVersion}")
 }

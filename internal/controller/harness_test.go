@@ -146,6 +146,9 @@ type tenancy struct {
 	id    string
 	class string
 	clock time.Time
+
+	// instance is the ClerkInstance that speaks of the organization.
+	instance string
 }
 
 // newTenancy makes a class for the test's organizations; change, if given, edits it first.
@@ -165,7 +168,7 @@ func unservedTenancy(t *testing.T) *tenancy {
 	t.Helper()
 	id := uniqueID("org")
 	return &tenancy{t: t, id: id, slug: "s" + strings.ToLower(strings.TrimPrefix(id, "org_")), class: strings.ToLower(strings.ReplaceAll(id, "_", "-")),
-		clock: time.Now().Add(-time.Minute).Truncate(time.Millisecond)}
+		instance: "default", clock: time.Now().Add(-time.Minute).Truncate(time.Millisecond)}
 }
 
 func (tn *tenancy) newClass() *v1alpha1.TenantClass {
@@ -201,7 +204,7 @@ func (tn *tenancy) metadata() *runtime.RawExtension {
 func (tn *tenancy) createOrganization() *v1alpha1.ClerkOrganization {
 	tn.t.Helper()
 	organization := &v1alpha1.ClerkOrganization{
-		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(tn.id), Labels: map[string]string{v1alpha1.OrganizationIDLabel: tn.id}},
+		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName("default", tn.id), Labels: map[string]string{v1alpha1.OrganizationIDLabel: tn.id}},
 		Spec: v1alpha1.ClerkOrganizationSpec{
 			Instance: "default", ID: tn.id, Name: "Test", Slug: tn.slug, PublicMetadata: tn.metadata(), UpdatedAt: tn.tick(),
 		},
@@ -215,7 +218,7 @@ func (tn *tenancy) join(role string, change ...func(*v1alpha1.ClerkMember)) *v1a
 	tn.t.Helper()
 	id, user := uniqueID("orgmem"), uniqueID("user")
 	member := &v1alpha1.ClerkMember{
-		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(id), Labels: map[string]string{v1alpha1.OrganizationIDLabel: tn.id}},
+		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{v1alpha1.OrganizationIDLabel: tn.id}},
 		Spec: v1alpha1.ClerkMemberSpec{
 			Instance: "default", ID: id, OrganizationID: tn.id, UserID: user, Role: role, UpdatedAt: tn.tick(),
 			User: v1alpha1.ClerkMemberUser{Identifier: "jane@example.com"},
@@ -224,6 +227,7 @@ func (tn *tenancy) join(role string, change ...func(*v1alpha1.ClerkMember)) *v1a
 	for _, edit := range change {
 		edit(member)
 	}
+	member.Name = v1alpha1.ObjectName(member.Spec.Instance, id)
 	must(tn.t, cluster.Create(tn.t.Context(), member))
 	return member
 }
@@ -242,7 +246,7 @@ func (tn *tenancy) leave(member *v1alpha1.ClerkMember) {
 // deleteOrganization makes the organization's tombstone.
 func (tn *tenancy) deleteOrganization() {
 	tn.t.Helper()
-	organization := &v1alpha1.ClerkOrganization{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(tn.id)}}
+	organization := &v1alpha1.ClerkOrganization{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(tn.instance, tn.id)}}
 	edit(tn.t, organization, func(o *v1alpha1.ClerkOrganization) {
 		o.Spec = v1alpha1.ClerkOrganizationSpec{Instance: o.Spec.Instance, ID: o.Spec.ID, DeletedAt: new(metav1.NewMicroTime(time.Now()))}
 	})

@@ -30,7 +30,7 @@ import (
 
 // Field indexes: what the caches are asked by.
 const (
-	// byOrganization finds everything of an organization by its Clerk id: members, namespaces and what is in them.
+	// byOrganization finds everything of an organization by its Clerk id: itself, members, namespaces and what is in them.
 	byOrganization = "organization"
 
 	// byUser finds the ClerkMembers of a user by its Clerk id.
@@ -104,6 +104,9 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.ClerkPermission{}, byID, func(object client.Object) []string {
 			spec := &object.(*v1alpha1.ClerkPermission).Spec
 			return []string{scoped(spec.Instance, spec.ID)}
+		}},
+		{&v1alpha1.ClerkOrganization{}, byOrganization, func(object client.Object) []string {
+			return nonEmpty(object.(*v1alpha1.ClerkOrganization).Spec.ID)
 		}},
 		{&v1alpha1.ClerkOrganization{}, byClass, func(object client.Object) []string {
 			return nonEmpty(object.(*v1alpha1.ClerkOrganization).Status.ClassName)

@@ -66,7 +66,7 @@ func TestABrokenUsernameAddsNoGrantAndStillTakesThemAway(t *testing.T) {
 
 	edit(t, instance, func(i *v1alpha1.ClerkInstance) { i.Spec.Username = "${user.email}" })
 	wantStalled(t, instance, v1alpha1.ReasonUsernameInvalid, "email")
-	organization := get(t, &v1alpha1.ClerkOrganization{}, "", v1alpha1.ObjectName(tn.id))
+	organization := get(t, &v1alpha1.ClerkOrganization{}, "", v1alpha1.ObjectName(instance.Name, tn.id))
 	wantStalled(t, organization, v1alpha1.ReasonInstanceInvalid, instance.Name)
 	late := tn.join("org:admin", of)
 	wantCondition(t, late, v1alpha1.ConditionBound, metav1.ConditionFalse, v1alpha1.ReasonInstanceInvalid)
@@ -89,8 +89,9 @@ func TestABrokenUsernameAddsNoGrantAndStillTakesThemAway(t *testing.T) {
 // createOrganizationOf creates the organization as another ClerkInstance speaks of it.
 func (tn *tenancy) createOrganizationOf(instance string) {
 	tn.t.Helper()
+	tn.instance = instance
 	must(tn.t, cluster.Create(tn.t.Context(), &v1alpha1.ClerkOrganization{
-		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(tn.id)},
+		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(instance, tn.id)},
 		Spec: v1alpha1.ClerkOrganizationSpec{
 			Instance: instance, ID: tn.id, Slug: tn.slug, PublicMetadata: tn.metadata(), UpdatedAt: tn.tick(),
 		},

@@ -160,7 +160,7 @@ func (r *memberReconciler) gather(ctx context.Context, member *v1alpha1.ClerkMem
 // readOrganization reads the member's organization and the rules of its class.
 func (r *memberReconciler) readOrganization(ctx context.Context, facts *memberFacts) error {
 	var organization v1alpha1.ClerkOrganization
-	err := r.client.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName(facts.member.Spec.OrganizationID)}, &organization)
+	err := r.client.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName(facts.member.Spec.Instance, facts.member.Spec.OrganizationID)}, &organization)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}

@@ -50,8 +50,9 @@ func setMode(t *testing.T, instance string, mode v1alpha1.InstanceMode) {
 // mirrorOrganization makes the organization as one that the ClerkInstance speaks of.
 func (tn *tenancy) mirrorOrganization(instance string) *v1alpha1.ClerkOrganization {
 	tn.t.Helper()
+	tn.instance = instance
 	organization := &v1alpha1.ClerkOrganization{
-		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(tn.id), Labels: map[string]string{v1alpha1.OrganizationIDLabel: tn.id}},
+		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(instance, tn.id), Labels: map[string]string{v1alpha1.OrganizationIDLabel: tn.id}},
 		Spec: v1alpha1.ClerkOrganizationSpec{
 			Instance: instance, ID: tn.id, Name: "Test", Slug: tn.slug, PublicMetadata: tn.metadata(), UpdatedAt: tn.tick(),
 		},

@@ -46,7 +46,7 @@ func (r *organizationReconciler) setup(manager ctrl.Manager) error {
 		Watches(&v1alpha1.TenantClass{}, onChange(r.allOrganizations)).
 		Watches(&v1alpha1.ClerkInstance{}, onChange(r.organizationsOfInstance))
 	for _, kind := range tenantKinds() {
-		builder = builder.Watches(kind, onTenantObject())
+		builder = builder.Watches(kind, r.onTenantObject())
 	}
 	return builder.Complete(reconcile.AsReconciler(r.client, r))
 }
@@ -136,31 +136,31 @@ func mayLoseAccess(before, after *v1alpha1.ClerkMember) bool {
 
 func enqueueOrganization(queue workQueue, priority int, member *v1alpha1.ClerkMember) {
 	if member.Spec.OrganizationID != "" {
-		enqueue(queue, priority, v1alpha1.ObjectName(member.Spec.OrganizationID))
+		enqueue(queue, priority, v1alpha1.ObjectName(member.Spec.Instance, member.Spec.OrganizationID))
 	}
 }
 
 // onTenantObject causes a reconciliation of the organization that an object is marked with: it may have been changed by somebody else.
-func onTenantObject() handler.EventHandler {
-	concerned := func(queue workQueue, priority int, objects ...client.Object) {
+func (r *organizationReconciler) onTenantObject() handler.EventHandler {
+	concerned := func(ctx context.Context, queue workQueue, priority int, objects ...client.Object) {
 		for _, object := range objects {
-			if id := object.GetLabels()[v1alpha1.OrganizationIDLabel]; id != "" {
-				enqueue(queue, priority, v1alpha1.ObjectName(id))
-			}
+			id := object.GetLabels()[v1alpha1.OrganizationIDLabel]
+			list, err := items[v1alpha1.ClerkOrganizationList](ctx, r.client, byOrganization, id)
+			enqueue(queue, priority, organizationNames(ctx, list, err)...)
 		}
 	}
 	return handler.Funcs{
-		CreateFunc: func(_ context.Context, e event.CreateEvent, queue workQueue) {
-			concerned(queue, creationPriority(e), e.Object)
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue workQueue) {
+			concerned(ctx, queue, creationPriority(e), e.Object)
 		},
-		UpdateFunc: func(_ context.Context, e event.UpdateEvent, queue workQueue) {
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue workQueue) {
 			if isQuotaUsage(e) {
 				return
 			}
-			concerned(queue, usualPriority, e.ObjectOld, e.ObjectNew)
+			concerned(ctx, queue, usualPriority, e.ObjectOld, e.ObjectNew)
 		},
-		DeleteFunc: func(_ context.Context, e event.DeleteEvent, queue workQueue) {
-			concerned(queue, usualPriority, e.Object)
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue workQueue) {
+			concerned(ctx, queue, usualPriority, e.Object)
 		},
 	}
 }

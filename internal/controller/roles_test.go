@@ -49,7 +49,6 @@ func (c *crew) knowRole(key string, change ...func(*v1alpha1.ClerkRoleSpec)) *v1
 	c.t.Helper()
 	id := uniqueID("role")
 	role := &v1alpha1.ClerkRole{
-		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(id)},
 		Spec: v1alpha1.ClerkRoleSpec{
 			Instance: "default", ID: id, Key: key, UpdatedAt: c.tick(),
 			Permissions: []v1alpha1.RolePermission{{ID: c.permissionID, Key: c.permission}},
@@ -58,6 +57,7 @@ func (c *crew) knowRole(key string, change ...func(*v1alpha1.ClerkRoleSpec)) *v1
 	for _, edit := range change {
 		edit(&role.Spec)
 	}
+	role.Name = v1alpha1.ObjectName(role.Spec.Instance, id)
 	must(c.t, cluster.Create(c.t.Context(), role))
 	return role
 }
@@ -91,12 +91,12 @@ func (c *crew) buryRole(role *v1alpha1.ClerkRole, at time.Time) {
 func (c *crew) knowPermission(change ...func(*v1alpha1.ClerkPermissionSpec)) *v1alpha1.ClerkPermission {
 	c.t.Helper()
 	permission := &v1alpha1.ClerkPermission{
-		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(c.permissionID)},
-		Spec:       v1alpha1.ClerkPermissionSpec{Instance: "default", ID: c.permissionID, Key: c.permission, UpdatedAt: c.tick()},
+		Spec: v1alpha1.ClerkPermissionSpec{Instance: "default", ID: c.permissionID, Key: c.permission, UpdatedAt: c.tick()},
 	}
 	for _, edit := range change {
 		edit(&permission.Spec)
 	}
+	permission.Name = v1alpha1.ObjectName(permission.Spec.Instance, c.permissionID)
 	must(c.t, cluster.Create(c.t.Context(), permission))
 	return permission
 }

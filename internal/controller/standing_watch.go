@@ -128,7 +128,7 @@ func (r *organizationReconciler) onUser(elected <-chan struct{}) handler.EventHa
 			if isClosed(elected) && what != noEffect {
 				r.stopwatch.start(member.Name, userChangedAt(user))
 			}
-			names[v1alpha1.ObjectName(member.Spec.OrganizationID)] = struct{}{}
+			names[v1alpha1.ObjectName(member.Spec.Instance, member.Spec.OrganizationID)] = struct{}{}
 		}
 		enqueue(queue, priority, slices.Sorted(maps.Keys(names))...)
 	})
@@ -207,7 +207,7 @@ type concerned func(ctx context.Context, roles []*v1alpha1.ClerkRole) []string
 func (r *organizationReconciler) organizationsOfRoles(ctx context.Context, roles []*v1alpha1.ClerkRole) []string {
 	names := map[string]struct{}{}
 	for _, member := range membersOfRoles(ctx, r.client, roles) {
-		names[v1alpha1.ObjectName(member.Spec.OrganizationID)] = struct{}{}
+		names[v1alpha1.ObjectName(member.Spec.Instance, member.Spec.OrganizationID)] = struct{}{}
 	}
 	return slices.Sorted(maps.Keys(names))
 }

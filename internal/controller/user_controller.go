@@ -182,8 +182,8 @@ func (r *userReconciler) setup(manager ctrl.Manager) error {
 func onMembership() handler.EventHandler {
 	concerned := func(queue workQueue, objects ...client.Object) {
 		for _, object := range objects {
-			if id := object.(*v1alpha1.ClerkMember).Spec.UserID; id != "" {
-				enqueue(queue, usualPriority, v1alpha1.ObjectName(id))
+			if spec := &object.(*v1alpha1.ClerkMember).Spec; spec.UserID != "" {
+				enqueue(queue, usualPriority, v1alpha1.ObjectName(spec.Instance, spec.UserID))
 			}
 		}
 	}

@@ -36,12 +36,13 @@ import (
 func (tn *tenancy) knowUser(id string, change ...func(*v1alpha1.ClerkUserSpec)) *v1alpha1.ClerkUser {
 	tn.t.Helper()
 	user := &v1alpha1.ClerkUser{
-		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(id), Labels: map[string]string{v1alpha1.UserIDLabel: id}},
+		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{v1alpha1.UserIDLabel: id}},
 		Spec:       v1alpha1.ClerkUserSpec{Instance: "default", ID: id, UpdatedAt: tn.tick()},
 	}
 	for _, edit := range change {
 		edit(&user.Spec)
 	}
+	user.Name = v1alpha1.ObjectName(user.Spec.Instance, id)
 	must(tn.t, cluster.Create(tn.t.Context(), user))
 	return user
 }
@@ -443,7 +444,7 @@ func watchBindings(t *testing.T) func(namespace string) int {
 	return func(namespace string) int {
 		for !told {
 			marker := &rbacv1.RoleBinding{
-				ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: v1alpha1.ObjectName(uniqueID("marker"))},
+				ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: strings.ToLower(strings.ReplaceAll(uniqueID("marker"), "_", "-"))},
 				RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"},
 			}
 			must(t, cluster.Create(t.Context(), marker))

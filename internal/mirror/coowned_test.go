@@ -74,7 +74,7 @@ func TestWhatSomebodyElseWroteKeepsNothingAlive(t *testing.T) {
 					t.Fatalf("%s: outcome %q, error %v", test.reason, outcome, err)
 				}
 				var member v1alpha1.ClerkMember
-				if err := live.Get(t.Context(), client.ObjectKey{Name: v1alpha1.ObjectName(membership.ID)}, &member); err != nil {
+				if err := live.Get(t.Context(), client.ObjectKey{Name: v1alpha1.ObjectName("prod", membership.ID)}, &member); err != nil {
 					t.Fatal(err)
 				}
 				if !test.want(member.Spec) {
@@ -101,7 +101,7 @@ func restored(t *testing.T) *clerk.Membership {
 		PublicMetadata: &runtime.RawExtension{Raw: []byte(`{"nick":"` + canary + `"}`)},
 		UpdatedAt:      new(metav1.NewMicroTime(then)),
 	}}
-	member.Name = v1alpha1.ObjectName(membership.ID)
+	member.Name = v1alpha1.ObjectName("prod", membership.ID)
 	if err := live.Create(t.Context(), member, client.FieldOwner("velero-server")); err != nil {
 		t.Fatal(err)
 	}

@@ -174,7 +174,7 @@ func (c *requestCounter) of(ids ...string) int {
 	defer c.mu.Unlock()
 	sum := 0
 	for _, id := range ids {
-		sum += c.count[v1alpha1.ObjectName(id)]
+		sum += c.count[v1alpha1.ObjectName("default", id)]
 	}
 	return sum
 }
@@ -246,7 +246,7 @@ func waitFor(t *testing.T, what string, done func() bool) {
 func organizationOf(t *testing.T, id string) *v1alpha1.ClerkOrganization {
 	t.Helper()
 	object := &v1alpha1.ClerkOrganization{}
-	if err := live.Get(t.Context(), client.ObjectKey{Name: v1alpha1.ObjectName(id)}, object); err != nil {
+	if err := live.Get(t.Context(), client.ObjectKey{Name: v1alpha1.ObjectName("default", id)}, object); err != nil {
 		t.Fatal(err)
 	}
 	return object
@@ -255,16 +255,16 @@ func organizationOf(t *testing.T, id string) *v1alpha1.ClerkOrganization {
 func memberOf(t *testing.T, id string) *v1alpha1.ClerkMember {
 	t.Helper()
 	object := &v1alpha1.ClerkMember{}
-	if err := live.Get(t.Context(), client.ObjectKey{Name: v1alpha1.ObjectName(id)}, object); err != nil {
+	if err := live.Get(t.Context(), client.ObjectKey{Name: v1alpha1.ObjectName("default", id)}, object); err != nil {
 		t.Fatal(err)
 	}
 	return object
 }
 
 // isMissing fails the test if the object of a Clerk id exists.
-func isMissing(t *testing.T, object client.Object, id string) {
+func isMissing(t *testing.T, object client.Object, instance, id string) {
 	t.Helper()
-	if err := live.Get(t.Context(), client.ObjectKey{Name: v1alpha1.ObjectName(id)}, object); !apierrors.IsNotFound(err) {
+	if err := live.Get(t.Context(), client.ObjectKey{Name: v1alpha1.ObjectName(instance, id)}, object); !apierrors.IsNotFound(err) {
 		t.Errorf("%s: got %v, want it not to exist", id, err)
 	}
 }

@@ -177,7 +177,7 @@ func storedOf(ctx context.Context, history []*clerk.Event) (state, error) {
 	stored := state{}
 	var errs []error
 	read := func(id string, object client.Object, spec func() any) {
-		err := live.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName(id)}, object)
+		err := live.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName("default", id)}, object)
 		if err == nil {
 			stored[id] = spec()
 		}

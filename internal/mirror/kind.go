@@ -48,7 +48,10 @@ type kind[O, S any] struct {
 
 func (k kind[O, S]) empty() client.Object { return any(new(O)).(client.Object) }
 
-func (k kind[O, S]) nameOf(spec *S) string { return v1alpha1.ObjectName(k.stateOf(spec).id) }
+func (k kind[O, S]) nameOf(spec *S) string {
+	known := k.stateOf(spec)
+	return v1alpha1.ObjectName(known.instance, known.id)
+}
 
 // isSame tells whether what is known says what is wanted already. A tombstone is final, whatever the time it has.
 func (k kind[O, S]) isSame(known *O, want S) bool {

@@ -349,8 +349,8 @@ func TestAnEventBeyondTheRetentionChangesButDoesNotCreate(t *testing.T) {
 		first.apply(t, happened(old, jane(id, organization)), mirror.Expired)
 		first.apply(t, happened(old, left(jane(id, organization))), mirror.Expired)
 		first.apply(t, happened(old, &clerk.OrganizationDeleted{ID: organization.ID}), mirror.Expired)
-		isMissing(t, &v1alpha1.ClerkOrganization{}, organization.ID)
-		isMissing(t, &v1alpha1.ClerkMember{}, id)
+		isMissing(t, &v1alpha1.ClerkOrganization{}, "default", organization.ID)
+		isMissing(t, &v1alpha1.ClerkMember{}, "default", id)
 	})
 	t.Run("at the limit", func(t *testing.T) {
 		t.Parallel()
@@ -387,7 +387,7 @@ func TestAnEventBeyondTheRetentionChangesButDoesNotCreate(t *testing.T) {
 				}
 				return outcome == mirror.Expired
 			})
-			isMissing(t, &v1alpha1.ClerkOrganization{}, organization.ID)
+			isMissing(t, &v1alpha1.ClerkOrganization{}, "default", organization.ID)
 		})
 	}
 	t.Run("another of the same name", func(t *testing.T) {
@@ -406,7 +406,7 @@ func TestAnEventBeyondTheRetentionChangesButDoesNotCreate(t *testing.T) {
 		if _, rejected := errors.AsType[*mirror.RejectedError](err); err == nil || rejected {
 			t.Errorf("got %q, %v; want an error that is worth another attempt", outcome, err)
 		}
-		isMissing(t, &v1alpha1.ClerkOrganization{}, organization.ID)
+		isMissing(t, &v1alpha1.ClerkOrganization{}, "default", organization.ID)
 	})
 }
 
@@ -450,7 +450,7 @@ func TestAMembershipBringsItsOrganization(t *testing.T) {
 	isEqual(t, "an ended membership brings none", "newer", slug())
 	orphan := jane(newID("orgmem"), acme(newID("org"), 10))
 	first.apply(t, happened(10, left(orphan)), mirror.Applied)
-	isMissing(t, &v1alpha1.ClerkOrganization{}, orphan.Organization.ID)
+	isMissing(t, &v1alpha1.ClerkOrganization{}, "default", orphan.Organization.ID)
 
 	first.apply(t, happened(5, &clerk.OrganizationDeleted{ID: organization.ID}), mirror.Applied)
 	late := jane(newID("orgmem"), acme(organization.ID, 1))
@@ -493,10 +493,11 @@ func TestAnInstanceHasNoSayOverAnothersOrganizations(t *testing.T) {
 			for name, data := range events {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
-					outcome, err := r.Apply(t.Context(), "dev", happened(1, data))
-					isRejected(t, outcome, err, "instance")
+					if _, err := r.Apply(t.Context(), "dev", happened(1, data)); err != nil {
+						t.Error(err)
+					}
 					if membership, ok := data.(*clerk.Membership); ok && membership.ID != member.ID {
-						isMissing(t, &v1alpha1.ClerkMember{}, membership.ID)
+						isMissing(t, &v1alpha1.ClerkMember{}, "default", membership.ID)
 					}
 				})
 			}
@@ -514,7 +515,7 @@ func TestAnInstanceHasNoSayOverAnothersOrganizations(t *testing.T) {
 func organizationOfDuring(ctx context.Context, t *testing.T, id string) *v1alpha1.ClerkOrganization {
 	t.Helper()
 	object := &v1alpha1.ClerkOrganization{}
-	if err := live.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName(id)}, object); err != nil {
+	if err := live.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName("default", id)}, object); err != nil {
 		t.Fatal(err)
 	}
 	return object

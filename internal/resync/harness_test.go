@@ -297,6 +297,6 @@ func (w *world) live() map[string]bool {
 func (w *world) member(n int) *v1alpha1.ClerkMember {
 	w.t.Helper()
 	member := &v1alpha1.ClerkMember{}
-	w.must(w.cluster.Get(w.t.Context(), client.ObjectKey{Name: v1alpha1.ObjectName(w.id("orgmem", n))}, member))
+	w.must(w.cluster.Get(w.t.Context(), client.ObjectKey{Name: v1alpha1.ObjectName(w.name, w.id("orgmem", n))}, member))
 	return member
 }

@@ -93,7 +93,7 @@ func (r *Resyncer) fetch(ctx context.Context, name string, ids []string) error {
 	if instance.Spec.API.SecretKeyRef.Name == "" || instance.Spec.Users == v1alpha1.UsersNone {
 		return nil
 	}
-	ids, err := r.stillMissing(ctx, ids)
+	ids, err := r.stillMissing(ctx, name, ids)
 	if err != nil || len(ids) == 0 {
 		return err
 	}
@@ -121,10 +121,10 @@ func (r *Resyncer) fetch(ctx context.Context, name string, ids []string) error {
 }
 
 // stillMissing leaves out those who have been mirrored meanwhile.
-func (r *Resyncer) stillMissing(ctx context.Context, ids []string) ([]string, error) {
+func (r *Resyncer) stillMissing(ctx context.Context, instance string, ids []string) ([]string, error) {
 	var missing []string
 	for _, id := range slices.Sorted(slices.Values(ids)) {
-		err := r.Client.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName(id)}, &v1alpha1.ClerkUser{})
+		err := r.Client.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName(instance, id)}, &v1alpha1.ClerkUser{})
 		if client.IgnoreNotFound(err) != nil {
 			return nil, err
 		}

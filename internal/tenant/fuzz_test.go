@@ -102,7 +102,7 @@ func FuzzNames(f *testing.F) {
 			t.Errorf("%q: its label %q is not its own", text, label)
 		}
 		object := &v1alpha1.ClerkOrganization{}
-		object.Name = "org-2a"
+		object.Spec.ID = "org_2A"
 		object.Spec.Name = text
 		checkLabel(t, OrganizationOf(object).Handle)
 		if OrganizationOf(object).Handle == "" {
@@ -126,7 +126,7 @@ func FuzzNames(f *testing.F) {
 // checkObjectName fails unless an id that Clerk may give makes a name that Kubernetes takes.
 func checkObjectName(t *testing.T, id string) {
 	t.Helper()
-	name := v1alpha1.ObjectName(id)
+	name := v1alpha1.ObjectName("default", id)
 	if !utf8.ValidString(id) || len(id) > 63 || id == "" || strings.Trim(id, "_") != id {
 		return
 	}

@@ -66,7 +66,7 @@ func OrganizationOf(object *v1alpha1.ClerkOrganization) Organization {
 		ID:             spec.ID,
 		Name:           spec.Name,
 		Slug:           spec.Slug,
-		Handle:         handle(spec.Slug, spec.Name, object.Name),
+		Handle:         handle(spec.Slug, spec.Name, spec.ID),
 		ImageURL:       spec.ImageURL,
 		PublicMetadata: metadata(spec.PublicMetadata),
 	}

@@ -62,7 +62,7 @@ func TestTheHandleIsTheBestNameThatADNSLabelCanBeMadeOf(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			object := &v1alpha1.ClerkOrganization{ObjectMeta: metav1.ObjectMeta{Name: "org-2a"}}
+			object := &v1alpha1.ClerkOrganization{ObjectMeta: metav1.ObjectMeta{Name: "default.org-2a"}}
 			object.Spec.ID, object.Spec.Slug, object.Spec.Name = "org_2A", tc.slug, tc.name
 			if got := OrganizationOf(object).Handle; got != tc.want {
 				t.Errorf("%s: got %q, want %q", tc.reason, got, tc.want)
@@ -97,7 +97,7 @@ func TestExpressionsSeeWhatClerkSays(t *testing.T) {
 	t.Parallel()
 	created := time.Date(2026, 1, 15, 9, 30, 0, 5e6, time.UTC)
 	object := &v1alpha1.ClerkOrganization{
-		ObjectMeta: metav1.ObjectMeta{Name: "org-2a"},
+		ObjectMeta: metav1.ObjectMeta{Name: "default.org-2a"},
 		Spec: v1alpha1.ClerkOrganizationSpec{
 			Instance: "default", ID: "org_2A", Name: "Acme", Slug: "acme", ImageURL: "https://img.example/a.png",
 			PublicMetadata:        &runtime.RawExtension{Raw: []byte(`{"plan":"pro","seats":5}`)},

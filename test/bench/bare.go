@@ -101,7 +101,7 @@ func appliedFor(ctx context.Context, event clerktest.Event) (appliedObject, erro
 	}
 	object := appliedObject{
 		resource: "clerkorganizations",
-		name:     v1alpha1.ObjectName(decoded.Data.EntityID()),
+		name:     v1alpha1.ObjectName(operatorproc.Instance, decoded.Data.EntityID()),
 		empty:    func() runtime.Object { return &v1alpha1.ClerkOrganization{} },
 	}
 	if _, isMember := decoded.Data.(*clerk.Membership); isMember {

@@ -74,7 +74,7 @@ func rawObject(ctx context.Context, resource, id string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := "/apis/" + v1alpha1.GroupVersion.String() + "/" + resource + "/" + v1alpha1.ObjectName(id)
+	path := "/apis/" + v1alpha1.GroupVersion.String() + "/" + resource + "/" + v1alpha1.ObjectName("default", id)
 	return clientset.CoreV1().RESTClient().Get().AbsPath(path).SetHeader("Accept", "application/json").DoRaw(ctx)
 }
 
@@ -253,7 +253,7 @@ func (w *world) breakClass(t *testing.T) {
 		must(t, err)
 		eventually(t, "the failure of "+name, func(ctx context.Context) error {
 			object := &v1alpha1.ClerkOrganization{}
-			if err := cluster.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName(o.id)}, object); err != nil {
+			if err := cluster.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName("default", o.id)}, object); err != nil {
 				return err
 			}
 			ready := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionReady)

@@ -73,7 +73,7 @@ func bindingOf(user string) *rbacv1.ClusterRoleBinding {
 func guards(t *testing.T, s *story) {
 	t.Helper()
 	organization := clerktest.ID("org", "first")
-	mirrored := &v1alpha1.ClerkOrganization{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(organization)}}
+	mirrored := &v1alpha1.ClerkOrganization{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName("default", organization)}}
 	rename := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"name":"mine"}}`))
 	tenant := "clerk:" + clerktest.ID("user", "bob")
 
@@ -238,7 +238,7 @@ func (s *story) leave(t *testing.T) {
 	}
 	ctx := context.WithoutCancel(t.Context())
 	for id := range s.organizations {
-		_ = s.client.Delete(ctx, &v1alpha1.ClerkOrganization{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(id)}})
+		_ = s.client.Delete(ctx, &v1alpha1.ClerkOrganization{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName("default", id)}})
 		var namespaces corev1.NamespaceList
 		_ = s.client.List(ctx, &namespaces, client.MatchingLabels{v1alpha1.OrganizationIDLabel: id})
 		for _, left := range namespaces.Items {

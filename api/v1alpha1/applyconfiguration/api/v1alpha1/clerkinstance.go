@@ -31,7 +31,7 @@ import (
 // with apply.
 //
 // ClerkInstance is one Clerk application environment: how its deliveries are verified, and how its users are named in RBAC.
-// Deliveries come in at /webhooks/<name>.
+// Deliveries come in at /webhooks/<name>. The names of the objects that are mirrored for it begin with its own.
 type ClerkInstanceApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is standard object metadata. The name is the last part of the webhook's path.

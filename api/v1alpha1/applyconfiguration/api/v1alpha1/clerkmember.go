@@ -30,7 +30,8 @@ import (
 // ClerkMemberApplyConfiguration represents a declarative configuration of the ClerkMember type for use
 // with apply.
 //
-// ClerkMember is a membership of Clerk, mirrored: one user in one organization. Its name is its Clerk id in lower case, with '-' for '_'.
+// ClerkMember is a membership of Clerk, mirrored: one user in one organization. Its name is its ClerkInstance's, a
+// full stop, and its Clerk id in lower case, with '-' for '_'.
 type ClerkMemberApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is standard object metadata.

@@ -30,7 +30,8 @@ import (
 // ClerkOrganizationApplyConfiguration represents a declarative configuration of the ClerkOrganization type for use
 // with apply.
 //
-// ClerkOrganization is an organization of Clerk, mirrored. Its name is its Clerk id in lower case, with '-' for '_'.
+// ClerkOrganization is an organization of Clerk, mirrored. Its name is its ClerkInstance's, a full stop, and its Clerk id in
+// lower case, with '-' for '_'.
 type ClerkOrganizationApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is standard object metadata.

@@ -31,7 +31,8 @@ import (
 // with apply.
 //
 // ClerkPermission is a permission of Clerk, mirrored: its key, in whichever role it is.
-// Its name is its Clerk id in lower case, with '-' for '_'.
+// Its name is its ClerkInstance's, a full stop, and its Clerk id in
+// lower case, with '-' for '_'.
 type ClerkPermissionApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is standard object metadata.

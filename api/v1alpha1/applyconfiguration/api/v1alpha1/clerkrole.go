@@ -31,7 +31,8 @@ import (
 // with apply.
 //
 // ClerkRole is a role of Clerk, mirrored: what its key is and which permissions it has.
-// Its name is its Clerk id in lower case, with '-' for '_'.
+// Its name is its ClerkInstance's, a full stop, and its Clerk id in
+// lower case, with '-' for '_'.
 type ClerkRoleApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is standard object metadata.

@@ -31,7 +31,8 @@ import (
 // with apply.
 //
 // ClerkUser is a user of Clerk, mirrored: who they are, and whether Clerk lets them in.
-// Its name is its Clerk id in lower case, with '-' for '_'.
+// Its name is its ClerkInstance's, a full stop, and its Clerk id in
+// lower case, with '-' for '_'.
 type ClerkUserApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is standard object metadata.
