@@ -57,8 +57,8 @@ type TenantClassSpec struct {
 // TenantNamespace is a namespace that an organization gets. Strings may hold expressions in ${…}, which are CEL over `organization`.
 type TenantNamespace struct {
 	// name of the namespace, for example org-${organization.handle}. It is used once, when the namespace is made: a slug that
-	// changes later moves nothing. A name that is taken gets a short hash as a suffix. The result must begin with a letter and be
-	// a DNS label of 63 characters at most; it is never default, the operator's own namespace, or one that begins with kube-.
+	// changes later moves nothing. A name that is taken gets a short hash as a suffix; so does one of over 63 characters, which is cut. The
+	// result must begin with a letter and be a DNS label; it is never default, the operator's own namespace, or one that begins with kube-.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512

@@ -236,7 +236,7 @@ type Namespace struct {
 	// Template is the entry's name, unexpanded: what tells the entries of a class apart.
 	Template string
 
-	// Name that the namespace gets when it is made.
+	// Name that the namespace gets when it is made. One that would be too long is cut already, and has the hash of the organization's id.
 	Name string
 
 	Labels          map[string]string
@@ -249,10 +249,9 @@ type Namespace struct {
 
 // Render says which namespaces an organization should have. The error names the expression that failed.
 func (c *Class) Render(organization Organization) ([]Namespace, error) {
-	variables := map[string]any{"organization": organization}
 	namespaces := make([]Namespace, 0, len(c.entries))
 	for i := range c.entries {
-		namespace, err := c.entries[i].render(variables)
+		namespace, err := c.entries[i].render(organization)
 		if err != nil {
 			return nil, fmt.Errorf("spec.namespaces[%d]%w", i, err)
 		}
@@ -261,7 +260,8 @@ func (c *Class) Render(organization Organization) ([]Namespace, error) {
 	return namespaces, nil
 }
 
-func (e *entry) render(variables map[string]any) (Namespace, error) {
+func (e *entry) render(organization Organization) (Namespace, error) {
+	variables := map[string]any{"organization": organization}
 	namespace := Namespace{
 		Template:      e.source.Name,
 		ResourceQuota: withQuotaDefaults(e.source.ResourceQuota),
@@ -272,6 +272,7 @@ func (e *entry) render(variables map[string]any) (Namespace, error) {
 	if namespace.Name, err = e.name.expand(variables); err != nil {
 		return namespace, fmt.Errorf(".name: %w", err)
 	}
+	namespace.Name = fittingName(namespace.Name, organization.ID)
 	if namespace.Labels, err = expandMap(e.labels, variables); err != nil {
 		return namespace, fmt.Errorf(".labels%w", err)
 	}

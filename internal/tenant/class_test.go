@@ -342,3 +342,37 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 		t.Errorf("the class itself changed (-before +after):\n%s", diff)
 	}
 }
+
+func TestANameThatATemplateMakesTooLongIsCutAndGetsTheHashOfTheID(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 62) + "b"
+	tests := map[string]struct{ reason, template, slug, want string }{
+		"as long as may be": {"nothing to cut", "${organization.handle}", long, long},
+		"a prefix too much": {"what the default class does", "org-${organization.handle}", long, "org-" + strings.Repeat("a", 50) + "-96c81bf6"},
+		"many handles":      {"however long", strings.Repeat("${organization.handle}", 200), long, strings.Repeat("a", 54) + "-96c81bf6"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			class, err := CompileClass(&v1alpha1.TenantClass{Spec: v1alpha1.TenantClassSpec{
+				Namespaces: []v1alpha1.TenantNamespace{{Name: tc.template}},
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			organization := &v1alpha1.ClerkOrganization{Spec: v1alpha1.ClerkOrganizationSpec{ID: "org_2A", Slug: tc.slug}}
+			namespaces, err := class.Render(OrganizationOf(organization))
+			if err != nil || namespaces[0].Name != tc.want {
+				t.Fatalf("%s: got %+v, %v; want %s", tc.reason, namespaces, err, tc.want)
+			}
+			if err := CheckName(namespaces[0].Name, operatorNamespace); err != nil {
+				t.Error(err)
+			}
+			for _, candidate := range namespaces[0].Candidates("org_2A") {
+				if len(candidate) > 63 {
+					t.Errorf("%s is too long", candidate)
+				}
+			}
+		})
+	}
+}

@@ -62,7 +62,18 @@ const suffixLength = 8
 // id, where somebody else has it; and that with a hash of id and template, where another namespace of the same organization has both, as
 // can come of slugs that change.
 func (n *Namespace) Candidates(organizationID string) []string {
-	return []string{n.Name, AlternativeName(n.Name, organizationID), AlternativeName(n.Name, organizationID+" "+n.Template)}
+	return slices.Compact([]string{
+		n.Name, AlternativeName(n.Name, organizationID), AlternativeName(n.Name, organizationID+" "+n.Template),
+	})
+}
+
+// fittingName is the name, or where it is too long for a namespace what is left of it with a hash of whose it is: a handle may have all of
+// the 63 characters that a prefix before it would need.
+func fittingName(name, owner string) string {
+	if len(name) <= maxLabel {
+		return name
+	}
+	return AlternativeName(name, owner)
 }
 
 // AlternativeName is the name with a short hash of whose it is.
