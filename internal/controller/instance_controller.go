@@ -126,7 +126,7 @@ func (r *instanceReconciler) setup(manager ctrl.Manager) error {
 		WithOptions(options(1)).
 		Watches(&v1alpha1.ClerkInstance{}, onSpec()).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.instancesOfSecret)).
-		Complete(reconcile.AsReconciler(r.client, r))
+		Complete(reconcile.AsReconciler(ownWrites{manager.GetClient()}, r))
 }
 
 func (r *instanceReconciler) instancesOfSecret(ctx context.Context, secret client.Object) []reconcile.Request {

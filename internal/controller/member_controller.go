@@ -250,7 +250,7 @@ func (r *memberReconciler) setup(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkRole{}, onRole(r.membersOfRoles)).
 		Watches(&v1alpha1.ClerkPermission{}, onPermission(r.client, r.membersOfRoles)).
 		Watches(&rbacv1.RoleBinding{}, r.onRoleBinding()).
-		Complete(reconcile.AsReconciler(r.client, r))
+		Complete(reconcile.AsReconciler(ownWrites{manager.GetClient()}, r))
 }
 
 // onSpec causes a reconciliation of an object itself when it is new or its spec changed.

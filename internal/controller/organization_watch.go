@@ -48,7 +48,7 @@ func (r *organizationReconciler) setup(manager ctrl.Manager) error {
 	for _, kind := range tenantKinds() {
 		builder = builder.Watches(kind, r.onTenantObject())
 	}
-	return builder.Complete(reconcile.AsReconciler(r.client, r))
+	return builder.Complete(reconcile.AsReconciler(ownWrites{manager.GetClient()}, r))
 }
 
 // onOrganization ranks a deletion ahead of everything: it takes access away. The status is the reconciler's own and no news.

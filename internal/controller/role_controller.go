@@ -162,7 +162,7 @@ func (r *roleReconciler) setup(manager ctrl.Manager) error {
 		Named("role").
 		WithOptions(options(1)).
 		Watches(&v1alpha1.ClerkRole{}, onSpec()).
-		Complete(reconcile.AsReconciler(r.client, r))
+		Complete(reconcile.AsReconciler(ownWrites{manager.GetClient()}, r))
 }
 
 func (r *permissionReconciler) setup(manager ctrl.Manager) error {
@@ -170,5 +170,5 @@ func (r *permissionReconciler) setup(manager ctrl.Manager) error {
 		Named("permission").
 		WithOptions(options(1)).
 		Watches(&v1alpha1.ClerkPermission{}, onSpec()).
-		Complete(reconcile.AsReconciler(r.client, r))
+		Complete(reconcile.AsReconciler(ownWrites{manager.GetClient()}, r))
 }

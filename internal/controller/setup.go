@@ -67,10 +67,11 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 		return err
 	}
 	shared, way := newExpressions(), &rightOfWay{}
-	undertaker := sexton{client: manager.GetClient(), way: way, retention: options.TombstoneRetention, now: options.Now}
+	prompt := promptClient{Client: manager.GetClient(), cache: manager.GetCache()}
+	undertaker := sexton{client: prompt, way: way, retention: options.TombstoneRetention, now: options.Now}
 	controllers := map[string]interface{ setup(ctrl.Manager) error }{
 		"organization": &organizationReconciler{
-			client:            manager.GetClient(),
+			client:            prompt,
 			live:              manager.GetAPIReader(),
 			expressions:       shared,
 			way:               way,
@@ -80,23 +81,23 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 			now:               options.Now,
 		},
 		"member": &memberReconciler{
-			client: manager.GetClient(), expressions: shared, way: way, retention: options.TombstoneRetention, now: options.Now,
+			client: prompt, expressions: shared, way: way, retention: options.TombstoneRetention, now: options.Now,
 			missingUser: options.MissingUser,
 		},
 		"user": &userReconciler{
-			client: manager.GetClient(), way: way, retention: options.TombstoneRetention, now: options.Now,
+			client: prompt, way: way, retention: options.TombstoneRetention, now: options.Now,
 		},
 		"role":        &roleReconciler{undertaker},
 		"permission":  &permissionReconciler{undertaker},
-		"instance":    &instanceReconciler{client: manager.GetClient(), expressions: shared, operatorNamespace: options.Namespace},
-		"tenantclass": &tenantClassReconciler{client: manager.GetClient(), expressions: shared, permitted: map[string]int64{}},
+		"instance":    &instanceReconciler{client: prompt, expressions: shared, operatorNamespace: options.Namespace},
+		"tenantclass": &tenantClassReconciler{client: prompt, expressions: shared, permitted: map[string]int64{}},
 	}
 	for name, c := range controllers {
 		if err := c.setup(manager); err != nil {
 			return fmt.Errorf("set up the %s controller: %w", name, err)
 		}
 	}
-	return manager.Add(&census{client: manager.GetClient(), retention: options.TombstoneRetention, now: options.Now})
+	return manager.Add(&census{client: prompt, retention: options.TombstoneRetention, now: options.Now})
 }
 
 // CacheOptions keep in memory what is the operator's business and nothing else: of the tenants' kinds those objects that are marked

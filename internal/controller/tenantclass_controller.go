@@ -146,7 +146,7 @@ func (r *tenantClassReconciler) setup(manager ctrl.Manager) error {
 		WithOptions(options(1)).
 		Watches(&v1alpha1.TenantClass{}, onSpec()).
 		Watches(&v1alpha1.ClerkOrganization{}, onClassOfOrganization()).
-		Complete(reconcile.AsReconciler(r.client, r))
+		Complete(reconcile.AsReconciler(ownWrites{manager.GetClient()}, r))
 }
 
 // onClassOfOrganization causes a count, after a while, when an organization gets, changes or loses its class.

@@ -175,7 +175,7 @@ func (r *userReconciler) setup(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkUser{}, onSpec()).
 		Watches(&v1alpha1.ClerkMember{}, onMembership()).
 		Watches(&v1alpha1.ClerkInstance{}, onChange(r.usersOfInstance)).
-		Complete(reconcile.AsReconciler(r.client, r))
+		Complete(reconcile.AsReconciler(ownWrites{manager.GetClient()}, r))
 }
 
 // onMembership causes a reconciliation of a user who joins, leaves, or of whose membership nothing is left.

@@ -95,7 +95,8 @@ func (m *Mirror) Apply(ctx context.Context, instance string, event *clerk.Event)
 // order in which Clerk's events for the two arrive does not matter.
 func (m *Mirror) membership(ctx context.Context, instance string, data *clerk.Membership, at time.Time) (Outcome, error) {
 	organization := organizationSpec(instance, &data.Organization)
-	known, err := known(ctx, m, organizations, organization)
+	// It waits for no write of the organization that may be under way: that could keep a member's demotion waiting.
+	known, err := known(ctx, m, organizations, organization, client.DisableReadYourWritesConsistency)
 	if err != nil {
 		return "", err
 	}
@@ -111,7 +112,7 @@ func (m *Mirror) membership(ctx context.Context, instance string, data *clerk.Me
 // to date, without anything personal: they are there because they keep somebody out.
 func (m *Mirror) user(ctx context.Context, want v1alpha1.ClerkUserSpec, at time.Time) (Outcome, error) {
 	var instance v1alpha1.ClerkInstance
-	if _, err := read(ctx, m.Client, want.Instance, &instance); err != nil {
+	if _, err := read(ctx, m.Client, want.Instance, &instance, client.DisableReadYourWritesConsistency); err != nil {
 		return "", err
 	}
 	if instance.Spec.Users != v1alpha1.UsersNone {
@@ -141,7 +142,7 @@ func (m *Mirror) keepsOut(ctx context.Context, want v1alpha1.ClerkUserSpec, at t
 		return false, nil
 	}
 	var list v1alpha1.ClerkMemberList
-	err := m.Client.List(ctx, &list, client.MatchingLabels{v1alpha1.UserIDLabel: want.ID})
+	err := m.Client.List(ctx, &list, client.MatchingLabels{v1alpha1.UserIDLabel: want.ID}, client.DisableReadYourWritesConsistency)
 	if err != nil {
 		return false, fmt.Errorf("list the memberships of %s in the cache: %w", want.ID, err)
 	}
@@ -265,9 +266,9 @@ func (m *Mirror) replace(ctx context.Context, e entity, uid *types.UID) (Outcome
 
 // known is what the cache holds of an entity; nil if nothing. News from another ClerkInstance than the entity's is refused, also where it
 // would change nothing: its secret gives no say over the organization and its members.
-func known[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S) (*O, error) {
+func known[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, options ...client.GetOption) (*O, error) {
 	object := k.empty()
-	found, err := read(ctx, m.Client, k.nameOf(&want), object)
+	found, err := read(ctx, m.Client, k.nameOf(&want), object, options...)
 	if err != nil || !found {
 		return nil, err
 	}
@@ -276,8 +277,10 @@ func known[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S) (*O, 
 }
 
 // read reads an object from the cache, and tells whether it is there.
-func read(ctx context.Context, reader client.Reader, name string, object client.Object) (bool, error) {
-	err := reader.Get(ctx, types.NamespacedName{Name: name}, object)
+func read(
+	ctx context.Context, reader client.Reader, name string, object client.Object, options ...client.GetOption,
+) (bool, error) {
+	err := reader.Get(ctx, types.NamespacedName{Name: name}, object, options...)
 	if apierrors.IsNotFound(err) {
 		return false, nil
 	}
