@@ -96,6 +96,7 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
+	limitMemory()
 	if c.TombstoneRetention < longestRetry {
 		ctrl.Log.WithName("setup").Info("WARNING: --tombstone-retention is shorter than Clerk goes on trying to deliver: "+
 			"an event that comes later than that creates nothing", "retention", c.TombstoneRetention, "deliveries", longestRetry)
