@@ -106,6 +106,13 @@ func defineFlags(c *operator.Config) {
 		"Where metrics are served, over HTTPS, to those whom the API server lets get /metrics; 0 for nowhere.")
 	flag.StringVar(&c.HealthProbeBindAddress, "health-probe-bind-address", ":8081",
 		"Where /healthz and /readyz are; 0 for nowhere.")
+	c.ClerkAPIHosts = []string{"api.clerk.com"}
+	flag.Func("clerk-api-hosts",
+		"Hosts that the API keys of ClerkInstances may be sent to, separated by commas, each as <host> or <host>:<port>. (default api.clerk.com)",
+		func(value string) error {
+			c.ClerkAPIHosts = strings.Split(value, ",")
+			return nil
+		})
 	flag.BoolVar(&c.LeaderElect, "leader-elect", false,
 		"Let one of several replicas reconcile. Every replica receives.")
 	flag.DurationVar(&c.TombstoneRetention, "tombstone-retention", 7*24*time.Hour,

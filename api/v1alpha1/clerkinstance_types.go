@@ -41,8 +41,9 @@ type ClerkInstanceSpec struct {
 	// +kubebuilder:default=Enforce
 	Mode InstanceMode `json:"mode,omitempty"`
 
-	// instanceID is Clerk's id of the environment (ins_…), to be found in every event. When it is set, events of any other
-	// environment are refused with 403, also when they are well signed. When it is empty, any is accepted.
+	// instanceID is Clerk's id of the environment (ins_…), to be found in every event. Events of any other environment are refused with
+	// 403, also when they are well signed, and so is an API key of another. When it is empty, the environment that is heard of first is
+	// the one: see status.instanceID.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -100,11 +101,12 @@ const (
 // ClerkInstanceAPI says how Clerk's Backend API is asked.
 type ClerkInstanceAPI struct {
 	// secretKeyRef names the Secret, in the operator's namespace, and the key of it that holds the API key (sk_…). A changed key is
-	// used at once.
+	// used at once. The Secret has to carry the label clerk-operator.io/api-key=true: nothing else of the namespace is sent to anybody.
 	// +required
 	SecretKeyRef SecretKeyReference `json:"secretKeyRef,omitzero"`
 
-	// url of the API, for one that is reached otherwise than directly. It begins with https:// unless it is on the operator's own machine.
+	// url of the API, for one that is reached otherwise than directly. Its host has to be one of the operator's --clerk-api-hosts, which
+	// are api.clerk.com alone by default. It begins with https:// unless it is on the operator's own machine.
 	// +optional
 	// +kubebuilder:default="https://api.clerk.com/v1"
 	// +kubebuilder:validation:MinLength=1
@@ -204,8 +206,8 @@ type ClerkInstanceStatus struct {
 	// +optional
 	LastRefusal LastRefusal `json:"lastRefusal,omitzero"`
 
-	// instanceID is Clerk's id of the environment (ins_…) whose API key was used first. A key of another is refused, unless
-	// spec.instanceID names that one.
+	// instanceID is Clerk's id of the environment (ins_…) that was heard of first, by a verified event or by an API key. Events and keys
+	// of another are refused. It changes to what spec.instanceID names, and to nothing else.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -222,6 +224,10 @@ type ClerkInstanceStatus struct {
 	// heldPrune is what the last resync would have removed, if it was too much: see the condition PruneHeld.
 	// +optional
 	HeldPrune HeldPrune `json:"heldPrune,omitzero"`
+
+	// contradiction is what Clerk lists although it is deleted here: see the condition Synced.
+	// +optional
+	Contradiction Contradiction `json:"contradiction,omitzero"`
 }
 
 // LastRefusal is the newest delivery that was not accepted.
@@ -364,6 +370,30 @@ type HeldPrune struct {
 	IDs []string `json:"ids,omitempty"`
 }
 
+// Contradiction is what Clerk lists as living although a deletion of it was heard, or was found by a resync. Its tombstones keep it away
+// until an administrator has looked.
+type Contradiction struct {
+	// name names exactly these tombstones: any other contradiction has another name. It is the value of the annotation
+	// clerk-operator.io/release-contradiction that takes these tombstones away, so that what Clerk lists is mirrored again.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Name string `json:"name,omitempty"`
+
+	// count is how many tombstones contradict Clerk in all.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Count *int32 `json:"count,omitempty"`
+
+	// ids are Clerk's ids of the first of them, in order.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	IDs []string `json:"ids,omitempty"`
+}
+
 // LastEvent is the newest event that was verified and answered with success.
 type LastEvent struct {
 	// type of the event, such as organization.created; "other" for one that this version does not know.
@@ -384,6 +414,7 @@ type LastEvent struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=cinst,categories=clerk
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.instanceID) || has(self.status) && has(self.status.instanceID) && (self.status.instanceID == oldSelf.status.instanceID || has(self.spec.instanceID) && self.status.instanceID == self.spec.instanceID)",fieldPath=".status",reason=FieldValueForbidden,message="status.instanceID is the environment that was heard of first: it changes only to what spec.instanceID names"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Last Event",type=date,JSONPath=`.status.lastEvent.receivedAt`
 // +kubebuilder:printcolumn:name="Synced",type=string,JSONPath=`.status.conditions[?(@.type=="Synced")].status`

@@ -73,13 +73,19 @@ const (
 	// ReasonAPIRefused: Clerk refuses the key, or what it asks for. Put a valid key of this environment into the Secret.
 	ReasonAPIRefused = "APIRefused"
 
-	// ReasonAPIInvalid: spec.api.url is nowhere a key may be sent to. Correct it.
+	// ReasonAPIInvalid: spec.api.url is nowhere a key may be sent to. Correct it, or let the operator's --clerk-api-hosts name the host.
 	ReasonAPIInvalid = "APIInvalid"
 
 	// ReasonWrongInstance: the key is of another Clerk environment. Use this one's key, or correct spec.instanceID.
 	ReasonWrongInstance = "WrongInstance"
 
-	// ReasonIncomplete: a list was not proven complete, so nothing of its kind was removed. It is read again soon.
+	// ReasonSecretNotMarked: the Secret is not marked as one with an API key, so nothing of it is sent. Label it.
+	ReasonSecretNotMarked = "SecretNotMarked"
+
+	// ReasonContradiction: Clerk lists what is deleted here. Look at status.contradiction, and release it if Clerk is right.
+	ReasonContradiction = "Contradiction"
+
+	// ReasonIncomplete: something could not be read, or a list was not proven complete, so nothing of its kind was removed. All else was.
 	ReasonIncomplete = "Incomplete"
 
 	// ReasonPruneHeld: more would be removed than spec.api.prune lets go. Look at status.heldPrune, and release the plan or raise the bound.

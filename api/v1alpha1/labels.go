@@ -46,6 +46,16 @@ const (
 	// ReleasePruneAnnotation on a ClerkInstance lets a removal happen that was held: its value is status.heldPrune.plan.
 	ReleasePruneAnnotation = "clerk-operator.io/release-prune"
 
+	// ReleaseContradictionAnnotation on a ClerkInstance takes away the tombstones that contradict what Clerk lists: its value is
+	// status.contradiction.name.
+	ReleaseContradictionAnnotation = "clerk-operator.io/release-contradiction"
+
+	// APIKeyLabel marks a Secret, by the value APIKeyLabelValue, as one that holds an API key and may be sent to Clerk's API.
+	APIKeyLabel = "clerk-operator.io/api-key"
+
+	// APIKeyLabelValue is the value of APIKeyLabel.
+	APIKeyLabelValue = "true"
+
 	// ReservedPrefix begins the labels and annotations that are the operator's own; a TenantClass may not set them.
 	ReservedPrefix = "clerk-operator.io/"
 )

@@ -81,6 +81,10 @@ func apiAsked(ctx context.Context, s *stage) error {
 		"--from-literal=key="+s.api.key); err != nil {
 		return err
 	}
+	if _, err := s.kubectl(ctx, "label", "secret", "clerk-api", "-n", operatorproc.Namespace,
+		v1alpha1.APIKeyLabel+"="+v1alpha1.APIKeyLabelValue); err != nil {
+		return err
+	}
 	spec := fmt.Sprintf(`{"spec":{"api":{"url":%q,"secretKeyRef":{"name":"clerk-api","key":"key"}}}}`, s.api.URL+clerkapi.Prefix)
 	if _, err := s.kubectl(ctx, "patch", "clerkinstance", operatorproc.Instance, "--type=merge", "-p", spec); err != nil {
 		return err

@@ -26,6 +26,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,6 +38,9 @@ import (
 type ClientOptions struct {
 	// URL of the Backend API; DefaultURL when it is empty. Without TLS it may only be on this machine.
 	URL string
+
+	// Hosts are those that the key may be sent to, each as <host> or <host>:<port>; that of DefaultURL when there are none.
+	Hosts []string
 
 	// Key is the secret key (sk_…). White space around it does not count.
 	Key string
@@ -54,7 +58,7 @@ type ClientOptions struct {
 	Pause func(ctx context.Context, pause time.Duration) error
 }
 
-// Client reads Clerk's Backend API. It is slow on purpose: it leaves most of what Clerk allows to the application itself.
+// Client reads Clerk's Backend API, for one who asks one thing at a time. It is slow on purpose: it leaves most of what Clerk allows to the application itself.
 //
 // It is not made of clerk-sdk-go, which knows no memberships of a whole instance, tries nothing twice, gives up after five seconds, and
 // loses the status of an error that a proxy answered. What is left of it would be types that hold what must never be held here.
@@ -63,11 +67,12 @@ type Client struct {
 	http    http.Client
 	base    string
 	limiter *rate.Limiter
+	members map[string]Listing // of organizations, as far as they had to be listed
 }
 
 // NewClient returns a Client. An error says what is wrong with the options and never holds the key.
 func NewClient(options ClientOptions) (*Client, error) {
-	base, err := baseURL(options.URL)
+	base, err := baseURL(options.URL, options.Hosts)
 	if err != nil {
 		return nil, err
 	}
@@ -93,11 +98,12 @@ func NewClient(options ClientOptions) (*Client, error) {
 		},
 		base:    base,
 		limiter: rate.NewLimiter(otherRate, burst),
+		members: map[string]Listing{},
 	}, nil
 }
 
 // baseURL checks where a key would be sent.
-func baseURL(text string) (string, error) {
+func baseURL(text string, hosts []string) (string, error) {
 	if text == "" {
 		text = DefaultURL
 	}
@@ -108,7 +114,21 @@ func baseURL(text string) (string, error) {
 	if parsed.Scheme != "https" && (parsed.Scheme != "http" || !isLoopback(parsed.Hostname())) {
 		return "", errors.New("the URL of the API must begin with https://: the key would be sent in the open")
 	}
+	if !isAllowed(parsed, hosts) {
+		return "", errors.New("the URL of the API leads to a host that no key may be sent to: use " + DefaultURL +
+			", or let the operator's --clerk-api-hosts name the host")
+	}
 	return strings.TrimRight(parsed.String(), "/"), nil
+}
+
+// isAllowed compares whole names: a host that only looks like another is none.
+func isAllowed(address *url.URL, hosts []string) bool {
+	if len(hosts) == 0 {
+		hosts = []string{defaultHost}
+	}
+	return slices.ContainsFunc(hosts, func(host string) bool {
+		return strings.EqualFold(host, address.Hostname()) || strings.EqualFold(host, address.Host)
+	})
 }
 
 func isLoopback(host string) bool {

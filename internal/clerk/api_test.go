@@ -46,11 +46,17 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{api: clerkapi.New(clerkapi.Options{InstanceID: "ins_1", Key: apiKey})}
+	return newWorldWith(t, clerkapi.Options{})
+}
+
+func newWorldWith(t *testing.T, played clerkapi.Options) *world {
+	t.Helper()
+	played.InstanceID, played.Key = "ins_1", apiKey
+	w := &world{api: clerkapi.New(played)}
 	w.server = httptest.NewServer(w.api)
 	t.Cleanup(w.server.Close)
 	options := clerk.ClientOptions{
-		URL: w.server.URL + clerkapi.Prefix, Key: apiKey + "\n", PageSize: 3,
+		URL: w.server.URL + clerkapi.Prefix, Hosts: []string{"127.0.0.1"}, Key: apiKey + "\n", PageSize: 3,
 		Pause: func(ctx context.Context, pause time.Duration) error {
 			w.pauses = append(w.pauses, pause)
 			return ctx.Err()
@@ -328,7 +334,7 @@ func TestWhetherSomethingExists(t *testing.T) {
 
 func TestWhereAKeyMayGo(t *testing.T) {
 	cases := map[string]bool{
-		"":                                 true,
+		"":                                 false, // which is Clerk's own
 		"https://api.example.com/v1":       true,
 		"https://api.example.com/v1/":      true,
 		"http://127.0.0.1:8080/v1":         true,
@@ -343,9 +349,27 @@ func TestWhereAKeyMayGo(t *testing.T) {
 		"https://":                         false,
 		"https://api.example.com/v1#there": false,
 	}
+	hosts := []string{"api.example.com", "127.0.0.1", "localhost", "::1"}
 	for url, want := range cases {
-		if _, err := clerk.NewClient(clerk.ClientOptions{URL: url, Key: apiKey}); (err == nil) != want {
+		if _, err := clerk.NewClient(clerk.ClientOptions{URL: url, Hosts: hosts, Key: apiKey}); (err == nil) != want {
 			t.Errorf("%q: got %v, want it taken: %t", url, err, want)
+		}
+	}
+	// An empty list is Clerk's own host.
+	for url, want := range map[string]bool{
+		"": true, "https://api.clerk.com/v1": true, "https://API.clerk.com": true, "https://api.clerk.com:443/v1": true,
+		"https://api.example.com/v1": false, "http://127.0.0.1/v1": false, "https://api.clerk.com.example.com/v1": false,
+		"https://api.clerk.com./v1": false, "https://example.com/api.clerk.com": false, "https://api.clerk.com@example.com/v1": false,
+		"https://evil.example.com\\@api.clerk.com/": false,
+	} {
+		if _, err := clerk.NewClient(clerk.ClientOptions{URL: url, Key: apiKey}); (err == nil) != want {
+			t.Errorf("%q, with Clerk's own host alone: got %v, want it taken: %t", url, err, want)
+		}
+	}
+	for url, want := range map[string]bool{"https://proxy.example.com:8443/v1": true, "https://proxy.example.com/v1": false} {
+		_, err := clerk.NewClient(clerk.ClientOptions{URL: url, Hosts: []string{"proxy.example.com:8443"}, Key: apiKey})
+		if (err == nil) != want {
+			t.Errorf("%q, with a host and its port: got %v, want it taken: %t", url, err, want)
 		}
 	}
 	for _, key := range []string{"", " \n", "sk_test_with a space", "sk_test_\nX-Evil: 1", "sk_test_ü"} {
@@ -369,5 +393,101 @@ func TestItKeepsToItsPace(t *testing.T) {
 	took := requests[len(requests)-1].Time.Sub(requests[0].Time)
 	if fastest := time.Duration(len(requests)-1-10) * time.Second / 40; took < fastest {
 		t.Errorf("%d requests took %v: that is more than 40 a second after the first 10, want at least %v", len(requests), took, fastest)
+	}
+}
+
+// TestASecondLookHoldsWhateverTheCountMeans: the schema does not say whether total_count knows of the filter by users.
+func TestASecondLookHoldsWhateverTheCountMeans(t *testing.T) {
+	for _, ofAll := range []bool{false, true} {
+		t.Run(fmt.Sprintf("total of all %t", ofAll), func(t *testing.T) {
+			w := newWorldWith(t, clerkapi.Options{TotalOfAll: ofAll})
+			organization := clerktest.Organization{ID: "org_1", Name: "Org", UpdatedAt: founded}
+			w.api.SetOrganization(organization)
+			for n := range 8 {
+				w.api.SetMembership(clerktest.Membership{
+					ID: fmt.Sprintf("orgmem_%d", n), Role: "org:member", Organization: organization,
+					User: clerktest.User{ID: fmt.Sprintf("user_%d", n)}, UpdatedAt: founded.Add(time.Duration(n) * time.Second),
+				})
+			}
+			w.api.DeleteMembership("orgmem_3")
+			for n := range 9 {
+				id := fmt.Sprintf("orgmem_%d", n)
+				exists, err := w.client.HasMembership(t.Context(), id, "org_1", fmt.Sprintf("user_%d", n))
+				if want := n != 3 && n != 8; err != nil || exists != want {
+					t.Errorf("%s: got %t, %v, want %t", id, exists, err, want)
+				}
+			}
+			// Someone who joined again has another.
+			if exists, err := w.client.HasMembership(t.Context(), "orgmem_old", "org_1", "user_1"); err != nil || exists {
+				t.Errorf("the old membership: got %t, %v, want that it is gone", exists, err)
+			}
+		})
+	}
+}
+
+// TestHalfAnAnswerIsNoProofThatAMembershipIsGone: where the count is higher than the rows, and the list of all members is not whole either.
+func TestHalfAnAnswerIsNoProofThatAMembershipIsGone(t *testing.T) {
+	w := newWorld(t)
+	w.api.SetOrganization(clerktest.Organization{ID: "org_1", Name: "Org", UpdatedAt: founded})
+	w.api.Intercept(func(r *http.Request) clerkapi.Fault {
+		if strings.HasSuffix(r.URL.Path, "/memberships") {
+			return clerkapi.Fault{Status: http.StatusOK, Body: `{"data":[],"total_count":1}`}
+		}
+		return clerkapi.Fault{}
+	})
+	if exists, err := w.client.HasMembership(t.Context(), "orgmem_1", "org_1", "user_1"); err == nil {
+		t.Errorf("got %t, want that nobody can tell", exists)
+	}
+}
+
+// TestSignUpsDoNotKeepUsersFromBeingListed: somebody signs up before each count.
+func TestSignUpsDoNotKeepUsersFromBeingListed(t *testing.T) {
+	w := newWorld(t)
+	add := func(n int) {
+		w.api.SetUser(clerktest.User{ID: fmt.Sprintf("user_%03d", n), UpdatedAt: founded.Add(time.Duration(n) * time.Second)})
+	}
+	for n := range 7 {
+		add(n)
+	}
+	signedUp := 7
+	w.api.Intercept(func(r *http.Request) clerkapi.Fault {
+		if strings.HasSuffix(r.URL.Path, "/users/count") && signedUp < 12 {
+			add(signedUp)
+			signedUp++
+		}
+		return clerkapi.Fault{}
+	})
+	var ids []string
+	listing, err := w.client.Users(t.Context(), func(page clerk.Page) error {
+		for _, entity := range page.Entities {
+			ids = append(ids, entity.EntityID())
+		}
+		return nil
+	})
+	if err != nil || listing.Gap != "" {
+		t.Fatalf("got %q, %v, want that the list is whole", listing.Gap, err)
+	}
+	for n := range 12 {
+		if id := fmt.Sprintf("user_%03d", n); !slices.Contains(ids, id) {
+			t.Errorf("%s was not listed", id)
+		}
+	}
+}
+
+// TestAUserWhoGoesIsNoEndOfTheList: the one after whom the next page begins is deleted just then.
+func TestAUserWhoGoesIsNoEndOfTheList(t *testing.T) {
+	w := newWorld(t)
+	for n := range 8 {
+		w.api.SetUser(clerktest.User{ID: fmt.Sprintf("user_%03d", n), UpdatedAt: founded.Add(time.Duration(n) * time.Second)})
+	}
+	w.api.Intercept(func(r *http.Request) clerkapi.Fault {
+		if r.URL.Query().Get("starting_after") == "user_002" {
+			w.api.DeleteUser("user_002")
+		}
+		return clerkapi.Fault{}
+	})
+	listing, err := w.client.Users(t.Context(), func(clerk.Page) error { return nil })
+	if err != nil || listing.Gap != "" || len(listing.IDs) != 8 {
+		t.Errorf("got %d, %q, %v, want all", len(listing.IDs), listing.Gap, err)
 	}
 }

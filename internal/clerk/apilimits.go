@@ -26,6 +26,9 @@ const (
 	// DefaultURL is where Clerk serves its Backend API.
 	DefaultURL = "https://api.clerk.com/v1"
 
+	// defaultHost is the host of DefaultURL.
+	defaultHost = "api.clerk.com"
+
 	// apiVersion is the version of the Backend API that the types here are read from.
 	apiVersion = "2026-05-12"
 
@@ -71,6 +74,9 @@ const (
 
 	// maxBackInAll is how often that may happen in one listing, or the listing would not end while rows go away all the time.
 	maxBackInAll = 100
+
+	// maxCatchUps is how often the end of the list of users is read again because of somebody who signed up before they were counted.
+	maxCatchUps = 10
 
 	// maxListed bounds the rows of one list, and with them the ids that are held in memory: some 100 MB.
 	maxListed = 1_000_000

@@ -90,39 +90,84 @@ func (c *Client) Permissions(ctx context.Context, visit func(Page) error) (Listi
 	return c.walk(ctx, "/organization_permissions", decodePermission, visit)
 }
 
-// Users lists every user. What visit returns ends the listing. It goes by a cursor, which no deletion moves.
+// Users lists every user. What visit returns ends the listing. It goes by a cursor, which no deletion moves. The list itself does not say how
+// many there are: they are counted when its end is reached, and it is read on until it holds as many. Whoever signs up meanwhile is among
+// the rest that is read.
 func (c *Client) Users(ctx context.Context, visit func(Page) error) (Listing, error) {
 	w := walker{ids: map[string]struct{}{}, decode: decodeUser}
-	for last := ""; ; {
-		query := url.Values{"order_by": {"+created_at"}, "limit": {strconv.Itoa(c.options.PageSize)}}
-		if last != "" {
-			query.Set("starting_after", last)
+	var last []row
+	for range maxCatchUps {
+		var err error
+		if last, err = c.usersAfter(ctx, &w, last, visit); err != nil {
+			return Listing{}, err
 		}
-		rows, page, err := c.userPage(ctx, &w, query)
+		total, err := c.countUsers(ctx)
 		if err != nil {
 			return Listing{}, err
 		}
-		if err := visit(page); err != nil {
-			return Listing{}, err
-		}
-		if len(rows) < c.options.PageSize {
-			break
-		}
-		if last = rows[len(rows)-1].id; len(page.Entities)+len(page.Unreadable) == 0 || len(w.ids) > maxListed {
-			return Listing{}, errors.New("GET /users: the list does not end")
+		if w.gap != "" || len(w.ids) >= total {
+			return w.listing(total), nil
 		}
 	}
-	// The list itself does not say how many there are.
+	w.gap = "more users were counted than listed, time and again"
+	return w.listing(0), nil
+}
+
+// usersAfter reads the users after the last rows that were read, and returns the new last ones.
+func (c *Client) usersAfter(ctx context.Context, w *walker, last []row, visit func(Page) error) ([]row, error) {
+	for {
+		rows, page, err := c.usersFrom(ctx, w, last)
+		if err != nil {
+			return nil, err
+		}
+		if err := visit(page); err != nil {
+			return nil, err
+		}
+		if len(rows) > 0 {
+			last = rows
+		}
+		if len(rows) < c.options.PageSize {
+			return last, nil
+		}
+		if len(page.Entities)+len(page.Unreadable) == 0 || len(w.ids) > maxListed {
+			return nil, errors.New("GET /users: the list does not end")
+		}
+	}
+}
+
+// usersFrom reads the page that begins after the last of some rows; after one before it, where that user was deleted just now.
+func (c *Client) usersFrom(ctx context.Context, w *walker, last []row) ([]row, Page, error) {
+	for step := 0; ; step++ {
+		query := url.Values{"order_by": {"+created_at"}, "limit": {strconv.Itoa(c.options.PageSize)}}
+		at := max(0, len(last)-1<<step)
+		if len(last) > 0 {
+			query.Set("starting_after", last[at].id)
+		}
+		rows, page, err := c.userPage(ctx, w, query)
+		if !isUnknownCursor(err) || at == 0 {
+			return rows, page, err
+		}
+	}
+}
+
+// isUnknownCursor tells whether Clerk may refuse a cursor because it stands for nothing any more.
+func isUnknownCursor(err error) bool {
+	answer, ok := errors.AsType[*APIError](err)
+	return ok && answer.Code != "" &&
+		slices.Contains([]int{http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity}, answer.Status)
+}
+
+func (c *Client) countUsers(ctx context.Context) (int, error) {
 	var count struct {
 		Total *int `json:"total_count"`
 	}
 	if err := c.get(ctx, "/users/count", nil, &count); err != nil {
-		return Listing{}, err
+		return 0, err
 	}
 	if count.Total == nil {
-		return Listing{}, errors.New("GET /users/count: the answer is no count")
+		return 0, errors.New("GET /users/count: the answer is no count")
 	}
-	return w.listing(*count.Total), nil
+	return *count.Total, nil
 }
 
 // UsersByID lists those of the users with these ids that exist. What visit returns ends the listing.
@@ -178,43 +223,79 @@ func (c *Client) HasOrganization(ctx context.Context, id string) (bool, error) {
 }
 
 // HasMembership tells whether a membership exists. Someone who left and joined again has another.
+//
+// Clerk is asked for this user's memberships of the organization. Its schema does not say whether the answer's total_count is theirs or all
+// members': where the answer does not prove itself whole, all members are listed, and that list does.
 func (c *Client) HasMembership(ctx context.Context, id, organizationID, userID string) (bool, error) {
 	var answer pageJSON
-	path := "/organizations/" + url.PathEscape(organizationID) + "/memberships"
-	query := url.Values{"user_id": {userID}, "limit": {strconv.Itoa(maxFilterIDs)}}
-	err := c.get(ctx, path, query, &answer)
+	path := membershipsPath(organizationID)
+	err := c.get(ctx, path, url.Values{"user_id": {userID}, "limit": {strconv.Itoa(maxFilterIDs)}}, &answer)
 	if IsGone(err) {
-		// Is the organization meant?
-		exists, err := c.HasOrganization(ctx, organizationID)
-		if err == nil && exists {
-			err = fmt.Errorf("GET %s: not found, although the organization exists", path)
-		}
-		return exists, err
+		return c.hasOrganizationOf(ctx, organizationID, path)
 	}
 	if err != nil {
 		return false, err
 	}
-	if answer.Data == nil || answer.TotalCount == nil || *answer.TotalCount != len(answer.Data) {
-		return false, fmt.Errorf("GET %s: the answer is not the whole list", path)
+	if answer.Data == nil || answer.TotalCount == nil {
+		return false, fmt.Errorf("GET %s: the answer is no page of a list", path)
 	}
-	for _, row := range answer.Data {
+	w := walker{}
+	rows := w.read(answer.Data)
+	if slices.ContainsFunc(rows, func(r row) bool { return r.id == id }) {
+		return true, nil
+	}
+	if w.gap == "" && *answer.TotalCount == len(rows) && areAllOf(userID, rows) {
+		return false, nil
+	}
+	return c.isMemberByList(ctx, id, organizationID)
+}
+
+func membershipsPath(organizationID string) string {
+	return "/organizations/" + url.PathEscape(organizationID) + "/memberships"
+}
+
+// hasOrganizationOf tells, after a 404 for memberships, whether it is the organization that is not found.
+func (c *Client) hasOrganizationOf(ctx context.Context, organizationID, path string) (bool, error) {
+	exists, err := c.HasOrganization(ctx, organizationID)
+	if err == nil && exists {
+		err = fmt.Errorf("GET %s: not found, although the organization exists", path)
+	}
+	return exists, err
+}
+
+// areAllOf tells whether memberships are all of one user. A filter that is not obeyed gives others.
+func areAllOf(userID string, rows []row) bool {
+	for _, row := range rows {
 		var membership struct {
-			ID   string `json:"id"`
 			User struct {
 				ID string `json:"user_id"`
 			} `json:"public_user_data"`
 		}
-		if err := unmarshal("data", row, &membership); err != nil {
-			return false, fmt.Errorf("GET %s: %w", path, err)
-		}
-		if membership.ID == id {
-			return true, nil
-		}
-		if membership.User.ID != userID {
-			return false, fmt.Errorf("GET %s: the answer is about somebody else", path)
+		if err := unmarshal("data", row.raw, &membership); err != nil || membership.User.ID != userID {
+			return false
 		}
 	}
-	return false, nil
+	return true
+}
+
+// isMemberByList looks for a membership in the list of all members of its organization, which is read once: an id that is not in a list that
+// was read since will never be, as whoever joins again gets another.
+func (c *Client) isMemberByList(ctx context.Context, id, organizationID string) (bool, error) {
+	members, known := c.members[organizationID]
+	if !known {
+		// The rows are not decoded: the ids are enough.
+		listing, err := c.walk(ctx, membershipsPath(organizationID), func(json.RawMessage) (Data, error) { return nil, nil },
+			func(Page) error { return nil })
+		if err != nil {
+			return false, err
+		}
+		if listing.Gap != "" {
+			return false, fmt.Errorf("GET %s: %s", membershipsPath(organizationID), listing.Gap)
+		}
+		members = listing
+		c.members[organizationID] = members
+	}
+	return members.Has(id), nil
 }
 
 // has tells whether a single object exists, and that it is the one that was asked for.

@@ -106,7 +106,7 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane) error {
 	go func() {
 		err := operator.Run(ctx, config, operator.Config{
 			Namespace: operatorNamespace, ReceiverBindAddress: "127.0.0.1:0", MetricsBindAddress: "0", HealthProbeBindAddress: "0",
-			TombstoneRetention: retention,
+			ClerkAPIHosts: []string{"127.0.0.1"}, TombstoneRetention: retention,
 		})
 		if err != nil && ctx.Err() == nil {
 			fmt.Fprintln(os.Stderr, "the operator ended:", err)

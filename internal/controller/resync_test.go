@@ -53,7 +53,12 @@ func TestTheOperatorResyncs(t *testing.T) {
 	api.SetMembership(jane)
 	api.SetUser(jane.User)
 
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: name}, StringData: map[string]string{"key": "sk_test_0"}}
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: operatorNamespace, Name: name, Labels: map[string]string{v1alpha1.APIKeyLabel: v1alpha1.APIKeyLabelValue},
+		},
+		StringData: map[string]string{"key": "sk_test_0"},
+	}
 	must(t, cluster.Create(t.Context(), secret))
 	instance := &v1alpha1.ClerkInstance{
 		ObjectMeta: metav1.ObjectMeta{Name: name},

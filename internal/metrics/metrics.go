@@ -98,6 +98,12 @@ var (
 		Help: "Objects that the last resync would have removed and that were held, by ClerkInstance. On the elected replica.",
 	}, []string{"instance"})
 
+	// ResyncContradictions is how many tombstones are of what Clerk lists as living.
+	ResyncContradictions = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "resync", Name: "contradictions",
+		Help: "Objects that are deleted here although Clerk listed them in the last resync, by ClerkInstance. On the elected replica.",
+	}, []string{"instance"})
+
 	// GrantSeconds is the time from a membership's change in Clerk to the RoleBinding that grants it.
 	GrantSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: namespace, Subsystem: "access", Name: "grant_seconds",
@@ -149,17 +155,10 @@ var (
 		Namespace: namespace, Subsystem: "tenant", Name: "drift_repaired_total",
 		Help: "Objects of tenants that someone else changed or deleted and that were put right, by kind.",
 	}, []string{"kind"})
-
-	// CacheReduced counts objects with the operator's labels that it cannot have written so, and of which only the name is kept in memory.
-	CacheReduced = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: namespace, Subsystem: "cache", Name: "reduced_total",
-		Help: "Times that an object with the operator's labels was seen that it did not write so, and that was not kept in memory, by kind.",
-	}, []string{"kind"})
 )
 
 func init() {
 	metrics.Registry.MustRegister(Deliveries, AnswerSeconds, EventAgeSeconds, LastVerifiedTimestamp, LastRefusedTimestamp,
-		ResyncSeconds, ResyncLastSuccessTimestamp, ResyncRequests, ResyncListed, ResyncDrift, ResyncPruneHeld,
-		GrantSeconds, RevocationSeconds, PendingRevocations, Mirrored, NotReady, OverdueTombstones, SilentSinceTimestamp, DriftRepaired,
-		CacheReduced)
+		ResyncSeconds, ResyncLastSuccessTimestamp, ResyncRequests, ResyncListed, ResyncDrift, ResyncPruneHeld, ResyncContradictions,
+		GrantSeconds, RevocationSeconds, PendingRevocations, Mirrored, NotReady, OverdueTombstones, SilentSinceTimestamp, DriftRepaired)
 }

@@ -36,6 +36,7 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/controller"
+	"github.com/clerk-operator/clerk-operator/internal/environment"
 	"github.com/clerk-operator/clerk-operator/internal/metricsauth"
 	"github.com/clerk-operator/clerk-operator/internal/mirror"
 	"github.com/clerk-operator/clerk-operator/internal/receiver"
@@ -72,6 +73,9 @@ type Config struct {
 	// LeaderElect lets one replica of several reconcile. All receive.
 	LeaderElect bool
 
+	// ClerkAPIHosts are the hosts that API keys may be sent to, each with its port or for any.
+	ClerkAPIHosts []string
+
 	// TombstoneRetention is how long tombstones are kept, and how old an event may be and still create something.
 	TombstoneRetention time.Duration
 }
@@ -106,12 +110,17 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 		return err
 	}
 	checkPermissions(ctx, mgr.GetClient(), c.Namespace)
+	environments, err := newPinner(mgr)
+	if err != nil {
+		return err
+	}
 	mirrors := newMirror(mgr, c)
-	if err := addReceiver(mgr, c, mirrors); err != nil {
+	if err := addReceiver(mgr, c, mirrors, environments); err != nil {
 		return err
 	}
 	resyncer := resync.New(resync.Options{
-		Client: mgr.GetClient(), Mirror: mirrors, Recorder: mgr.GetEventRecorder("clerk-operator"), Namespace: c.Namespace, Now: time.Now,
+		Client: mgr.GetClient(), Mirror: mirrors, Environments: environments, Recorder: mgr.GetEventRecorder("clerk-operator"),
+		Namespace: c.Namespace, Hosts: c.ClerkAPIHosts, Now: time.Now,
 	})
 	if err := resyncer.Setup(mgr); err != nil {
 		return err
@@ -167,19 +176,32 @@ func newMirror(mgr ctrl.Manager, c Config) *mirror.Mirror {
 	})
 }
 
+// newPinner has a client of its own, without a cache: nobody's reads wait for what it writes.
+func newPinner(mgr ctrl.Manager) (*environment.Pinner, error) {
+	live, err := client.New(mgr.GetConfig(), client.Options{
+		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make a client without a cache: %w", err)
+	}
+	return environment.NewPinner(live), nil
+}
+
 // addReceiver adds what every replica does: receive, and say when it last did.
-func addReceiver(mgr ctrl.Manager, c Config, mirrors *mirror.Mirror) error {
+func addReceiver(mgr ctrl.Manager, c Config, mirrors *mirror.Mirror, environments *environment.Pinner) error {
 	lastEvents := controller.NewLastEvents(mgr.GetClient())
 	endpoint, err := receiver.New(receiver.Options{
 		// Unlike the client, the cache waits for no write of this process to come back: one that hangs must not keep deliveries waiting.
-		Reader:      mgr.GetCache(),
-		Namespace:   c.Namespace,
-		Mirror:      mirrors,
-		Observe:     lastEvents.Observe,
-		Refused:     lastEvents.Refuse,
-		BindAddress: c.ReceiverBindAddress,
-		TLSCertFile: c.ReceiverTLSCertFile,
-		TLSKeyFile:  c.ReceiverTLSKeyFile,
+		Reader:             mgr.GetCache(),
+		Namespace:          c.Namespace,
+		Mirror:             mirrors,
+		Pin:                environments.Pin,
+		TombstoneRetention: c.TombstoneRetention,
+		Observe:            lastEvents.Observe,
+		Refused:            lastEvents.Refuse,
+		BindAddress:        c.ReceiverBindAddress,
+		TLSCertFile:        c.ReceiverTLSCertFile,
+		TLSKeyFile:         c.ReceiverTLSKeyFile,
 	})
 	if err != nil {
 		return err

@@ -34,6 +34,7 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
+	"github.com/clerk-operator/clerk-operator/internal/environment"
 	"github.com/clerk-operator/clerk-operator/internal/metrics"
 	"github.com/clerk-operator/clerk-operator/internal/mirror"
 	"github.com/clerk-operator/clerk-operator/internal/signing"
@@ -109,7 +110,7 @@ func (r *Receiver) answer(d *delivery) (result *answer) {
 		r.verify,
 		r.takePlace,
 		decode,
-		checkInstanceID,
+		r.checkEnvironment,
 	}
 	for _, step := range steps {
 		if refusal := step(d); refusal != nil {
@@ -256,13 +257,33 @@ func decode(d *delivery) *answer {
 	return nil
 }
 
-func checkInstanceID(d *delivery) *answer {
-	want, got := d.instance.Spec.InstanceID, d.event.InstanceID
-	if want == "" || got == "" || want == got {
+// checkEnvironment lets no event of another environment through. Which one it is, the first event that says so decides, and that is written
+// down before the event is mirrored. Older payloads do not say it.
+func (r *Receiver) checkEnvironment(d *delivery) *answer {
+	if d.event.InstanceID == "" {
 		return nil
 	}
-	return refused(http.StatusForbidden, OutcomeWrongInstance,
-		"the event is of another Clerk environment: send it to the endpoint of its own ClerkInstance, or correct spec.instanceID")
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.request.Context()), r.limits.applyTimeout)
+	defer cancel()
+	err := environment.Check(d.instance, d.event.InstanceID)
+	if err == nil && r.mayPin(d.event) {
+		err = r.options.Pin(ctx, d.instance, d.event.InstanceID)
+	}
+	if _, other := errors.AsType[*environment.OtherError](err); other {
+		return refused(http.StatusForbidden, OutcomeWrongInstance,
+			"the event is of another Clerk environment than the one that is heard here: send it to the endpoint of its own ClerkInstance, "+
+				"or name its environment in spec.instanceID")
+	}
+	if err != nil {
+		return tryAgain(OutcomeUnavailable, "the environment cannot be written down now: try again", withoutPayload(err))
+	}
+	return nil
+}
+
+// mayPin tells whether an event may decide which environment it is. The examples that Clerk's dashboard sends to try an endpoint name an
+// environment that does not exist; they bear an old date, or are of types that are not mirrored.
+func (r *Receiver) mayPin(event *clerk.Event) bool {
+	return event.Data != nil && r.options.Now().Sub(event.Time) <= r.options.TombstoneRetention
 }
 
 // apply goes on when the sender hangs up: its next attempt then finds the work done.

@@ -44,6 +44,7 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
+	"github.com/clerk-operator/clerk-operator/internal/environment"
 	"github.com/clerk-operator/clerk-operator/internal/mirror"
 )
 
@@ -207,6 +208,11 @@ func build(options Options, limits limits) *rig {
 	options.Reader = b.objects
 	options.Namespace = namespace
 	options.Mirror = b.mirror
+	if options.Pin == nil {
+		options.Pin = func(_ context.Context, instance *v1alpha1.ClerkInstance, id string) error {
+			return environment.Check(instance, id)
+		}
+	}
 	options.Now = func() time.Time { return now }
 	b.Receiver = newReceiver(options, limits)
 	b.log = funcr.New(b.logs.add, funcr.Options{Verbosity: 1})

@@ -35,7 +35,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
+	"github.com/clerk-operator/clerk-operator/internal/environment"
 	"github.com/clerk-operator/clerk-operator/internal/mirror"
 )
 
@@ -54,6 +56,13 @@ type Options struct {
 
 	// Mirror is told of every verified event.
 	Mirror Mirror
+
+	// Pin makes sure that a ClerkInstance is of the environment that an event says, as environment.Pinner does. By default it writes
+	// nothing down.
+	Pin func(ctx context.Context, instance *v1alpha1.ClerkInstance, id string) error
+
+	// TombstoneRetention is how old an event may be and still create something, and so say which environment it is.
+	TombstoneRetention time.Duration
 
 	// Observe, if set, hears of every delivery answered with success: its ClerkInstance, the label of its type, and when. It must
 	// not block.
@@ -92,6 +101,11 @@ func New(options Options) (*Receiver, error) {
 	}
 	if options.Now == nil {
 		options.Now = time.Now
+	}
+	if options.Pin == nil {
+		options.Pin = func(_ context.Context, instance *v1alpha1.ClerkInstance, id string) error {
+			return environment.Check(instance, id)
+		}
 	}
 	return newReceiver(options, defaultLimits()), nil
 }

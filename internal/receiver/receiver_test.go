@@ -40,7 +40,9 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
+	"github.com/clerk-operator/clerk-operator/internal/environment"
 	"github.com/clerk-operator/clerk-operator/internal/metrics"
 	"github.com/clerk-operator/clerk-operator/internal/mirror"
 	"github.com/clerk-operator/clerk-operator/internal/signing"
@@ -554,5 +556,45 @@ func BenchmarkServeHTTP(b *testing.B) {
 		if response.Code != http.StatusNoContent {
 			b.Fatalf("answered %d", response.Code)
 		}
+	}
+}
+
+// TestTheFirstEventSaysWhichEnvironmentIsHeard before it is mirrored; what could create nothing says nothing.
+func TestTheFirstEventSaysWhichEnvironmentIsHeard(t *testing.T) {
+	fresh := fmt.Sprintf(`"timestamp":%d`, now.UnixMilli())
+	organization := `{"type":"organization.deleted","instance_id":"ins_a","data":{"id":"org_1"},` + fresh + `}`
+	cases := map[string]struct {
+		body   string
+		pin    error
+		want   int
+		pinned string
+	}{
+		"a fresh event":                        {organization, nil, 204, "ins_a"},
+		"one that another replica heard first": {organization, &environment.OtherError{Want: "ins_b", Got: "ins_a"}, 403, "ins_a"},
+		"one that cannot be written down":      {organization, errors.New("no API server"), 503, "ins_a"},
+		"an example, which is old":             {strings.Replace(organization, fresh, `"timestamp":1716883200`, 1), nil, 204, ""},
+		"one of a type that is not mirrored":   {`{"type":"session.created","instance_id":"ins_a",` + fresh + `}`, nil, 204, ""},
+		"an older payload, which says nothing": {strings.Replace(organization, `"instance_id":"ins_a",`, "", 1), nil, 204, ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			pinned := ""
+			b := start(t, Options{TombstoneRetention: time.Hour, Pin: func(_ context.Context, _ *v1alpha1.ClerkInstance, id string) error {
+				pinned = id
+				return tc.pin
+			}}, nil)
+			b.objects.change(func(o *objects) {
+				instance := o.instances["default"]
+				instance.InstanceID = ""
+				o.instances["default"] = instance
+			})
+			got := b.mustSend(t, delivered(tc.body))
+			if got.status != tc.want || pinned != tc.pinned {
+				t.Errorf("got %d (%s) and pinned %q, want %d and %q", got.status, got.body, pinned, tc.want, tc.pinned)
+			}
+			if mirrored := len(b.mirror.seen()) > 0; mirrored != (tc.want == 204) {
+				t.Errorf("mirrored is %t", mirrored)
+			}
+		})
 	}
 }

@@ -30,7 +30,7 @@ type wishes struct {
 	generation    int64
 	secretVersion string
 	requested     string
-	released      string
+	released      [2]string // of removals, and of contradictions
 	interval      time.Duration
 }
 
@@ -44,8 +44,10 @@ func wishesOf(instance *v1alpha1.ClerkInstance, secretVersion string) wishes {
 		generation:    instance.Generation,
 		secretVersion: secretVersion,
 		requested:     instance.Annotations[v1alpha1.ResyncAnnotation],
-		released:      instance.Annotations[v1alpha1.ReleasePruneAnnotation],
-		interval:      interval,
+		released: [2]string{
+			instance.Annotations[v1alpha1.ReleasePruneAnnotation], instance.Annotations[v1alpha1.ReleaseContradictionAnnotation],
+		},
+		interval: interval,
 	}
 }
 
@@ -64,7 +66,7 @@ func due(known *memory, now wishes, served string, clock time.Time) string {
 	switch {
 	case now.requested != "" && now.requested != known.last.requested:
 		return "request"
-	case now.released != "" && now.released != known.last.released:
+	case now.released != [2]string{} && now.released != known.last.released:
 		return "release"
 	case !known.next.IsZero() && (!clock.Before(known.next) || now.secretVersion != known.last.secretVersion):
 		return "interval"
@@ -86,10 +88,10 @@ func dueAtStart(now wishes, served string) string {
 }
 
 // after remembers a resync that ended, and says when the next is due by itself.
-func after(known *memory, last wishes, result v1alpha1.ResyncResult, wait time.Duration, clock time.Time) *memory {
+func after(known *memory, last wishes, end ending, clock time.Time) *memory {
 	next := &memory{last: last}
-	switch result {
-	case v1alpha1.ResyncComplete, v1alpha1.ResyncPruneHeld:
+	switch {
+	case end.result == v1alpha1.ResyncComplete, end.result == v1alpha1.ResyncPruneHeld, end.lasting:
 		if last.interval > 0 {
 			next.next = clock.Add(last.interval)
 		}
@@ -99,7 +101,7 @@ func after(known *memory, last wishes, result v1alpha1.ResyncResult, wait time.D
 		}
 		pause := min(firstRetry<<min(next.failures, 10), lastRetry)
 		next.failures++
-		next.next = clock.Add(max(pause, wait))
+		next.next = clock.Add(max(pause, end.wait))
 	}
 	return next
 }

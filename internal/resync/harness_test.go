@@ -43,6 +43,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/environment"
 	"github.com/clerk-operator/clerk-operator/internal/mirror"
 	"github.com/clerk-operator/clerk-operator/internal/resync"
 	"github.com/clerk-operator/clerk-operator/test/clerkapi"
@@ -140,8 +141,8 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // restart makes another replica the leader: it remembers nothing.
 func (w *world) restart() {
 	w.resyncer = resync.New(resync.Options{
-		Client: w.cluster, Mirror: w.mirror, Recorder: w.recorder, Namespace: namespace, PageSize: pageSize,
-		Now: func() time.Time { return w.clock },
+		Client: w.cluster, Mirror: w.mirror, Environments: environment.NewPinner(w.cluster), Hosts: []string{"127.0.0.1"},
+		Recorder: w.recorder, Namespace: namespace, PageSize: pageSize, Now: func() time.Time { return w.clock },
 	})
 }
 
@@ -155,12 +156,24 @@ func (w *world) must(err error) {
 // setKey puts a key into the Secret.
 func (w *world) setKey(key string) {
 	w.t.Helper()
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: w.name}, Data: map[string][]byte{"key": []byte(key)}}
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: w.name, Labels: map[string]string{v1alpha1.APIKeyLabel: v1alpha1.APIKeyLabelValue},
+		},
+		Data: map[string][]byte{"key": []byte(key)},
+	}
 	err := w.cluster.Create(w.t.Context(), secret)
 	if err != nil {
 		err = w.cluster.Update(w.t.Context(), secret)
 	}
 	w.must(err)
+}
+
+func (w *world) secret() *corev1.Secret {
+	w.t.Helper()
+	secret := &corev1.Secret{}
+	w.must(w.cluster.Get(w.t.Context(), client.ObjectKey{Namespace: namespace, Name: w.name}, secret))
+	return secret
 }
 
 // reconcile lets the operator look at the ClerkInstance once.
@@ -253,6 +266,7 @@ func (w *world) membership(n int) clerktest.Membership {
 func (w *world) fill(members int) {
 	permission := clerktest.Permission{ID: w.id("perm", 1), Key: "org:cargo:load", UpdatedAt: founded}
 	w.api.SetPermission(permission)
+	w.api.SetRole(clerktest.Role{ID: w.id("role", 0), Key: "org:admin", Permissions: []clerktest.Permission{permission}, UpdatedAt: founded})
 	w.api.SetRole(clerktest.Role{ID: w.id("role", 1), Key: "org:member", Permissions: []clerktest.Permission{permission}, UpdatedAt: founded})
 	for n := range 3 {
 		w.api.SetOrganization(w.organization(n))

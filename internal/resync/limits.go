@@ -44,6 +44,21 @@ const (
 	firstRetry = 15 * time.Second
 	lastRetry  = 10 * time.Minute
 
+	// maxProbes is how many organizations are looked for to tell whether a key is of their environment: one may be gone, hardly all.
+	maxProbes = 10
+
+	// maxUnwritten is how many things the API server may fail to take before the resync ends: then it is not about them.
+	maxUnwritten = 100
+
+	// maxFailedLooks is how many second looks of a kind may fail in one resync. Each takes half a minute before it is given up.
+	maxFailedLooks = 3
+
+	// maxConfirmed is how many contradictions are looked at again before they are told: some seconds.
+	maxConfirmed = 100
+
+	// forgetTimeout is how long the cache may take to see that a tombstone is gone.
+	forgetTimeout = 10 * time.Second
+
 	// alwaysRemovable is how many of a kind one resync may remove whatever their share: a handful out of few is no sign of a mistake.
 	alwaysRemovable = 5
 

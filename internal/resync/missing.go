@@ -98,17 +98,10 @@ func (r *Resyncer) fetch(ctx context.Context, name string, ids []string) error {
 		return err
 	}
 	this := &run{Resyncer: r, instance: &instance}
-	if err := this.connect(ctx); err != nil {
+	if err := this.open(ctx); err != nil {
 		return err
 	}
 	defer this.api.Close()
-	environment, err := this.api.Instance(ctx)
-	if err != nil {
-		return err
-	}
-	if err := this.pin(environment.ID); err != nil {
-		return err
-	}
 	_, err = this.api.UsersByID(ctx, ids, func(page clerk.Page) error {
 		for _, user := range page.Entities {
 			if _, err := r.Mirror.Apply(ctx, name, this.event(user, page.Asked)); err != nil {

@@ -26,14 +26,20 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
 )
 
-// mirrored is an object that stands for something that exists, as it was before a listing.
+// mirrored is an object as it was before a listing.
 type mirrored struct {
 	id      string
 	changed time.Time // by Clerk's clock
+	deleted time.Time // by Clerk's clock; zero if it stands for something that exists
+
+	name string
+	uid  types.UID
 
 	organizationID, userID string // of a member
 }
@@ -43,6 +49,20 @@ type found struct {
 	kind    *kind
 	before  map[string]mirrored
 	listing clerk.Listing
+}
+
+// areDisjoint tells whether nothing at all of what was mirrored was listed: so lists another environment.
+func areDisjoint(kinds []found) bool {
+	mirrored := 0
+	for _, f := range kinds {
+		mirrored += len(f.before)
+		for id := range f.before {
+			if f.listing.Has(id) {
+				return false
+			}
+		}
+	}
+	return mirrored > 0
 }
 
 // absence is something that is mirrored and was not listed.
@@ -57,6 +77,9 @@ type plan struct {
 
 	// tooYoung is how many it may not judge yet.
 	tooYoung int
+
+	// why says why it is too much; empty if it is not.
+	why string
 }
 
 // planOf finds what is absent from lists that were proven complete: of what a gap may hide, nothing is said. What changed just before the
@@ -117,7 +140,7 @@ func (p plan) tell() string {
 	return text + ")"
 }
 
-// tooMuch is the first kind of which more would be removed than the bounds let; "" if of none. The members of an organization that goes
+// tooMuch says why a plan would remove too much; "" if it would not. The members of an organization that goes
 // count with it: they have no access without it.
 func (p plan) tooMuch(kinds []found, bounds v1alpha1.ClerkInstancePrune) string {
 	gone, counts := map[string]bool{}, map[string]int{}
@@ -133,8 +156,11 @@ func (p plan) tooMuch(kinds []found, bounds v1alpha1.ClerkInstancePrune) string 
 	}
 	for _, f := range kinds {
 		if counts[f.kind.name] > allowance(bounds, len(f.before)) {
-			return f.kind.name
+			return "it would be more than spec.api.prune lets go"
 		}
+	}
+	if len(p.absences) > 0 && areDisjoint(kinds) {
+		return "Clerk lists nothing of what is mirrored, as another environment would"
 	}
 	return ""
 }
@@ -152,9 +178,16 @@ func orDefault(value *int32, fallback int) int {
 	return int(*value)
 }
 
-// byKind orders organizations first: who knows that one is gone need not ask about its members.
-func (p plan) byKind(order []*kind) []absence {
+// byKind orders organizations first: who knows that one is gone need not ask about its members. Within a kind, those at which the last
+// resync could not look come last, so that they never keep the others waiting.
+func (p plan) byKind(order []*kind, unseen map[string]bool) []absence {
+	rank := func(a absence) int {
+		if unseen[a.id] {
+			return 1
+		}
+		return 0
+	}
 	return slices.SortedStableFunc(slices.Values(p.absences), func(a, b absence) int {
-		return cmp.Compare(slices.Index(order, a.kind), slices.Index(order, b.kind))
+		return cmp.Or(cmp.Compare(slices.Index(order, a.kind), slices.Index(order, b.kind)), cmp.Compare(rank(a), rank(b)))
 	})
 }

@@ -48,11 +48,11 @@ func TestAFirstInstallationIsFilled(t *testing.T) {
 	}
 	status := w.wants(v1alpha1.ResyncComplete, v1alpha1.ReasonSynced)
 	w.drift(status, "ClerkPermission", 1, 1, 0, 0)
-	w.drift(status, "ClerkRole", 1, 1, 0, 0)
+	w.drift(status, "ClerkRole", 2, 2, 0, 0)
 	w.drift(status, "ClerkOrganization", 3, 3, 0, 0)
 	w.drift(status, "ClerkMember", 10, 10, 0, 0)
 	w.drift(status, "ClerkUser", 10, 10, 0, 0)
-	if live := w.live(); len(live) != 3+10+10+1 {
+	if live := w.live(); len(live) != 3+10+10+2 {
 		t.Errorf("%d are mirrored, want all: %v", len(live), live)
 	}
 	if status.InstanceID != "ins_1" || *status.LastResync.Requests == 0 {
@@ -102,7 +102,7 @@ func TestDriftIsRepaired(t *testing.T) {
 	w.api.DeleteRole(w.id("role", 1))
 
 	status := w.resync(v1alpha1.ResyncComplete, v1alpha1.ReasonSynced)
-	w.drift(status, "ClerkRole", 0, 0, 0, 1)
+	w.drift(status, "ClerkRole", 1, 0, 0, 1)
 	w.drift(status, "ClerkMember", 9, 1, 2, 2) // the ban is in the membership too
 	w.drift(status, "ClerkUser", 10, 1, 1, 1)
 	if role := w.member(1).Spec.Role; role != "org:guest" {
@@ -195,7 +195,7 @@ func TestAGapDeletesNothingOfItsKind(t *testing.T) {
 	})
 	status := w.resync(v1alpha1.ResyncIncomplete, v1alpha1.ReasonIncomplete)
 	w.drift(status, "ClerkMember", 0, 0, 0, 0)
-	w.drift(status, "ClerkRole", 0, 0, 0, 1)
+	w.drift(status, "ClerkRole", 1, 0, 0, 1)
 	if live := w.live(); !live[w.id("orgmem", 1)] {
 		t.Error("a member was removed without proof")
 	}
@@ -354,7 +354,10 @@ func TestAKeyOfAnotherInstanceIsRefused(t *testing.T) {
 		t.Error("another environment's silence removed something")
 	}
 	w.edit(func(i *v1alpha1.ClerkInstance) { i.Spec.InstanceID = "ins_2" })
-	w.resync(v1alpha1.ResyncComplete, v1alpha1.ReasonSynced)
+	status := w.resync(v1alpha1.ResyncPruneHeld, v1alpha1.ReasonPruneHeld)
+	if status.InstanceID != "ins_2" || len(w.live()) != want {
+		t.Errorf("the environment that spec names is not taken, or removed something unasked: %+v", status)
+	}
 	w.edit(func(i *v1alpha1.ClerkInstance) { i.Spec.InstanceID = "ins_3" })
 	w.resync(v1alpha1.ResyncFailed, v1alpha1.ReasonWrongInstance)
 }
@@ -419,7 +422,7 @@ func TestALeaderThatGoesInTheMiddle(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v, want that it was cancelled", err)
 	}
-	if half := len(w.live()); half == 0 || half >= 3+9+9+1 {
+	if half := len(w.live()); half == 0 || half >= 3+9+9+2 {
 		t.Errorf("%d were mirrored, want some", half)
 	}
 	if status := w.instance().Status; !status.LastResync.FinishedAt.IsZero() {
@@ -428,7 +431,7 @@ func TestALeaderThatGoesInTheMiddle(t *testing.T) {
 	w.restart()
 	w.reconcile()
 	w.wants(v1alpha1.ResyncComplete, v1alpha1.ReasonSynced)
-	if all := len(w.live()); all != 3+9+9+1 {
+	if all := len(w.live()); all != 3+9+9+2 {
 		t.Errorf("%d are mirrored, want all", all)
 	}
 }

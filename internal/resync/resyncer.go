@@ -39,6 +39,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/environment"
 	"github.com/clerk-operator/clerk-operator/internal/metrics"
 	"github.com/clerk-operator/clerk-operator/internal/mirror"
 )
@@ -50,6 +51,12 @@ type Options struct {
 
 	// Mirror takes what Clerk lists, as it takes events.
 	Mirror *mirror.Mirror
+
+	// Environments keeps each ClerkInstance to one Clerk environment.
+	Environments *environment.Pinner
+
+	// Hosts are those that an API key may be sent to, each as <host> or <host>:<port>.
+	Hosts []string
 
 	// Recorder puts on record what an administrator has to look at.
 	Recorder events.EventRecorder
@@ -70,7 +77,8 @@ type Resyncer struct {
 
 	mu       sync.Mutex
 	memories map[string]*memory
-	running  map[string]bool // the ClerkInstances that are being resynced
+	running  map[string]bool            // the ClerkInstances that are being resynced
+	unseen   map[string]map[string]bool // at which ids of each the last resync could not look
 	wanted   map[missingUser]struct{}
 	asked    map[missingUser]time.Time
 }
@@ -78,7 +86,7 @@ type Resyncer struct {
 // New returns a Resyncer.
 func New(options Options) *Resyncer {
 	return &Resyncer{
-		Options: options, memories: map[string]*memory{}, running: map[string]bool{},
+		Options: options, memories: map[string]*memory{}, running: map[string]bool{}, unseen: map[string]map[string]bool{},
 		wanted: map[missingUser]struct{}{}, asked: map[missingUser]time.Time{},
 	}
 }
@@ -165,16 +173,16 @@ func (r *Resyncer) secretVersion(ctx context.Context, instance *v1alpha1.ClerkIn
 func (r *Resyncer) resync(
 	ctx context.Context, instance *v1alpha1.ClerkInstance, known *memory, wanted wishes, why string,
 ) (*memory, error) {
-	this := &run{Resyncer: r, instance: instance, started: r.Now(), told: r.Now(), counts: map[string]*tally{}}
-	r.setRunning(instance.Name, true)
-	held, err := this.resync(ctx)
-	r.setRunning(instance.Name, false)
+	this := &run{Resyncer: r, instance: instance, started: r.Now(), told: r.Now(), counts: map[string]*tally{},
+		failed: map[string]bool{}}
+	this.unseen = r.begin(instance.Name)
+	err := this.resync(ctx)
+	r.finish(instance.Name, this.failed)
 	finished := r.Now()
 	took := finished.Sub(this.started).Seconds()
-	end := ending{result: v1alpha1.ResyncComplete, reason: v1alpha1.ReasonSynced, finished: finished, served: wanted.requested, held: held,
-		message: "all that Clerk lists is mirrored, and nothing else is"}
+	end := ending{result: v1alpha1.ResyncComplete, reason: v1alpha1.ReasonSynced, finished: finished, served: wanted.requested,
+		held: this.held, message: "all that Clerk lists is mirrored, and nothing else is"}
 	back, isSetback := errors.AsType[*setback](err)
-	var pause time.Duration
 	switch {
 	case errors.Is(err, errChanged):
 		return &memory{next: finished}, nil // not remembered: so it begins anew
@@ -182,12 +190,12 @@ func (r *Resyncer) resync(
 		metrics.ResyncSeconds.WithLabelValues(instance.Name, "aborted").Observe(took)
 		return nil, fmt.Errorf("resync ClerkInstance %s: %w", instance.Name, err)
 	case isSetback:
-		end.result, end.reason, end.message, pause = back.result, back.reason, back.message, back.wait
-	case held != nil:
+		end.result, end.reason, end.message, end.wait, end.lasting = back.result, back.reason, back.message, back.wait, back.lasting
+	case end.held != nil:
 		end.result, end.reason = v1alpha1.ResyncPruneHeld, v1alpha1.ReasonPruneHeld
 		end.message = "all that Clerk lists is mirrored; what else is, waits: see the condition PruneHeld"
 	}
-	next := after(known, wanted, end.result, pause, finished)
+	next := after(known, wanted, end, finished)
 	r.remember(instance.Name, next)
 	this.record(ctx, end, why, took)
 	return next, this.writeStatus(ctx, instance, this.statusAfter(end))
@@ -220,12 +228,16 @@ func (r *run) record(ctx context.Context, end ending, why string, took float64) 
 		}
 	}
 	metrics.ResyncPruneHeld.WithLabelValues(name).Set(float64(count))
+	if r.contradictions.count() > 0 && r.instance.Status.Contradiction.Name != r.contradictions.name() {
+		r.Recorder.Eventf(r.instance, nil, corev1.EventTypeWarning, v1alpha1.ReasonContradiction, "Resync", "%s", r.contradictions.message(name))
+	}
+	metrics.ResyncContradictions.WithLabelValues(name).Set(float64(r.contradictions.count()))
 }
 
 // clear takes back what the status says of resyncs, for a ClerkInstance that has none.
 func (r *Resyncer) clear(ctx context.Context, instance *v1alpha1.ClerkInstance) error {
 	have := instance.Status
-	if have.InstanceID == "" && equality.Semantic.DeepEqual(have.LastResync, v1alpha1.LastResync{}) &&
+	if equality.Semantic.DeepEqual(have.LastResync, v1alpha1.LastResync{}) &&
 		meta.FindStatusCondition(have.Conditions, v1alpha1.ConditionSynced) == nil {
 		return nil
 	}
@@ -244,13 +256,22 @@ func (r *Resyncer) remember(name string, known *memory) {
 	r.memories[name] = known
 }
 
-func (r *Resyncer) setRunning(name string, running bool) {
+// begin takes note that a resync runs, and returns at what the last one could not look.
+func (r *Resyncer) begin(name string) map[string]bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if running {
-		r.running[name] = true
-	} else {
-		delete(r.running, name)
+	r.running[name] = true
+	return r.unseen[name]
+}
+
+// finish takes note that a resync ended, and at what it could not look.
+func (r *Resyncer) finish(name string, unseen map[string]bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.running, name)
+	delete(r.unseen, name)
+	if len(unseen) > 0 {
+		r.unseen[name] = unseen
 	}
 }
 
@@ -258,12 +279,14 @@ func (r *Resyncer) setRunning(name string, running bool) {
 func (r *Resyncer) forget(name string) {
 	r.mu.Lock()
 	delete(r.memories, name)
+	delete(r.unseen, name)
 	r.mu.Unlock()
 	of := prometheus.Labels{"instance": name}
 	metrics.ResyncSeconds.DeletePartialMatch(of)
 	metrics.ResyncLastSuccessTimestamp.DeletePartialMatch(of)
 	metrics.ResyncListed.DeletePartialMatch(of)
 	metrics.ResyncPruneHeld.DeletePartialMatch(of)
+	metrics.ResyncContradictions.DeletePartialMatch(of)
 	metrics.ResyncRequests.DeletePartialMatch(of)
 	metrics.ResyncDrift.DeletePartialMatch(of)
 }

@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,16 +28,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
+	"github.com/clerk-operator/clerk-operator/internal/environment"
 	"github.com/clerk-operator/clerk-operator/internal/metrics"
-	"github.com/clerk-operator/clerk-operator/internal/mirror"
 )
 
 // run is one resync of one ClerkInstance.
@@ -52,9 +51,13 @@ type run struct {
 	kinds      []found
 	told       time.Time // when the status last said how far it is
 
-	mu      sync.Mutex
-	refused []string // what of Clerk's could not be mirrored, and why
-	refusal int
+	// unseen are those at which the last resync tried to look and could not, failed those at which this one could not.
+	unseen, failed map[string]bool
+	contradictions contradictions
+	held           *plan
+
+	mu    sync.Mutex
+	notes notes
 }
 
 // tally is what was found of a kind.
@@ -71,56 +74,108 @@ type setback struct {
 	reason  string
 	message string
 	wait    time.Duration
+
+	// lasting says that trying again soon would find the same.
+	lasting bool
 }
 
 // Error implements error.
 func (s *setback) Error() string { return s.message }
 
-// resync lists everything, mirrors it, and removes what is gone. What it returns is why it ended before; errors of a ClerkInstance that
-// changed, of a cancelled context and of the API server are no setbacks.
-func (r *run) resync(ctx context.Context) (held *plan, err error) {
-	if err := r.connect(ctx); err != nil {
-		return nil, err
+// resync lists everything, mirrors it, and removes what is gone. What it returns is why it ended before, or what it did not find; errors of
+// a ClerkInstance that changed, of a cancelled context and of the API server are no setbacks.
+func (r *run) resync(ctx context.Context) error {
+	if err := r.open(ctx); err != nil {
+		return err
 	}
 	defer r.api.Close()
-	instance, err := r.api.Instance(ctx)
+	if err := r.listAll(ctx); err != nil {
+		return err
+	}
+	released, err := r.release(ctx)
 	if err != nil {
-		return nil, apiSetback(err)
+		return err
 	}
-	if err := r.pin(instance.ID); err != nil {
-		return nil, err
-	}
-	for _, k := range kinds {
-		if err := r.list(ctx, k); err != nil {
-			return nil, err
+	if released {
+		if err := r.listAll(ctx); err != nil {
+			return err
 		}
 	}
 	return r.prune(ctx)
 }
 
+// open makes a client for Clerk's API, and makes sure that its key is of the right environment before anything is listed.
+func (r *run) open(ctx context.Context) error {
+	if err := r.connect(ctx); err != nil {
+		return err
+	}
+	answer, err := r.api.Instance(ctx)
+	if err == nil {
+		r.instanceID = answer.ID
+		err = r.recognize(ctx)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if _, answered := errors.AsType[*setback](err); err != nil && !answered {
+		return apiSetback(err)
+	}
+	if err == nil {
+		err = r.pin(ctx)
+	}
+	if err != nil {
+		r.api.Close()
+	}
+	return err
+}
+
 // connect makes a client with the key as the Secret now has it.
 func (r *run) connect(ctx context.Context) error {
-	spec := r.instance.Spec.API
-	name := r.Namespace + "/" + spec.SecretKeyRef.Name
+	key, err := r.key(ctx, r.instance)
+	if err != nil {
+		return err
+	}
+	r.api, err = r.client(r.instance, key, r.answered)
+	return err
+}
+
+// key is the API key of a ClerkInstance. Of Secrets that are not marked as having one, nothing is read.
+func (r *Resyncer) key(ctx context.Context, instance *v1alpha1.ClerkInstance) (string, error) {
+	ref := instance.Spec.API.SecretKeyRef
+	name := r.Namespace + "/" + ref.Name
+	refuse := func(reason, format string, args ...any) (string, error) {
+		return "", &setback{result: v1alpha1.ResyncFailed, reason: reason, message: fmt.Sprintf(format, args...)}
+	}
 	var secret corev1.Secret
-	err := r.Client.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: spec.SecretKeyRef.Name}, &secret)
-	if apierrors.IsNotFound(err) {
-		return &setback{result: v1alpha1.ResyncFailed, reason: v1alpha1.ReasonSecretNotFound,
-			message: fmt.Sprintf("the Secret %s does not exist: create it with Clerk's API key (sk_…) as the key %s", name, spec.SecretKeyRef.Key)}
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: ref.Name}, &secret)
+	switch {
+	case apierrors.IsNotFound(err):
+		return refuse(v1alpha1.ReasonSecretNotFound,
+			"the Secret %s does not exist: create it with Clerk's API key (sk_…) as the key %s, and the label %s=%s",
+			name, ref.Key, v1alpha1.APIKeyLabel, v1alpha1.APIKeyLabelValue)
+	case err != nil:
+		return "", fmt.Errorf("read Secret %s: %w", name, err)
+	case secret.Labels[v1alpha1.APIKeyLabel] != v1alpha1.APIKeyLabelValue:
+		return refuse(v1alpha1.ReasonSecretNotMarked,
+			"the Secret %s is not marked as one with an API key, so nothing of it is sent to Clerk: kubectl -n %s label secret %s %s=%s",
+			name, r.Namespace, ref.Name, v1alpha1.APIKeyLabel, v1alpha1.APIKeyLabelValue)
 	}
-	if err != nil {
-		return fmt.Errorf("read Secret %s: %w", name, err)
-	}
-	key := strings.TrimSpace(string(secret.Data[spec.SecretKeyRef.Key]))
+	key := strings.TrimSpace(string(secret.Data[ref.Key]))
 	if key == "" {
-		return &setback{result: v1alpha1.ResyncFailed, reason: v1alpha1.ReasonSecretUnusable,
-			message: fmt.Sprintf("the Secret %s has no key %s, or it is empty: put Clerk's API key (sk_…) there", name, spec.SecretKeyRef.Key)}
+		return refuse(v1alpha1.ReasonSecretUnusable,
+			"the Secret %s has no key %s, or it is empty: put Clerk's API key (sk_…) there", name, ref.Key)
 	}
-	r.api, err = clerk.NewClient(clerk.ClientOptions{URL: spec.URL, Key: key, PageSize: r.PageSize, Answered: r.answered})
+	return key, nil
+}
+
+func (r *Resyncer) client(instance *v1alpha1.ClerkInstance, key string, answered func(int)) (*clerk.Client, error) {
+	api, err := clerk.NewClient(clerk.ClientOptions{
+		URL: instance.Spec.API.URL, Hosts: r.Hosts, Key: key, PageSize: r.PageSize, Answered: answered,
+	})
 	if err != nil {
-		return &setback{result: v1alpha1.ResyncFailed, reason: v1alpha1.ReasonAPIInvalid, message: err.Error()}
+		return nil, &setback{result: v1alpha1.ResyncFailed, reason: v1alpha1.ReasonAPIInvalid, message: err.Error()}
 	}
-	return nil
+	return api, nil
 }
 
 func (r *run) answered(status int) {
@@ -132,23 +187,44 @@ func (r *run) answered(status int) {
 	metrics.ResyncRequests.WithLabelValues(r.instance.Name, label).Inc()
 }
 
+// recognize refuses a key in whose environment nothing is known of what is mirrored, where no event has told which environment it is: older
+// payloads do not say it.
+func (r *run) recognize(ctx context.Context) error {
+	if r.instance.Spec.InstanceID != "" || r.instance.Status.InstanceID != "" {
+		return nil
+	}
+	known, err := organizationKindOf().mirrored(ctx, r.Client, r.instance.Name)
+	if err != nil {
+		return err
+	}
+	ids := slices.Sorted(maps.Keys(known.living))
+	for _, id := range ids[:min(len(ids), maxProbes)] {
+		exists, err := r.api.HasOrganization(ctx, id)
+		if exists || err != nil {
+			return err
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	return &setback{result: v1alpha1.ResyncFailed, reason: v1alpha1.ReasonWrongInstance, message: fmt.Sprintf(
+		"the API key is of the Clerk environment %s, which does not know the organizations that are mirrored: put a key of their environment "+
+			"into the Secret; if it is the right one and they are gone, set spec.instanceID to %s", r.instanceID, r.instanceID)}
+}
+
 // pin refuses the key of another environment: with it, everything that is mirrored would be gone.
-func (r *run) pin(id string) error {
-	want, by := r.instance.Spec.InstanceID, "spec.instanceID is"
-	if want == "" {
-		want, by = r.instance.Status.InstanceID, "the key used first was of"
+func (r *run) pin(ctx context.Context) error {
+	err := r.Environments.Pin(ctx, r.instance, r.instanceID)
+	if other, ok := errors.AsType[*environment.OtherError](err); ok {
+		return &setback{result: v1alpha1.ResyncFailed, reason: v1alpha1.ReasonWrongInstance, message: fmt.Sprintf(
+			"the API key is of another environment, so nothing was listed: %s; put a key of %s into the Secret, or, if the environment "+
+				"was really replaced, set spec.instanceID to %s", other.Error(), other.Want, other.Got)}
 	}
-	if want != "" && want != id {
-		return &setback{result: v1alpha1.ResyncFailed, reason: v1alpha1.ReasonWrongInstance,
-			message: fmt.Sprintf("the API key is of the Clerk environment %s, but %s %s: use a key of that one, or set spec.instanceID",
-				id, by, want)}
-	}
-	r.instanceID = id
-	return nil
+	return err
 }
 
 // apiSetback judges an error of Clerk's API.
-func apiSetback(err error) error {
+func apiSetback(err error) *setback {
 	failed := &setback{result: v1alpha1.ResyncFailed, reason: v1alpha1.ReasonAPIUnavailable,
 		message: "Clerk's API cannot be read, it is tried again: " + err.Error()}
 	answer, ok := errors.AsType[*clerk.APIError](err)
@@ -163,63 +239,6 @@ func apiSetback(err error) error {
 	return failed
 }
 
-// list lists one kind and mirrors it page by page. What was mirrored before is remembered, to see what is missing.
-func (r *run) list(ctx context.Context, k *kind) error {
-	before, err := k.mirrored(ctx, r.Client, r.instance.Name)
-	if err != nil {
-		return err
-	}
-	count := &tally{}
-	r.counts[k.name] = count
-	var failure error // of this side, not of Clerk's
-	listing, err := k.list(ctx, r, before, func(page clerk.Page) error {
-		failure = r.take(ctx, k, before, page)
-		return failure
-	})
-	switch {
-	case failure != nil:
-		return failure
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil:
-		return apiSetback(err)
-	}
-	count.listed = len(listing.IDs)
-	r.kinds = append(r.kinds, found{kind: k, before: before, listing: listing})
-	return nil
-}
-
-// take mirrors a page.
-func (r *run) take(ctx context.Context, k *kind, before map[string]mirrored, page clerk.Page) error {
-	if err := r.stillWanted(ctx); err != nil {
-		return err
-	}
-	for _, unreadable := range page.Unreadable {
-		r.refuse(unreadable.Error())
-	}
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(writers)
-	for _, entity := range page.Entities {
-		group.Go(func() error {
-			outcome, err := r.Mirror.Apply(groupCtx, r.instance.Name, r.event(entity, page.Asked))
-			if rejected, ok := errors.AsType[*mirror.RejectedError](err); ok {
-				r.refuse(entity.EntityID() + ": " + rejected.Reason)
-				return nil
-			}
-			if err == nil && outcome == mirror.Applied {
-				_, known := before[entity.EntityID()]
-				r.drift(k, changeOf(known))
-			}
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return fmt.Errorf("mirror what Clerk lists: %w", err)
-	}
-	r.progress(ctx, k, page)
-	return nil
-}
-
 // stillWanted tells whether the ClerkInstance is what it was when the resync began.
 func (r *run) stillWanted(ctx context.Context) error {
 	var now v1alpha1.ClerkInstance
@@ -228,135 +247,4 @@ func (r *run) stillWanted(ctx context.Context) error {
 		return errChanged
 	}
 	return err
-}
-
-// event is what Clerk says at a moment, in the form in which the mirror takes it.
-func (r *run) event(data clerk.Data, at time.Time) *clerk.Event {
-	return &clerk.Event{Type: "resync", InstanceID: r.instanceID, Time: at, Data: data}
-}
-
-// Changes that a resync finds, as in the metrics.
-const (
-	created = "created"
-	updated = "updated"
-	deleted = "deleted"
-)
-
-func changeOf(known bool) string {
-	if known {
-		return updated
-	}
-	return created
-}
-
-// drift counts a change that no webhook had told. The first resync finds none: it fills.
-func (r *run) drift(k *kind, change string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch count := r.counts[k.name]; change {
-	case created:
-		count.created++
-	case updated:
-		count.updated++
-	case deleted:
-		count.deleted++
-	}
-	if !r.instance.Status.LastResync.FinishedAt.IsZero() {
-		metrics.ResyncDrift.WithLabelValues(r.instance.Name, k.name, change).Inc()
-	}
-}
-
-func (r *run) refuse(why string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.refusal++
-	if len(r.refused) < maxToldIDs {
-		r.refused = append(r.refused, why)
-	}
-}
-
-// progress says how far it is, in the metrics always and in the status now and then.
-func (r *run) progress(ctx context.Context, k *kind, page clerk.Page) {
-	metrics.ResyncListed.WithLabelValues(r.instance.Name, k.name).Set(float64(page.Listed))
-	if now := r.Now(); now.Sub(r.told) >= progressPause {
-		r.told = now
-		r.writeProgress(ctx, v1alpha1.ResyncProgress{
-			StartedAt: metav1.NewTime(r.started), Kind: k.name, Listed: count32(page.Listed), Total: count32(page.Total),
-		})
-	}
-}
-
-// prune removes what is gone, after a second look at each, unless that would be too much.
-func (r *run) prune(ctx context.Context) (held *plan, err error) {
-	p := planOf(r.kinds, r.started)
-	if len(p.absences) > 0 {
-		released := r.instance.Annotations[v1alpha1.ReleasePruneAnnotation] == p.name()
-		if p.tooMuch(r.kinds, r.instance.Spec.API.Prune) != "" && !released {
-			return &p, r.verdict(p)
-		}
-	}
-	gone := map[string]bool{}
-	for _, a := range p.byKind(kinds) {
-		if err := r.remove(ctx, a, gone); err != nil {
-			return nil, err
-		}
-	}
-	return nil, r.verdict(p)
-}
-
-// remove looks at one thing again, and makes its tombstone if it is gone.
-func (r *run) remove(ctx context.Context, a absence, gone map[string]bool) error {
-	if err := r.stillWanted(ctx); err != nil {
-		return err
-	}
-	if !gone[a.organizationID] {
-		if a.kind.name == memberKind && (a.organizationID == "" || a.userID == "") {
-			return nil // nobody can look for it
-		}
-		exists, err := a.kind.exists(ctx, r.api, a.mirrored)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
-			return apiSetback(err)
-		}
-		if exists {
-			return nil
-		}
-	}
-	if a.kind.name == organizationKind {
-		gone[a.id] = true
-	}
-	outcome, err := r.Mirror.Apply(ctx, r.instance.Name, r.event(a.kind.gone(a.mirrored), r.Now()))
-	if rejected, ok := errors.AsType[*mirror.RejectedError](err); ok {
-		r.refuse(a.id + ": " + rejected.Reason)
-		return nil
-	}
-	if err == nil && outcome == mirror.Applied {
-		r.drift(a.kind, deleted)
-	}
-	return err
-}
-
-// verdict is why a resync that came to its end did not find everything; nil if it did.
-func (r *run) verdict(p plan) error {
-	var gaps []string
-	for _, f := range r.kinds {
-		if f.listing.Gap != "" {
-			gaps = append(gaps, f.kind.name+": "+f.listing.Gap)
-		}
-	}
-	switch {
-	case len(gaps) > 0:
-		return &setback{result: v1alpha1.ResyncIncomplete, reason: v1alpha1.ReasonIncomplete,
-			message: "a list was not proven complete, so nothing of its kind was removed; it is read again soon: " + strings.Join(gaps, "; ")}
-	case r.refusal > 0:
-		slices.Sort(r.refused)
-		return &setback{result: v1alpha1.ResyncIncomplete, reason: v1alpha1.ReasonRejected,
-			message: fmt.Sprintf("%d could not be mirrored: %s", r.refusal, strings.Join(r.refused, "; "))}
-	case p.tooYoung > 0:
-		return &setback{result: v1alpha1.ResyncIncomplete, reason: v1alpha1.ReasonIncomplete, wait: readLag,
-			message: fmt.Sprintf("%d that are absent changed too short a while ago to be removed; they are looked at again soon", p.tooYoung)}
-	}
-	return nil
 }

@@ -50,15 +50,16 @@ type ending struct {
 	finished time.Time
 	served   string
 	held     *plan
+
+	// wait is how long Clerk wants to be left alone, and lasting says that trying again soon would find the same.
+	wait    time.Duration
+	lasting bool
 }
 
 // statusAfter is what a ClerkInstance's status says after a resync: the fields of this package alone.
 func (r *run) statusAfter(end ending) v1alpha1.ClerkInstanceStatus {
 	before := r.instance.Status
-	status := v1alpha1.ClerkInstanceStatus{InstanceID: r.instanceID}
-	if status.InstanceID == "" {
-		status.InstanceID = before.InstanceID
-	}
+	status := v1alpha1.ClerkInstanceStatus{}
 	status.LastResync = v1alpha1.LastResync{
 		StartedAt: metav1.NewTime(r.started), FinishedAt: metav1.NewTime(end.finished), Result: end.result,
 		RequestedAt: end.served, Requests: new(r.requests.Load()),
@@ -83,6 +84,14 @@ func (r *run) statusAfter(end ending) v1alpha1.ClerkInstanceStatus {
 		}
 	case !end.looked():
 		status.HeldPrune = before.HeldPrune // nobody looked
+	}
+	switch {
+	case !end.looked():
+		status.Contradiction = before.Contradiction
+	case r.contradictions.count() > 0:
+		status.Contradiction = v1alpha1.Contradiction{
+			Name: r.contradictions.name(), Count: count32(r.contradictions.count()), IDs: r.contradictions.ids(maxHeldIDs),
+		}
 	}
 	return status
 }
@@ -109,8 +118,8 @@ func (r *run) heldCondition(end ending) metav1.Condition {
 }
 
 func heldMessage(instance string, held *plan) string {
-	return fmt.Sprintf("nothing is removed, since it would be more than spec.api.prune lets go: %s; if that is right: "+
-		"kubectl annotate --overwrite clerkinstance %s %s=%s", held.tell(), instance, v1alpha1.ReleasePruneAnnotation, held.name())
+	return fmt.Sprintf("nothing is removed, since %s: %s; if that is right: "+
+		"kubectl annotate --overwrite clerkinstance %s %s=%s", held.why, held.tell(), instance, v1alpha1.ReleasePruneAnnotation, held.name())
 }
 
 // conditions are this package's own; those that say the same as before keep the time of their transition.
@@ -133,7 +142,7 @@ func (r *run) conditions(wanted ...metav1.Condition) []metav1.Condition {
 func (r *run) writeProgress(ctx context.Context, progress v1alpha1.ResyncProgress) {
 	before := r.instance.Status
 	status := v1alpha1.ClerkInstanceStatus{
-		InstanceID: before.InstanceID, LastResync: before.LastResync, HeldPrune: before.HeldPrune, Resync: &progress,
+		LastResync: before.LastResync, HeldPrune: before.HeldPrune, Contradiction: before.Contradiction, Resync: &progress,
 	}
 	for _, kind := range []string{v1alpha1.ConditionSynced, v1alpha1.ConditionPruneHeld} {
 		if condition := meta.FindStatusCondition(before.Conditions, kind); condition != nil {

@@ -119,7 +119,10 @@ func fillClerk(api *clerkapi.API, size resyncSize) {
 
 func (b *bench) addResynced(ctx context.Context, url string) error {
 	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: operatorproc.Namespace, Name: resynced}, StringData: map[string]string{"key": "sk_bench"},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: operatorproc.Namespace, Name: resynced, Labels: map[string]string{v1alpha1.APIKeyLabel: v1alpha1.APIKeyLabelValue},
+		},
+		StringData: map[string]string{"key": "sk_bench"},
 	}
 	instance := &v1alpha1.ClerkInstance{
 		ObjectMeta: metav1.ObjectMeta{Name: resynced},

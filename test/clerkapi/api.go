@@ -48,6 +48,8 @@ type Options struct {
 	Environment string
 	// Key is the secret key that is accepted.
 	Key string
+	// TotalOfAll lets the total_count of an organization's memberships ignore the filter by users: Clerk's schema allows both.
+	TotalOfAll bool
 }
 
 // Request is one that was made.
@@ -339,10 +341,17 @@ func (a *API) listMembersOfOrganization(r *http.Request) (any, error) {
 	if len(users) > maxIDs {
 		return nil, errUnprocessable
 	}
-	rows := a.memberships.where(func(row *entry[clerktest.Membership]) bool {
-		return row.value.Organization.ID == id && (len(users) == 0 || slices.Contains(users, row.value.User.ID))
-	})
-	return page(r, rows, a.membership)
+	all := a.memberships.where(func(row *entry[clerktest.Membership]) bool { return row.value.Organization.ID == id })
+	rows := all
+	if len(users) > 0 {
+		rows = a.memberships.where(func(row *entry[clerktest.Membership]) bool {
+			return row.value.Organization.ID == id && slices.Contains(users, row.value.User.ID)
+		})
+	}
+	if !a.options.TotalOfAll {
+		all = rows
+	}
+	return pageOf(r, rows, len(all), a.membership)
 }
 
 func (a *API) listMemberships(r *http.Request) (any, error) {
@@ -371,6 +380,10 @@ func firstOf(times ...time.Time) time.Time {
 
 // page is the part of a list that a request asks for.
 func page[T any](r *http.Request, rows []*entry[T], object func(T) any) (any, error) {
+	return pageOf(r, rows, len(rows), object)
+}
+
+func pageOf[T any](r *http.Request, rows []*entry[T], total int, object func(T) any) (any, error) {
 	chosen, err := cut(r, rows)
 	if err != nil {
 		return nil, err
@@ -379,7 +392,7 @@ func page[T any](r *http.Request, rows []*entry[T], object func(T) any) (any, er
 	for i, row := range chosen {
 		data[i] = object(row.value)
 	}
-	return pageJSON{Data: data, TotalCount: len(rows)}, nil
+	return pageJSON{Data: data, TotalCount: total}, nil
 }
 
 func cut[T any](r *http.Request, rows []*entry[T]) ([]*entry[T], error) {

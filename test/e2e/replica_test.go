@@ -99,6 +99,7 @@ func (r *replica) supervise(ctx context.Context) {
 			MetricsBindAddress:     "0",
 			HealthProbeBindAddress: "0",
 			LeaderElect:            true,
+			ClerkAPIHosts:          []string{"127.0.0.1"},
 			TombstoneRetention:     retention,
 		})
 		w.cut()

@@ -105,7 +105,9 @@ func newRepaired(t tester, replicas []*replica) (w *repaired, end func(*testing.
 // setup is what an administrator makes. Resyncs come on demand alone, and may remove as much as they find gone.
 func (w *repaired) setup(url string) []client.Object {
 	key := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: operatorproc.Namespace, Name: w.instance},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: operatorproc.Namespace, Name: w.instance, Labels: map[string]string{v1alpha1.APIKeyLabel: v1alpha1.APIKeyLabelValue},
+		},
 		StringData: map[string]string{"key": "sk_test_" + canary},
 	}
 	instance := &v1alpha1.ClerkInstance{

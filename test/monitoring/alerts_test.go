@@ -122,6 +122,10 @@ var situations = map[string]map[string]situation{
 		"held":     {"an administrator has to look", []string{`clerk_operator_resync_prune_held{instance="default",pod="a"} 0x5 120x30`, `clerk_operator_resync_prune_held{instance="staging",pod="a"} 0x40`}, 0, 20 * time.Minute, []string{forDefault}},
 		"released": {"it was looked at", []string{`clerk_operator_resync_prune_held{instance="default",pod="a"} 120x8 0x30`}, 0, 20 * time.Minute, nil},
 	},
+	"ClerkOperatorContradiction": {
+		"contradicted": {"access that Clerk gives is kept away", []string{`clerk_operator_resync_contradictions{instance="default",pod="a"} 0x5 3x30`, `clerk_operator_resync_contradictions{instance="staging",pod="a"} 0x40`}, 0, 20 * time.Minute, []string{forDefault}},
+		"released":     {"it was looked at", []string{`clerk_operator_resync_contradictions{instance="default",pod="a"} 3x8 0x30`}, 0, 20 * time.Minute, nil},
+	},
 	"ClerkOperatorResyncStale": {
 		"six hours":  {"several in a row did not succeed", []string{`clerk_operator_resync_last_success_timestamp_seconds{instance="default",pod="a"} 0x500`}, 5 * time.Hour, 6*time.Hour + 15*time.Minute, []string{forDefault}},
 		"an hour":    {"the next one is due", []string{`clerk_operator_resync_last_success_timestamp_seconds{instance="default",pod="a"} 0x500`}, 0, time.Hour, nil},

@@ -46,6 +46,7 @@ var rare = map[string]string{
 	"clerk_operator_resync_requests_total":                 needsKey,
 	"clerk_operator_resync_drift_total":                    needsKey,
 	"clerk_operator_resync_prune_held":                     needsKey,
+	"clerk_operator_resync_contradictions":                 needsKey,
 	"clerk_operator_resync_listed":                         needsKey,
 }
 

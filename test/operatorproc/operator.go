@@ -104,6 +104,7 @@ func launch(ctx context.Context, cp *controlplane.ControlPlane, options Options)
 			"--kubeconfig=" + kubeconfig,
 			"--namespace=" + Namespace,
 			"--leader-elect",
+			"--clerk-api-hosts=127.0.0.1", // where the fake of Clerk's API is
 			"--receiver-bind-address=" + o.receiver,
 			"--metrics-bind-address=" + o.metrics,
 			"--health-probe-bind-address=" + o.health,
@@ -190,9 +191,6 @@ func (o *Operator) LogFile() string { return o.program.LogFile() }
 
 // LogTail is the end of its log, indented.
 func (o *Operator) LogTail() string { return o.program.LogTail() }
-
-// PID is the id of its process.
-func (o *Operator) PID() int { return o.program.PID() }
 
 // Stop lets the operator answer what it has begun, and ends it.
 func (o *Operator) Stop() error { return o.program.Stop(stopTimeout) }

@@ -78,6 +78,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ClerkUserSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClerkUserStatus"):
 		return &apiv1alpha1.ClerkUserStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Contradiction"):
+		return &apiv1alpha1.ContradictionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DeletionRule"):
 		return &apiv1alpha1.DeletionRuleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("FormerRoleKey"):

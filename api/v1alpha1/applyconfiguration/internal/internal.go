@@ -120,6 +120,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: contradiction
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.Contradiction
     - name: heldPrune
       type:
         namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.HeldPrune
@@ -558,6 +561,21 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.Contradiction
+  map:
+    fields:
+    - name: count
+      type:
+        scalar: numeric
+    - name: ids
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: name
+      type:
+        scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.DeletionPolicy
   scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.DeletionRule

@@ -28,9 +28,10 @@ import (
 // ClerkInstanceAPI says how Clerk's Backend API is asked.
 type ClerkInstanceAPIApplyConfiguration struct {
 	// secretKeyRef names the Secret, in the operator's namespace, and the key of it that holds the API key (sk_…). A changed key is
-	// used at once.
+	// used at once. The Secret has to carry the label clerk-operator.io/api-key=true: nothing else of the namespace is sent to anybody.
 	SecretKeyRef *SecretKeyReferenceApplyConfiguration `json:"secretKeyRef,omitempty"`
-	// url of the API, for one that is reached otherwise than directly. It begins with https:// unless it is on the operator's own machine.
+	// url of the API, for one that is reached otherwise than directly. Its host has to be one of the operator's --clerk-api-hosts, which
+	// are api.clerk.com alone by default. It begins with https:// unless it is on the operator's own machine.
 	URL *string `json:"url,omitempty"`
 	// resyncInterval is how long after the end of a resync the next begins: 1h by default, 1m at least; 0 for none but those on demand, by
 	// the annotation clerk-operator.io/resync-requested-at. One that found a gap is repeated sooner.

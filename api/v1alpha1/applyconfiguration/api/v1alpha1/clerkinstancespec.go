@@ -36,8 +36,9 @@ type ClerkInstanceSpecApplyConfiguration struct {
 	// mode is Enforce (the default), or Observe, which mirrors and says in each ClerkOrganization's status what would be done, and
 	// touches no namespace and no RoleBinding: it adds no access, and it takes none away either.
 	Mode *apiv1alpha1.InstanceMode `json:"mode,omitempty"`
-	// instanceID is Clerk's id of the environment (ins_…), to be found in every event. When it is set, events of any other
-	// environment are refused with 403, also when they are well signed. When it is empty, any is accepted.
+	// instanceID is Clerk's id of the environment (ins_…), to be found in every event. Events of any other environment are refused with
+	// 403, also when they are well signed, and so is an API key of another. When it is empty, the environment that is heard of first is
+	// the one: see status.instanceID.
 	InstanceID *string `json:"instanceID,omitempty"`
 	// username is the name by which RBAC knows a user: text with expressions in ${…}, which are CEL over `user`: id, username,
 	// primaryEmail, firstName, lastName, externalID and publicMetadata. It must be the name that the API server gives to a person who

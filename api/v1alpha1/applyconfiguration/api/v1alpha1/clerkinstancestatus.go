@@ -36,8 +36,8 @@ type ClerkInstanceStatusApplyConfiguration struct {
 	LastEvent *LastEventApplyConfiguration `json:"lastEvent,omitempty"`
 	// lastRefusal is the newest delivery that was refused. It is written at most every minute, so it may lag behind.
 	LastRefusal *LastRefusalApplyConfiguration `json:"lastRefusal,omitempty"`
-	// instanceID is Clerk's id of the environment (ins_…) whose API key was used first. A key of another is refused, unless
-	// spec.instanceID names that one.
+	// instanceID is Clerk's id of the environment (ins_…) that was heard of first, by a verified event or by an API key. Events and keys
+	// of another are refused. It changes to what spec.instanceID names, and to nothing else.
 	InstanceID *string `json:"instanceID,omitempty"`
 	// resync is how far the resync is that runs now. A short one is over before this is written.
 	Resync *ResyncProgressApplyConfiguration `json:"resync,omitempty"`
@@ -45,6 +45,8 @@ type ClerkInstanceStatusApplyConfiguration struct {
 	LastResync *LastResyncApplyConfiguration `json:"lastResync,omitempty"`
 	// heldPrune is what the last resync would have removed, if it was too much: see the condition PruneHeld.
 	HeldPrune *HeldPruneApplyConfiguration `json:"heldPrune,omitempty"`
+	// contradiction is what Clerk lists although it is deleted here: see the condition Synced.
+	Contradiction *ContradictionApplyConfiguration `json:"contradiction,omitempty"`
 }
 
 // ClerkInstanceStatusApplyConfiguration constructs a declarative configuration of the ClerkInstanceStatus type for use with
@@ -119,5 +121,13 @@ func (b *ClerkInstanceStatusApplyConfiguration) WithLastResync(value *LastResync
 // If called multiple times, the HeldPrune field is set to the value of the last call.
 func (b *ClerkInstanceStatusApplyConfiguration) WithHeldPrune(value *HeldPruneApplyConfiguration) *ClerkInstanceStatusApplyConfiguration {
 	b.HeldPrune = value
+	return b
+}
+
+// WithContradiction sets the Contradiction field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Contradiction field is set to the value of the last call.
+func (b *ClerkInstanceStatusApplyConfiguration) WithContradiction(value *ContradictionApplyConfiguration) *ClerkInstanceStatusApplyConfiguration {
+	b.Contradiction = value
 	return b
 }
