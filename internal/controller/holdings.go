@@ -19,12 +19,14 @@ package controller
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -64,12 +66,35 @@ func (r *organizationReconciler) holdings(ctx context.Context, organization *v1a
 	if err != nil {
 		return have, err
 	}
-	have.bindings = byNamespace[*rbacv1.RoleBinding](pointers(bindings.Items))
 	have.quotas = byNamespace[client.Object](pointers(quotas.Items))
 	have.limits = byNamespace[client.Object](pointers(limits.Items))
 	have.networkPolicies = byNamespace[client.Object](pointers(policies.Items))
 	have.namespaces, err = r.ownNamespaces(ctx, organization, namespaces.Items)
+	have.bindings = byNamespace[*rbacv1.RoleBinding](concerning(organization.UID, have.namespaces, pointers(bindings.Items)))
 	return have, err
+}
+
+// maxForeignBindings is how many RoleBindings that are not the organization's by their owner are looked at in one pass. A member who may
+// write RoleBindings could label thousands, and the organization would do nothing but delete them. Each deletion brings about another pass.
+const maxForeignBindings = 32
+
+// concerning are the RoleBindings that an organization looks at: those that it owns, wherever they are, before some others that have its
+// label, in its own namespaces alone. Elsewhere the label says nothing: it may be there to keep the organization busy.
+func concerning(owner types.UID, namespaces []corev1.Namespace, labelled []*rbacv1.RoleBinding) []*rbacv1.RoleBinding {
+	own := map[string]bool{}
+	for i := range namespaces {
+		own[namespaces[i].Name] = true
+	}
+	var owned, foreign []*rbacv1.RoleBinding
+	for _, binding := range labelled {
+		switch {
+		case slices.ContainsFunc(binding.OwnerReferences, func(reference metav1.OwnerReference) bool { return reference.UID == owner }):
+			owned = append(owned, binding)
+		case own[binding.Namespace] && len(foreign) < maxForeignBindings:
+			foreign = append(foreign, binding)
+		}
+	}
+	return append(owned, foreign...)
 }
 
 func pointers[T any](values []T) []*T {

@@ -101,12 +101,12 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 }
 
 // CacheOptions keep in memory what is the operator's business and nothing else: of the tenants' kinds those objects that are marked
-// with an organization, Secrets from one namespace alone, and never the managed fields.
+// with an organization, as far as the operator can have written them, Secrets from one namespace alone, and never the managed fields.
 func CacheOptions(namespace string) cache.Options {
 	ofAnOrganization := requirement(v1alpha1.OrganizationIDLabel, selection.Exists)
 	madeByUs := requirement(v1alpha1.ManagedByLabel, selection.Equals, v1alpha1.ManagedBy)
-	marked := cache.ByObject{Label: labels.NewSelector().Add(ofAnOrganization)}
-	ours := cache.ByObject{Label: labels.NewSelector().Add(ofAnOrganization, madeByUs)}
+	marked := cache.ByObject{Label: labels.NewSelector().Add(ofAnOrganization), Transform: keepNamespace}
+	ours := cache.ByObject{Label: labels.NewSelector().Add(ofAnOrganization, madeByUs), Transform: keepTenantObject}
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
@@ -115,7 +115,7 @@ func CacheOptions(namespace string) cache.Options {
 			&corev1.ResourceQuota{}:       ours,
 			&corev1.LimitRange{}:          ours,
 			&networkingv1.NetworkPolicy{}: ours,
-			&corev1.Secret{}:              {Namespaces: map[string]cache.Config{namespace: {}}},
+			&corev1.Secret{}:              {Namespaces: map[string]cache.Config{namespace: {}}, Transform: keepSecret},
 			&v1alpha1.ClerkInstance{}:     {},
 			&v1alpha1.ClerkOrganization{}: {},
 			&v1alpha1.ClerkMember{}:       {},

@@ -43,6 +43,10 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
+// maxRemovals bounds how many objects that are not wanted go in one look at a namespace, by kind: a member could label thousands, and
+// everybody else of the organization would wait. A class has at most 32 of a kind.
+const maxRemovals = 32
+
 // policyName is the name of the ResourceQuota and the LimitRange that the operator keeps in a namespace.
 const policyName = "clerk-operator"
 
@@ -257,11 +261,14 @@ func configurationOf[C any](spec any) (*C, error) {
 
 // ensure makes the objects of one kind in a namespace those that are wanted, by name.
 func (v *visit) ensure(ctx context.Context, namespace string, objects policyObjects, have []client.Object, wanted map[string]any) {
-	exists, right := map[string]bool{}, map[string]bool{}
+	exists, right, removed := map[string]bool{}, map[string]bool{}, 0
 	for _, object := range have {
 		name := object.GetName()
 		spec, isWanted := wanted[name]
 		if !isWanted {
+			if removed++; removed > maxRemovals {
+				continue // the next look, which these removals bring about, goes on
+			}
 			gone := objects.empty()
 			gone.SetName(name)
 			gone.SetNamespace(namespace)
@@ -269,7 +276,7 @@ func (v *visit) ensure(ctx context.Context, namespace string, objects policyObje
 			v.attempt(v.remove(ctx, gone, object.GetUID()), "delete %s %s/%s", objects.kind, namespace, name)
 			continue
 		}
-		exists[name], right[name] = true, equality.Semantic.DeepEqual(objects.spec(object), spec)
+		exists[name], right[name] = true, !isReduced(object) && equality.Semantic.DeepEqual(objects.spec(object), spec)
 	}
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		if right[name] {

@@ -155,10 +155,17 @@ var (
 		Namespace: namespace, Subsystem: "tenant", Name: "drift_repaired_total",
 		Help: "Objects of tenants that someone else changed or deleted and that were put right, by kind.",
 	}, []string{"kind"})
+
+	// CacheReduced counts objects with the operator's labels that it cannot have written so, and of which only the name is kept in memory.
+	CacheReduced = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: "cache", Name: "reduced_total",
+		Help: "Times that an object with the operator's labels was seen that it did not write so, and that was not kept in memory, by kind.",
+	}, []string{"kind"})
 )
 
 func init() {
 	metrics.Registry.MustRegister(Deliveries, AnswerSeconds, EventAgeSeconds, LastVerifiedTimestamp, LastRefusedTimestamp,
 		ResyncSeconds, ResyncLastSuccessTimestamp, ResyncRequests, ResyncListed, ResyncDrift, ResyncPruneHeld, ResyncContradictions,
-		GrantSeconds, RevocationSeconds, PendingRevocations, Mirrored, NotReady, OverdueTombstones, SilentSinceTimestamp, DriftRepaired)
+		GrantSeconds, RevocationSeconds, PendingRevocations, Mirrored, NotReady, OverdueTombstones, SilentSinceTimestamp, DriftRepaired,
+		CacheReduced)
 }

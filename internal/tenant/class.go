@@ -91,6 +91,7 @@ func compileEntry(source v1alpha1.TenantNamespace, path string) (entry, error) {
 	errs = append(errs, err, checkConstants(compiled.labels, path+".labels"))
 	compiled.annotations, err = compileMap(source.Annotations, path+".annotations")
 	errs = append(errs, err)
+	errs = append(errs, checkSizes(source, path))
 	for i, policy := range source.NetworkPolicies {
 		texts, err := compileStrings(policy.Spec)
 		errs = appendAt(errs, fmt.Sprintf("%s.networkPolicies[%d]", path, i), err)
@@ -288,6 +289,9 @@ func (e *entry) render(organization Organization) (Namespace, error) {
 	for i, policy := range e.networkPolicies {
 		spec, err := policy.expand(variables)
 		if err != nil {
+			return namespace, fmt.Errorf(".networkPolicies[%d]: %w", i, err)
+		}
+		if err := CheckPolicySize(&spec); err != nil {
 			return namespace, fmt.Errorf(".networkPolicies[%d]: %w", i, err)
 		}
 		namespace.NetworkPolicies[policy.name] = withPolicyDefaults(spec)

@@ -85,6 +85,9 @@ func (p *Program) Stop(grace time.Duration) error {
 // Kill ends the program at once, as a crash would, and returns when it is gone.
 func (p *Program) Kill() { p.process.kill() }
 
+// PID is the program's process id.
+func (p *Program) PID() int { return p.process.command.Process.Pid }
+
 // Done is closed when the program has ended.
 func (p *Program) Done() <-chan struct{} { return p.process.done }
 

@@ -192,6 +192,9 @@ func (o *Operator) LogFile() string { return o.program.LogFile() }
 // LogTail is the end of its log, indented.
 func (o *Operator) LogTail() string { return o.program.LogTail() }
 
+// PID is the id of its process.
+func (o *Operator) PID() int { return o.program.PID() }
+
 // Stop lets the operator answer what it has begun, and ends it.
 func (o *Operator) Stop() error { return o.program.Stop(stopTimeout) }
 
