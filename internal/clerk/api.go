@@ -58,7 +58,8 @@ type ClientOptions struct {
 	Pause func(ctx context.Context, pause time.Duration) error
 }
 
-// Client reads Clerk's Backend API, for one who asks one thing at a time. It is slow on purpose: it leaves most of what Clerk allows to the application itself.
+// Client reads Clerk's Backend API, for one who asks one thing at a time. It is slow on purpose: it leaves most of what Clerk allows to the
+// application itself.
 //
 // It is not made of clerk-sdk-go, which knows no memberships of a whole instance, tries nothing twice, gives up after five seconds, and
 // loses the status of an error that a proxy answered. What is left of it would be types that hold what must never be held here.

@@ -90,8 +90,8 @@ func (c *Client) Permissions(ctx context.Context, visit func(Page) error) (Listi
 	return c.walk(ctx, "/organization_permissions", decodePermission, visit)
 }
 
-// Users lists every user. What visit returns ends the listing. It goes by a cursor, which no deletion moves. The list itself does not say how
-// many there are: they are counted when its end is reached, and it is read on until it holds as many. Whoever signs up meanwhile is among
+// Users lists every user. What visit returns ends the listing. It goes by a cursor, which no deletion moves. The list itself does not say
+// how many there are: they are counted when its end is reached, and it is read on until it holds as many. Whoever signs up meanwhile is among
 // the rest that is read.
 func (c *Client) Users(ctx context.Context, visit func(Page) error) (Listing, error) {
 	w := walker{ids: map[string]struct{}{}, decode: decodeUser}
@@ -278,8 +278,8 @@ func areAllOf(userID string, rows []row) bool {
 	return true
 }
 
-// isMemberByList looks for a membership in the list of all members of its organization, which is read once: an id that is not in a list that
-// was read since will never be, as whoever joins again gets another.
+// isMemberByList looks for a membership in the list of all members of its organization, which is read once: an id that is not in a list
+// that was read since will never be, as whoever joins again gets another.
 func (c *Client) isMemberByList(ctx context.Context, id, organizationID string) (bool, error) {
 	members, known := c.members[organizationID]
 	if !known {

@@ -114,8 +114,8 @@ func (r *run) release(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// confirm looks again at what contradicts: a list may lag behind a deletion. Where there are very many, the first are looked at, and the list
-// is believed for the others.
+// confirm looks again at what contradicts: a list may lag behind a deletion. Where there are very many, the first are looked at, and the
+// list is believed for the others.
 func (r *run) confirm(ctx context.Context) error {
 	found := r.contradictions.found
 	slices.SortStableFunc(found, func(a, b contradiction) int { return cmp.Compare(a.id, b.id) })
