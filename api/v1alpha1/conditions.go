@@ -115,6 +115,10 @@ const (
 	// ReasonNamespaceTerminating: the namespace is being deleted; it is made again when it is gone.
 	ReasonNamespaceTerminating = "NamespaceTerminating"
 
+	// ReasonRoleBindingHeld: a RoleBinding is deleted and gives nobody access, but a finalizer that somebody put on it keeps it. Take the
+	// finalizer off.
+	ReasonRoleBindingHeld = "RoleBindingHeld"
+
 	// ReasonBindForbidden: the operator may not bind a ClusterRole. Grant it the verb bind on that ClusterRole.
 	ReasonBindForbidden = "BindForbidden"
 

@@ -17,9 +17,13 @@ limitations under the License.
 package v1alpha1
 
 const (
-	// OrganizationIDLabel marks everything that belongs to an organization with its Clerk id. On a namespace it is the claim of
-	// ownership: a namespace that carries it is this organization's, whoever put it there.
+	// OrganizationIDLabel marks everything that belongs to an organization with its Clerk id. On a namespace it is, with InstanceLabel, the
+	// claim of ownership: a namespace that carries both is this organization's, whoever put them there.
 	OrganizationIDLabel = "clerk-operator.io/organization-id"
+
+	// InstanceLabel marks everything that belongs to an organization with the ClerkInstance that speaks of it. A namespace that has an
+	// organization's id and no instance gets that of the organization, if it is the only one of that id.
+	InstanceLabel = "clerk-operator.io/instance"
 
 	// UserIDLabel marks a ClerkMember with its user's Clerk id.
 	UserIDLabel = "clerk-operator.io/user-id"

@@ -87,7 +87,7 @@ func keepTenantObject(stored any) (any, error) {
 // keepMetadata takes off what the operator never looks at, and what could be long.
 func keepMetadata(object client.Object) {
 	labels := map[string]string{}
-	for _, key := range []string{v1alpha1.OrganizationIDLabel, v1alpha1.ManagedByLabel} {
+	for _, key := range []string{v1alpha1.OrganizationIDLabel, v1alpha1.InstanceLabel, v1alpha1.ManagedByLabel} {
 		if value, set := object.GetLabels()[key]; set {
 			labels[key] = value
 		}
@@ -97,8 +97,11 @@ func keepMetadata(object client.Object) {
 	object.SetManagedFields(nil)
 	owners := slices.DeleteFunc(slices.Clone(object.GetOwnerReferences()), func(owner metav1.OwnerReference) bool { return !isOrganization(owner) })
 	object.SetOwnerReferences(slices.Clip(owners[:min(len(owners), maxOwners)]))
-	finalizers := slices.DeleteFunc(slices.Clone(object.GetFinalizers()), func(name string) bool { return len(name) > maxFinalizerBytes })
-	object.SetFinalizers(slices.Clip(finalizers[:min(len(finalizers), maxFinalizers)]))
+	var finalizers []string // that there are any matters, more than what they are called
+	for _, name := range object.GetFinalizers()[:min(len(object.GetFinalizers()), maxFinalizers)] {
+		finalizers = append(finalizers, strings.Clone(name[:min(len(name), maxFinalizerBytes)]))
+	}
+	object.SetFinalizers(finalizers)
 }
 
 func isOrganization(owner metav1.OwnerReference) bool {
@@ -130,12 +133,15 @@ func keepContent(object client.Object) (kind string, fits bool) {
 	return fmt.Sprintf("%T", object), true
 }
 
-// keepSubjects keeps the subjects of a RoleBinding that an organization owns. Without them, what is wanted is written as a whole, and what
-// is not wanted is deleted.
+// reducedSubject stands for the subjects of a RoleBinding that are not kept.
+const reducedSubject = "Reduced"
+
+// keepSubjects keeps the subjects of a RoleBinding that an organization owns. Of another it is kept that there are some: what is wanted is
+// then written as a whole, and what is not wanted is emptied or deleted.
 func keepSubjects(binding *rbacv1.RoleBinding) bool {
 	fits := len(binding.OwnerReferences) > 0 && len(binding.Subjects) <= maxBindingSubjects && binding.Size() <= maxBindingBytes
-	if !fits {
-		binding.Subjects = nil
+	if !fits && len(binding.Subjects) > 0 {
+		binding.Subjects = []rbacv1.Subject{{Kind: reducedSubject}}
 	}
 	if len(binding.RoleRef.Name) > maxRoleNameBytes {
 		binding.RoleRef = rbacv1.RoleRef{}

@@ -91,7 +91,9 @@ func TestAStatusWriteThatHangsDelaysNoRevocation(t *testing.T) {
 
 	status := "/apis/" + v1alpha1.GroupVersion.String() + "/clerkinstances/" + instance.Name + "/status"
 	hanging.hold(t, status)
-	edit(t, instance, func(i *v1alpha1.ClerkInstance) { i.Spec.InstanceID = "ins_" + strings.ReplaceAll(instance.Name, "-", "") })
+	edit(t, instance, func(i *v1alpha1.ClerkInstance) {
+		i.Spec.InstanceID = "ins_" + strings.ReplaceAll(instance.Name, "-", "")
+	})
 	eventually(t, "the status write hangs", func(context.Context) error {
 		if !hanging.holds(status) {
 			return errors.New("it does not")

@@ -18,15 +18,12 @@ package controller
 
 import (
 	"context"
-	"maps"
 	"slices"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -70,7 +67,8 @@ func (r *organizationReconciler) holdings(ctx context.Context, organization *v1a
 	have.limits = byNamespace[client.Object](pointers(limits.Items))
 	have.networkPolicies = byNamespace[client.Object](pointers(policies.Items))
 	have.namespaces, err = r.ownNamespaces(ctx, organization, namespaces.Items)
-	have.bindings = byNamespace[*rbacv1.RoleBinding](concerning(organization.UID, have.namespaces, pointers(bindings.Items)))
+	labelled := latest(&r.recent, organization.UID, pointers(bindings.Items))
+	have.bindings = byNamespace[*rbacv1.RoleBinding](concerning(organization.UID, have.namespaces, labelled))
 	return have, err
 }
 
@@ -88,7 +86,7 @@ func concerning(owner types.UID, namespaces []corev1.Namespace, labelled []*rbac
 	var owned, foreign []*rbacv1.RoleBinding
 	for _, binding := range labelled {
 		switch {
-		case slices.ContainsFunc(binding.OwnerReferences, func(reference metav1.OwnerReference) bool { return reference.UID == owner }):
+		case tenant.IsOwnedBy(binding, owner):
 			owned = append(owned, binding)
 		case own[binding.Namespace] && len(foreign) < maxForeignBindings:
 			foreign = append(foreign, binding)
@@ -118,56 +116,35 @@ func byNamespace[O client.Object, P client.Object](objects []P) map[string][]O {
 func (r *organizationReconciler) ownNamespaces(
 	ctx context.Context, organization *v1alpha1.ClerkOrganization, cached []corev1.Namespace,
 ) ([]corev1.Namespace, error) {
-	unseen := r.made.of(organization.UID)
+	adopts, err := r.isOnlyOne(ctx, organization)
+	if err != nil {
+		return nil, err
+	}
 	var own []corev1.Namespace
-	for _, namespace := range cached {
-		delete(unseen, namespace.Name)
-		if !tenant.Protected(namespace.Name, r.operatorNamespace) {
-			own = append(own, namespace)
+	for _, namespace := range latest(&r.recent, organization.UID, pointers(cached)) {
+		mine := isOf(namespace, organization) && (adopts || namespace.Labels[v1alpha1.InstanceLabel] != "")
+		if mine && !tenant.Protected(namespace.Name, r.operatorNamespace) {
+			own = append(own, *namespace)
 		}
 	}
-	for name := range unseen {
-		var namespace corev1.Namespace
-		err := r.client.Get(ctx, types.NamespacedName{Name: name}, &namespace)
-		if err == nil && namespace.Labels[v1alpha1.OrganizationIDLabel] == organization.Spec.ID {
-			own = append(own, namespace)
-		}
-		if client.IgnoreNotFound(err) != nil {
-			return nil, err
-		}
-	}
-	r.made.seen(organization.UID)
 	return own, nil
 }
 
-// madeNamespaces remembers which namespaces were made for an organization until a read has taken them into account.
-type madeNamespaces struct {
-	mu    sync.Mutex
-	names map[types.UID]map[string]struct{}
+// isOf tells whether a namespace's labels say that it is an organization's, or would be if no other ClerkInstance spoke of that id.
+func isOf(namespace *corev1.Namespace, organization *v1alpha1.ClerkOrganization) bool {
+	instance := namespace.Labels[v1alpha1.InstanceLabel]
+	return namespace.Labels[v1alpha1.OrganizationIDLabel] == organization.Spec.ID &&
+		(instance == "" || instance == organization.Spec.Instance)
 }
 
-func (m *madeNamespaces) add(organization types.UID, name string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.names == nil {
-		m.names = map[types.UID]map[string]struct{}{}
+// isOnlyOne tells whether no other ClerkInstance speaks of an organization of the same id: a namespace with the id alone is then meant
+// for this one.
+func (r *organizationReconciler) isOnlyOne(ctx context.Context, organization *v1alpha1.ClerkOrganization) (bool, error) {
+	all, err := items[v1alpha1.ClerkOrganizationList](ctx, r.client, byOrganization, organization.Spec.ID)
+	if err != nil {
+		return false, err
 	}
-	if m.names[organization] == nil {
-		m.names[organization] = map[string]struct{}{}
-	}
-	m.names[organization][name] = struct{}{}
-}
-
-func (m *madeNamespaces) of(organization types.UID) map[string]struct{} {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return maps.Clone(m.names[organization])
-}
-
-func (m *madeNamespaces) seen(organization types.UID) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.names, organization)
+	return !slices.ContainsFunc(all.Items, func(other v1alpha1.ClerkOrganization) bool { return other.UID != organization.UID }), nil
 }
 
 // remove deletes an object, if it is still the one that was seen.

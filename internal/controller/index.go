@@ -30,8 +30,12 @@ import (
 
 // Field indexes: what the caches are asked by.
 const (
-	// byOrganization finds everything of an organization by its Clerk id: itself, members, namespaces and what is in them.
+	// byOrganization finds what belongs to an organization by its Clerk id: itself, namespaces and what is in them; members by the id within
+	// a ClerkInstance.
 	byOrganization = "organization"
+
+	// byOwner finds the RoleBindings that a ClerkOrganization owns, by its name.
+	byOwner = "owner"
 
 	// byUser finds the ClerkMembers of a user by its Clerk id.
 	byUser = "user"
@@ -70,11 +74,13 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	}
 	indexes := []index{
 		{&v1alpha1.ClerkMember{}, byOrganization, func(object client.Object) []string {
-			return nonEmpty(object.(*v1alpha1.ClerkMember).Spec.OrganizationID)
+			spec := &object.(*v1alpha1.ClerkMember).Spec
+			return scopedAll(spec.Instance, nonEmpty(spec.OrganizationID))
 		}},
 		{&v1alpha1.ClerkMember{}, byUser, func(object client.Object) []string {
 			return nonEmpty(object.(*v1alpha1.ClerkMember).Spec.UserID)
 		}},
+		{&rbacv1.RoleBinding{}, byOwner, func(object client.Object) []string { return ownersOf(object) }},
 		{&v1alpha1.ClerkMember{}, byKey, func(object client.Object) []string {
 			spec := &object.(*v1alpha1.ClerkMember).Spec
 			if spec.Role == "" {
@@ -149,6 +155,17 @@ func keysOf(role *v1alpha1.ClerkRoleSpec) []string {
 		keys = append(keys, former.Key)
 	}
 	return keys
+}
+
+// ownersOf are the names of the ClerkOrganizations that own an object.
+func ownersOf(object client.Object) []string {
+	var names []string
+	for _, reference := range object.GetOwnerReferences() {
+		if reference.Kind == "ClerkOrganization" && reference.APIVersion == v1alpha1.GroupVersion.String() {
+			names = append(names, reference.Name)
+		}
+	}
+	return names
 }
 
 func nonEmpty(value string) []string {

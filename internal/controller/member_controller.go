@@ -153,7 +153,7 @@ func (r *memberReconciler) gather(ctx context.Context, member *v1alpha1.ClerkMem
 		return nil, err
 	}
 	// A user who has no name any more may still be bound by the last one.
-	facts.bindings = bindingsOf(cmp.Or(facts.subject, member.Status.Subject), bindings.Items)
+	facts.bindings = bindingsOf(cmp.Or(facts.subject, member.Status.Subject), ofInstance(member.Spec.Instance, bindings.Items))
 	return facts, nil
 }
 
@@ -187,13 +187,20 @@ func (r *memberReconciler) isSucceeded(ctx context.Context, member *v1alpha1.Cle
 	if member.Spec.DeletedAt == nil {
 		return false, nil
 	}
-	members, err := items[v1alpha1.ClerkMemberList](ctx, r.client, byOrganization, member.Spec.OrganizationID)
+	members, err := items[v1alpha1.ClerkMemberList](ctx, r.client, byOrganization, scoped(member.Spec.Instance, member.Spec.OrganizationID))
 	if err != nil {
 		return false, err
 	}
 	return slices.ContainsFunc(members.Items, func(other v1alpha1.ClerkMember) bool {
 		return other.Spec.DeletedAt == nil && other.Spec.UserID == member.Spec.UserID
 	}), nil
+}
+
+// ofInstance are the RoleBindings of organizations that a ClerkInstance speaks of.
+func ofInstance(instance string, all []rbacv1.RoleBinding) []rbacv1.RoleBinding {
+	return slices.DeleteFunc(slices.Clone(all), func(binding rbacv1.RoleBinding) bool {
+		return binding.Labels[v1alpha1.InstanceLabel] != instance
+	})
 }
 
 // bindingsOf are the RoleBindings that name a subject, in the order of their names.
@@ -272,7 +279,7 @@ func onSpec() handler.EventHandler {
 func (r *memberReconciler) onOrganizationStatus() handler.EventHandler {
 	concerned := func(ctx context.Context, object client.Object, queue workQueue) {
 		organization := object.(*v1alpha1.ClerkOrganization)
-		enqueue(queue, bulkPriority, r.members(ctx, organization.Spec.ID, func(*v1alpha1.ClerkMember) bool { return true })...)
+		enqueue(queue, bulkPriority, r.members(ctx, scoped(organization.Spec.Instance, organization.Spec.ID), func(*v1alpha1.ClerkMember) bool { return true })...)
 	}
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue workQueue) {
@@ -299,10 +306,10 @@ func (r *memberReconciler) onOrganizationStatus() handler.EventHandler {
 func (r *memberReconciler) onRoleBinding() handler.EventHandler {
 	concerned := func(ctx context.Context, queue workQueue, before, after client.Object) {
 		changed := subjectsOf(before)
-		id := ""
+		organization := ""
 		for _, object := range []client.Object{before, after} {
 			if object != nil {
-				id = object.GetLabels()[v1alpha1.OrganizationIDLabel]
+				organization = scoped(object.GetLabels()[v1alpha1.InstanceLabel], object.GetLabels()[v1alpha1.OrganizationIDLabel])
 			}
 		}
 		for subject := range subjectsOf(after) {
@@ -312,7 +319,7 @@ func (r *memberReconciler) onRoleBinding() handler.EventHandler {
 			}
 			changed[subject] = struct{}{}
 		}
-		enqueue(queue, usualPriority, r.membersNamed(ctx, id, changed)...)
+		enqueue(queue, usualPriority, r.membersNamed(ctx, organization, changed)...)
 	}
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue workQueue) {
@@ -337,13 +344,13 @@ func subjectsOf(object client.Object) map[string]struct{} {
 	return subjects
 }
 
-// membersNamed are the members of an organization by the names of their users in RBAC.
-func (r *memberReconciler) membersNamed(ctx context.Context, organizationID string, subjects map[string]struct{}) []string {
+// membersNamed are the members of an organization, by the value of its index, by the names of their users in RBAC.
+func (r *memberReconciler) membersNamed(ctx context.Context, organization string, subjects map[string]struct{}) []string {
 	if len(subjects) == 0 {
 		return nil
 	}
 	names, registry := map[string]naming{}, newRegistry(r.client)
-	return r.members(ctx, organizationID, func(member *v1alpha1.ClerkMember) bool {
+	return r.members(ctx, organization, func(member *v1alpha1.ClerkMember) bool {
 		if _, named := subjects[member.Status.Subject]; named {
 			return true
 		}
@@ -365,8 +372,8 @@ func (r *memberReconciler) membersNamed(ctx context.Context, organizationID stri
 	})
 }
 
-func (r *memberReconciler) members(ctx context.Context, organizationID string, concerned func(*v1alpha1.ClerkMember) bool) []string {
-	list, err := items[v1alpha1.ClerkMemberList](ctx, r.client, byOrganization, organizationID)
+func (r *memberReconciler) members(ctx context.Context, organization string, concerned func(*v1alpha1.ClerkMember) bool) []string {
+	list, err := items[v1alpha1.ClerkMemberList](ctx, r.client, byOrganization, organization)
 	if err != nil {
 		log.FromContext(ctx).Error(err, "cannot tell which members a change concerns")
 		return nil

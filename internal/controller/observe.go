@@ -45,14 +45,14 @@ func (r *organizationReconciler) isObserved(ctx context.Context, organization *v
 }
 
 // rehearse says what would be done, and does nothing: it grants nothing, and takes nothing away either.
-func (r *organizationReconciler) rehearse(ctx context.Context, have *situation) (reconcile.Result, error) {
-	for _, member := range have.members {
+func (r *organizationReconciler) rehearse(ctx context.Context, v *visit) (reconcile.Result, error) {
+	for _, member := range v.have.members {
 		r.stopwatch.stop(member.Name) // no change is on its way
 	}
-	organization := have.organization
+	organization := v.have.organization
 	if organization.Spec.DeletedAt != nil {
 		count := 0
-		for _, bindings := range have.bindings {
+		for _, bindings := range v.have.bindings {
 			count += len(bindings)
 		}
 		would := fmt.Sprintf("handle the deletion of the organization in Clerk, and remove its %d RoleBindings", count)
@@ -64,15 +64,9 @@ func (r *organizationReconciler) rehearse(ctx context.Context, have *situation) 
 			Conditions:         observing(organization, would).conditions(organization.Status.Conditions, organization.Generation),
 		})
 	}
-	want, err := r.decide(ctx, have)
-	if err != nil {
-		return reconcile.Result{}, err
-	}
-	v := &visit{organizationReconciler: r, have: have, want: want}
-	v.assign()
 	status := v.status()
 	status.Namespaces = organization.Status.Namespaces
-	if len(want.problems) == 0 {
+	if len(v.want.problems) == 0 {
 		status.Conditions = observing(organization, v.rehearsal()).conditions(organization.Status.Conditions, organization.Generation)
 	}
 	return reconcile.Result{}, r.writeStatus(ctx, organization, status)

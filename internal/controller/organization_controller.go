@@ -19,7 +19,6 @@ package controller
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -39,7 +38,7 @@ const fieldOwner = client.FieldOwner("clerk-operator")
 
 // organizationReconciler gives each organization what its TenantClass says: namespaces, policies and grants.
 type organizationReconciler struct {
-	client            client.Client
+	client            promptClient
 	live              client.Reader
 	expressions       *expressions
 	way               *rightOfWay
@@ -48,42 +47,50 @@ type organizationReconciler struct {
 	retention         time.Duration
 	now               func() time.Time
 
-	made      madeNamespaces
+	recent    recentWrites
 	ledger    ledger
 	stopwatch stopwatch
 }
 
 // Reconcile first takes away every grant that should not be, whatever else fails; then it makes what is missing.
-func (r *organizationReconciler) Reconcile(ctx context.Context, organization *v1alpha1.ClerkOrganization) (reconcile.Result, error) {
+func (r *organizationReconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	defer r.way.take()()
-	have, err := r.gather(ctx, organization)
+	var organization v1alpha1.ClerkOrganization
+	err := ownWrites{r.client.Client}.Get(ctx, request.NamespacedName, &organization)
+	if apierrors.IsNotFound(err) {
+		return reconcile.Result{}, r.takeFromOrphaned(ctx, request.Name)
+	}
+	if err != nil {
+		return reconcile.Result{}, fmt.Errorf("read ClerkOrganization %s: %w", request.Name, err)
+	}
+	first, err := r.look(ctx, &organization)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	observed, err := r.isObserved(ctx, organization)
-	if err != nil {
+	switch {
+	case first.observed:
+		return r.rehearse(ctx, first)
+	case organization.Spec.DeletedAt != nil:
+		return r.bury(ctx, first)
+	}
+	return r.keep(ctx, first)
+}
+
+// keep makes an organization what its class says.
+func (r *organizationReconciler) keep(ctx context.Context, first *visit) (reconcile.Result, error) {
+	v, err := first.bind(ctx, revokeOnly)
+	if err != nil || v == nil {
 		return reconcile.Result{}, err
 	}
-	if observed {
-		return r.rehearse(ctx, have)
-	}
-	if organization.Spec.DeletedAt != nil {
-		return r.bury(ctx, have)
-	}
-	want, err := r.decide(ctx, have)
-	if err != nil {
-		return reconcile.Result{}, err
-	}
-	v := &visit{organizationReconciler: r, have: have, want: want}
-	v.revoke(ctx)
 	revoked := r.now()
-	if !want.frozen {
-		v.provision(ctx)
+	if v, err = v.provide(ctx); err != nil || v == nil {
+		return reconcile.Result{}, err
 	}
+	v.tellHeld(ctx)
 	if v.problems().errs() == nil {
-		v.observe(revoked, r.now())
+		v.observe(first, revoked, r.now())
 	}
-	if err := r.writeStatus(ctx, organization, v.status()); err != nil {
+	if err := r.writeStatus(ctx, v.have.organization, v.status()); err != nil {
 		return reconcile.Result{}, err
 	}
 	return reconcile.Result{}, v.problems().errs()
@@ -97,17 +104,11 @@ type situation struct {
 }
 
 func (r *organizationReconciler) gather(ctx context.Context, organization *v1alpha1.ClerkOrganization) (*situation, error) {
-	members, err := items[v1alpha1.ClerkMemberList](ctx, r.client, byOrganization, organization.Spec.ID)
+	members, err := items[v1alpha1.ClerkMemberList](ctx, r.client, byOrganization, scoped(organization.Spec.Instance, organization.Spec.ID))
 	if err != nil {
 		return nil, err
 	}
-	have := &situation{organization: organization}
-	for i := range members.Items {
-		// A member that another ClerkInstance speaks of is none: its secrets say nothing about this organization.
-		if members.Items[i].Spec.Instance == organization.Spec.Instance {
-			have.members = append(have.members, &members.Items[i])
-		}
-	}
+	have := &situation{organization: organization, members: pointers(members.Items)}
 	have.holdings, err = r.holdings(ctx, organization)
 	return have, err
 }
@@ -263,37 +264,103 @@ func needsUsers(instance *v1alpha1.ClerkInstance, username *tenant.Username) boo
 	return instance.Spec.Users == v1alpha1.UsersNone && username.NeedsUser()
 }
 
-// visit is one reconciliation of an organization that is not deleted.
+// visit is one look at an organization: what there is, what should be, and what is to be done about access.
 type visit struct {
 	*organizationReconciler
+	*pass
 	have *situation
 	want *intent
+
+	// observed: the ClerkInstance is in mode Observe, so nothing is to be touched.
+	observed bool
 
 	// filled are the namespaces in use, by the order of the class, "" where there is none yet; released, those no longer wanted.
 	filled   []string
 	released []string
 
-	// grants are who should have which ClusterRole, in the order of the class; plans, what is to be done to the RoleBindings that exist,
-	// by namespace.
+	// grants are who should have which ClusterRole, in the order of the class; plans, what is to be done to the RoleBindings, by namespace.
 	grants []map[string]tenant.Subjects
 	plans  map[string]tenant.BindingPlan
 }
 
-func (v *visit) problems() *problems { return &v.want.problems }
+// pass is what the looks of one reconciliation have in common.
+type pass struct {
+	// failures are what went wrong; failed, what is not to be tried again before the next reconciliation.
+	failures problems
+	failed   map[string]bool
 
-// revoke takes away every grant that should not be, in every namespace, before anything is added anywhere.
-func (v *visit) revoke(ctx context.Context) {
-	grants := v.assign()
-	v.plans = map[string]tenant.BindingPlan{}
-	for _, namespace := range slices.Sorted(maps.Keys(v.have.bindings)) {
-		bindings := v.have.bindings[namespace]
-		if v.want.frozen {
-			grants[namespace] = v.restricted(grants[namespace], bindings)
+	// ready are the namespaces that grants may go into.
+	ready map[string]bool
+
+	// conflicts is how often somebody else wrote the same RoleBinding.
+	conflicts int
+}
+
+func newPass() *pass { return &pass{failed: map[string]bool{}, ready: map[string]bool{}} }
+
+// look gathers what there is of an organization, all of it at once, and decides what should be.
+func (r *organizationReconciler) look(ctx context.Context, organization *v1alpha1.ClerkOrganization) (*visit, error) {
+	have, err := r.gather(ctx, organization)
+	if err != nil {
+		return nil, err
+	}
+	v := &visit{
+		organizationReconciler: r, have: have, want: &intent{subjects: map[string]string{}},
+		pass: newPass(),
+	}
+	if v.observed, err = r.isObserved(ctx, organization); err != nil {
+		return nil, err
+	}
+	if organization.Spec.DeletedAt == nil {
+		if v.want, err = r.decide(ctx, have); err != nil {
+			return nil, err
 		}
-		v.plans[namespace] = tenant.PlanBindings(grants[namespace], bindings, v.have.organization.UID)
-		v.carryOutRevocations(ctx, namespace, v.plans[namespace])
+	}
+	v.plan(v.assign())
+	return v, nil
+}
+
+// plan says what is to be done to the RoleBindings, by what should be granted in each namespace.
+func (v *visit) plan(grants map[string]map[string]tenant.Subjects) {
+	v.plans = map[string]tenant.BindingPlan{}
+	for namespace, granted := range grants {
+		v.planNamespace(namespace, granted)
+	}
+	for namespace := range v.have.bindings {
+		if _, planned := v.plans[namespace]; !planned {
+			v.planNamespace(namespace, nil)
+		}
 	}
 }
+
+func (v *visit) planNamespace(namespace string, granted map[string]tenant.Subjects) {
+	bindings := v.have.bindings[namespace]
+	if v.want.frozen {
+		granted = v.restricted(granted, bindings)
+	}
+	plan := tenant.PlanBindings(granted, bindings, v.have.organization.UID)
+	plan.Keep = slices.DeleteFunc(plan.Keep, func(kept tenant.Binding) bool {
+		unmarked := !isMarked(v.bindingNamed(namespace, kept.Name), v.have.organization)
+		if unmarked {
+			plan.Grow = append(plan.Grow, kept) // nobody gains anything by it but the labels
+		}
+		return unmarked
+	})
+	v.plans[namespace] = plan
+}
+
+// isMarked tells whether a RoleBinding has the labels by which the cache finds it.
+func isMarked(binding *rbacv1.RoleBinding, organization *v1alpha1.ClerkOrganization) bool {
+	for key, value := range tenantLabels(organization) {
+		if binding.Labels[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// problems are those of the decision and those of what was done since.
+func (v *visit) problems() problems { return slices.Concat(v.want.problems, v.failures) }
 
 // restricted are the grants of a frozen organization in a namespace: those that exist and should. Where it is not known which of its
 // rules are for the namespace, all of them are.
@@ -302,20 +369,6 @@ func (v *visit) restricted(grants map[string]tenant.Subjects, bindings []*rbacv1
 		grants = tenant.Grants(v.want.rules, v.want.members)
 	}
 	return tenant.Restrict(grants, bindings)
-}
-
-func (v *visit) carryOutRevocations(ctx context.Context, namespace string, plan tenant.BindingPlan) {
-	for _, binding := range plan.Keep {
-		v.settle(binding.Name, namespace, "RoleBinding", binding)
-	}
-	for _, binding := range plan.Delete {
-		v.unsettle(binding.Name, namespace, "RoleBinding")
-		err := v.remove(ctx, &rbacv1.RoleBinding{ObjectMeta: nameOf(binding)}, binding.UID)
-		v.attempt(err, "delete RoleBinding %s/%s", namespace, binding.Name)
-	}
-	for _, binding := range plan.Shrink {
-		v.shrinkBinding(ctx, namespace, binding)
-	}
 }
 
 // releasedBefore are the namespaces that the organization no longer had access to when it was last reconciled.
@@ -334,11 +387,38 @@ func (v *visit) attempt(err error, format string, args ...any) bool {
 	if err == nil {
 		return true
 	}
-	v.problems().add(refusal(err, fmt.Sprintf(format, args...)))
+	v.failures.add(refusal(err, fmt.Sprintf(format, args...)))
 	return false
 }
 
-// provision makes the namespaces and what is in them. Grants come after the limits, so that who gets in finds them in place; limits that
+// provide makes the namespaces and what is in them. Making them takes a while, so it looks again before it grants anything.
+func (v *visit) provide(ctx context.Context) (*visit, error) {
+	if v.want.frozen {
+		return v, nil
+	}
+	made := slices.Contains(v.filled, "")
+	v.provision(ctx)
+	if !made && !v.grows() {
+		return v, nil
+	}
+	next, err := v.again(ctx)
+	if err != nil || next == nil {
+		return nil, err
+	}
+	return next.bind(ctx, revokeAndGrant)
+}
+
+// grows tells whether anybody is to be granted anything.
+func (v *visit) grows() bool {
+	for _, plan := range v.plans {
+		if len(plan.Grow) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// provision makes the namespaces and what limits them. Grants come after the limits, so that who gets in finds them in place; limits that
 // the API server refuses keep nobody out, since that would punish the members for a mistake in the class.
 func (v *visit) provision(ctx context.Context) {
 	for i := range v.want.namespaces {
@@ -349,12 +429,6 @@ func (v *visit) provision(ctx context.Context) {
 		}
 		v.filled[i] = name
 		v.ensurePolicies(ctx, name, want)
-		plan, planned := v.plans[name]
-		if !planned {
-			plan = tenant.PlanBindings(v.grants[i], nil, v.have.organization.UID)
-		}
-		for _, binding := range plan.Grow {
-			v.writeBinding(ctx, name, binding)
-		}
+		v.ready[name] = true
 	}
 }

@@ -20,13 +20,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -37,40 +35,42 @@ import (
 
 // bury does what a deleted organization asks for: every grant goes at once, the namespaces stay or go as the class says, and when
 // nothing is left to do the tombstone is collected.
-func (r *organizationReconciler) bury(ctx context.Context, have *situation) (reconcile.Result, error) {
-	organization := have.organization
-	var errs []error
-	for _, namespace := range slices.Sorted(maps.Keys(have.bindings)) {
-		for _, binding := range have.bindings[namespace] {
-			if err := r.remove(ctx, &rbacv1.RoleBinding{ObjectMeta: nameOf(binding)}, binding.UID); err != nil {
-				errs = append(errs, fmt.Errorf("delete RoleBinding %s/%s: %w", namespace, binding.Name, err))
-			}
-		}
+func (r *organizationReconciler) bury(ctx context.Context, first *visit) (reconcile.Result, error) {
+	organization := first.have.organization
+	v, err := first.bind(ctx, revokeOnly)
+	if err != nil || v == nil {
+		return reconcile.Result{}, err
 	}
-	r.observeBurial(have)
+	r.observeBurial(first)
+	v.tellHeld(ctx)
 	due, err := r.deletionDue(ctx, organization)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	states, err := r.disposeOfNamespaces(ctx, have, due)
-	errs = append(errs, err)
-	err = errors.Join(errs...)
-	if writeErr := r.writeStatus(ctx, organization, burialStatus(organization, states, err)); writeErr != nil || err != nil {
+	states, err := r.disposeOfNamespaces(ctx, v.have, due)
+	if err != nil {
+		v.failures.add(refusal(err, "remove what the deleted organization had"))
+	}
+	err = v.failures.errs()
+	if writeErr := r.writeStatus(ctx, organization, burialStatus(organization, states, v.failures)); writeErr != nil || err != nil {
 		return reconcile.Result{}, errors.Join(err, writeErr)
 	}
-	return r.collect(ctx, have, states)
+	if len(v.have.bindings) > 0 {
+		return reconcile.Result{}, nil // a finalizer holds one: when it goes, that is an event
+	}
+	return r.collect(ctx, v.have, states)
 }
 
-func (r *organizationReconciler) observeBurial(have *situation) {
-	if len(have.bindings) == 0 {
+func (r *organizationReconciler) observeBurial(first *visit) {
+	if len(first.have.bindings) == 0 {
 		return
 	}
-	v := &visit{organizationReconciler: r, have: have, want: &intent{subjects: map[string]string{}}}
-	for _, member := range have.members {
+	v := &visit{organizationReconciler: r, have: first.have, want: &intent{subjects: map[string]string{}}}
+	for _, member := range first.have.members {
 		v.want.subjects[member.Name] = member.Status.Subject
-		r.stopwatch.start(member.Name, have.organization.Spec.DeletedAt.Time)
+		r.stopwatch.start(member.Name, first.have.organization.Spec.DeletedAt.Time)
 	}
-	v.observe(r.now(), r.now())
+	v.observe(first, r.now(), r.now())
 }
 
 // deletionDue is when the namespaces are deleted; zero if they stay. The class is the one that served the organization last;
@@ -129,13 +129,13 @@ func (r *organizationReconciler) deleteNamespace(
 }
 
 func burialStatus(
-	organization *v1alpha1.ClerkOrganization, namespaces []v1alpha1.OrganizationNamespace, err error,
+	organization *v1alpha1.ClerkOrganization, namespaces []v1alpha1.OrganizationNamespace, failures problems,
 ) v1alpha1.ClerkOrganizationStatus {
 	result := verdict{ready: true, reason: v1alpha1.ReasonDeleted,
 		message: "the organization was deleted in Clerk: all of its grants are removed; this object is kept for a while as its tombstone"}
-	if err != nil {
-		failure := refusal(err, "remove what the deleted organization had")
-		result = verdict{stalled: failure.stalled, reason: failure.reason, message: failure.message}
+	if len(failures) > 0 {
+		first := failures.first()
+		result = verdict{stalled: first.stalled, reason: first.reason, message: failures.message()}
 	}
 	return v1alpha1.ClerkOrganizationStatus{
 		ObservedGeneration: organization.Generation,

@@ -64,7 +64,7 @@ func (v *visit) namespaceStates() []v1alpha1.OrganizationNamespace {
 }
 
 func (v *visit) verdict() verdict {
-	if found := v.want.problems; len(found) > 0 {
+	if found := v.problems(); len(found) > 0 {
 		first := found.first()
 		return verdict{stalled: first.stalled, reason: first.reason, message: found.message()}
 	}
@@ -161,9 +161,9 @@ func isToldElsewhere(reason string) bool {
 	return false
 }
 
-// observe times how long the members' changes took to reach the RoleBindings.
-func (v *visit) observe(revoked, granted time.Time) {
-	held, due := v.heldBefore(), v.dueNow()
+// observe times how long the members' changes took to reach the RoleBindings, as they were at the first look.
+func (v *visit) observe(first *visit, revoked, granted time.Time) {
+	held, due := first.heldBefore(), v.dueNow()
 	for _, member := range v.have.members {
 		changed, timed := v.stopwatch.stop(member.Name)
 		subject := v.want.subjects[member.Name]

@@ -28,7 +28,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
@@ -48,7 +47,7 @@ func (r *organizationReconciler) setup(manager ctrl.Manager) error {
 	for _, kind := range tenantKinds() {
 		builder = builder.Watches(kind, r.onTenantObject())
 	}
-	return builder.Complete(reconcile.AsReconciler(ownWrites{manager.GetClient()}, r))
+	return builder.Complete(r)
 }
 
 // onOrganization ranks a deletion ahead of everything: it takes access away. The status is the reconciler's own and no news.
@@ -69,7 +68,7 @@ func (r *organizationReconciler) onOrganization() handler.EventHandler {
 		},
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ workQueue) {
 			r.ledger.forget(e.Object.GetUID())
-			r.made.seen(e.Object.GetUID())
+			r.recent.forget(e.Object.GetUID())
 		},
 	}
 }
@@ -146,7 +145,8 @@ func (r *organizationReconciler) onTenantObject() handler.EventHandler {
 		for _, object := range objects {
 			id := object.GetLabels()[v1alpha1.OrganizationIDLabel]
 			list, err := items[v1alpha1.ClerkOrganizationList](ctx, r.client, byOrganization, id)
-			enqueue(queue, priority, organizationNames(ctx, list, err)...)
+			// The owner of a RoleBinding may be gone.
+			enqueue(queue, priority, append(organizationNames(ctx, list, err), ownersOf(object)...)...)
 		}
 	}
 	return handler.Funcs{

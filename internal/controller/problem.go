@@ -107,12 +107,17 @@ func refusal(err error, doing string) problem {
 // bindRefusal is refusal for a RoleBinding: the API server looks for the ClusterRole too, unless the operator may bind it unseen.
 func bindRefusal(err error, clusterRole, doing string) problem {
 	found := refusal(err, doing)
-	var status apierrors.APIStatus
-	if apierrors.IsNotFound(err) && errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Name == clusterRole {
+	if isMissingClusterRole(err, clusterRole) {
 		found.reason, found.stalled = v1alpha1.ReasonClusterRoleNotFound, true
 		found.message = fmt.Sprintf("%s: the ClusterRole does not exist: create it, or change the TenantClass", doing)
 	}
 	return found
+}
+
+// isMissingClusterRole tells whether what the API server did not find is the ClusterRole to bind.
+func isMissingClusterRole(err error, clusterRole string) bool {
+	var status apierrors.APIStatus
+	return apierrors.IsNotFound(err) && errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Name == clusterRole
 }
 
 // firstSentence leaves out the list of rules that RBAC appends to its refusals.

@@ -79,6 +79,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 			operatorNamespace: options.Namespace,
 			retention:         options.TombstoneRetention,
 			now:               options.Now,
+			recent:            recentWrites{now: options.Now},
 		},
 		"member": &memberReconciler{
 			client: prompt, expressions: shared, way: way, retention: options.TombstoneRetention, now: options.Now,

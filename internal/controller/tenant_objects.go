@@ -27,16 +27,13 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	networkingv1ac "k8s.io/client-go/applyconfigurations/networking/v1"
-	rbacv1ac "k8s.io/client-go/applyconfigurations/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
@@ -59,7 +56,7 @@ func (v *visit) ensureNamespace(ctx context.Context, want *tenant.Namespace, exi
 	}
 	have := &v.have.namespaces[at]
 	if have.DeletionTimestamp != nil {
-		v.problems().add(terminating(have.Name))
+		v.failures.add(terminating(have.Name))
 		return "", false
 	}
 	patch, err := metadataPatch(have, desiredMetadata(want, v.have.organization))
@@ -83,7 +80,7 @@ func terminating(name string) problem {
 // makeNamespace creates, and never applies: a namespace that exists and is not this organization's stays as it is.
 func (v *visit) makeNamespace(ctx context.Context, want *tenant.Namespace) (string, bool) {
 	if err := tenant.CheckName(want.Name, v.operatorNamespace); err != nil {
-		v.problems().add(problem{reason: v1alpha1.ReasonNamespaceNameInvalid, stalled: true, message: err.Error()})
+		v.failures.add(problem{reason: v1alpha1.ReasonNamespaceNameInvalid, stalled: true, message: err.Error()})
 		return "", false
 	}
 	organization := v.have.organization
@@ -100,16 +97,17 @@ func (v *visit) makeNamespace(ctx context.Context, want *tenant.Namespace) (stri
 		if err := v.live.Get(ctx, types.NamespacedName{Name: name}, &have); err != nil {
 			return name, v.attempt(err, "read namespace %s", name)
 		}
-		if have.Labels[v1alpha1.OrganizationIDLabel] != organization.Spec.ID || slices.Contains(v.filled, name) {
+		if !isOf(&have, organization) || slices.Contains(v.filled, name) {
 			continue // somebody else's, or another entry's whose name comes out the same
 		}
 		if have.DeletionTimestamp != nil {
-			v.problems().add(terminating(name))
+			v.failures.add(terminating(name))
 			return "", false
 		}
+		v.recent.put(organization.UID, &have)
 		return name, true
 	}
-	v.problems().add(problem{reason: v1alpha1.ReasonNamespaceTaken, stalled: true, err: errNamespaceTaken,
+	v.failures.add(problem{reason: v1alpha1.ReasonNamespaceTaken, stalled: true, err: errNamespaceTaken,
 		message: fmt.Sprintf("the namespaces %s exist and are not this organization's, or are in use for another entry of the TenantClass: "+
 			"delete one, change the name in the TenantClass, or adopt one with the label %s=%s",
 			strings.Join(candidates, ", "), v1alpha1.OrganizationIDLabel, organization.Spec.ID)})
@@ -122,13 +120,11 @@ func (v *visit) createNamespace(ctx context.Context, name string, want *tenant.N
 	organization := v.have.organization
 	metadata := desiredMetadata(want, organization)
 	metadata.labels[v1alpha1.ManagedByLabel] = v1alpha1.ManagedBy
-	err := v.client.Create(ctx, &corev1.Namespace{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: metadata.labels, Annotations: metadata.annotations},
-	}, fieldOwner)
-	if err != nil {
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: metadata.labels, Annotations: metadata.annotations}}
+	if err := v.client.Create(ctx, namespace, fieldOwner, client.DisableReadYourWritesConsistency); err != nil {
 		return err
 	}
-	v.made.add(organization.UID, name)
+	v.recent.put(organization.UID, namespace)
 	v.settle(name, "", "Namespace", shape(want))
 	v.tell(ctx, organization, namespaceCreated(name))
 	return nil
@@ -154,7 +150,7 @@ func desiredMetadata(want *tenant.Namespace, organization *v1alpha1.ClerkOrganiz
 	if err != nil {
 		panic(err) // strings always marshal
 	}
-	desired.labels[v1alpha1.OrganizationIDLabel] = organization.Spec.ID
+	desired.labels[v1alpha1.OrganizationIDLabel], desired.labels[v1alpha1.InstanceLabel] = organization.Spec.ID, organization.Spec.Instance
 	desired.annotations[v1alpha1.NameTemplateAnnotation] = want.Template
 	desired.annotations[v1alpha1.ManagedMetadataAnnotation] = string(keys)
 	return desired
@@ -318,77 +314,9 @@ func (v *visit) replacePolicy(ctx context.Context, namespace, name string, objec
 func tenantLabels(organization *v1alpha1.ClerkOrganization) map[string]string {
 	return map[string]string{
 		v1alpha1.OrganizationIDLabel: organization.Spec.ID,
+		v1alpha1.InstanceLabel:       organization.Spec.Instance,
 		v1alpha1.ManagedByLabel:      v1alpha1.ManagedBy,
 	}
-}
-
-// writeBinding applies a RoleBinding, and files what went wrong.
-func (v *visit) writeBinding(ctx context.Context, namespace string, want tenant.Binding) {
-	if err := v.applyBinding(ctx, namespace, want); err != nil {
-		v.problems().add(bindRefusal(err, want.ClusterRole, fmt.Sprintf("bind ClusterRole %s in %s", want.ClusterRole, namespace)))
-	}
-}
-
-// shrinkBinding takes subjects out of a RoleBinding. Where the operator may no longer bind the ClusterRole, the API server refuses that
-// too; the RoleBinding then goes as a whole. Its other subjects wait for the permission, rather than that somebody keeps access they lost.
-func (v *visit) shrinkBinding(ctx context.Context, namespace string, want tenant.Binding) {
-	err := v.applyBinding(ctx, namespace, want)
-	if err == nil {
-		return
-	}
-	if apierrors.IsForbidden(err) {
-		v.unsettle(want.Name, namespace, "RoleBinding")
-		v.attempt(v.removeBinding(ctx, namespace, want.Name), "delete RoleBinding %s/%s", namespace, want.Name)
-	}
-	v.problems().add(bindRefusal(err, want.ClusterRole, fmt.Sprintf("bind ClusterRole %s in %s", want.ClusterRole, namespace)))
-}
-
-func (v *visit) removeBinding(ctx context.Context, namespace, name string) error {
-	for _, binding := range v.have.bindings[namespace] {
-		if binding.Name == name {
-			return v.remove(ctx, &rbacv1.RoleBinding{ObjectMeta: nameOf(binding)}, binding.UID)
-		}
-	}
-	return nil
-}
-
-// applyBinding applies a RoleBinding. What a RoleBinding binds cannot be changed, so one of that name that binds something else is
-// replaced.
-func (v *visit) applyBinding(ctx context.Context, namespace string, want tenant.Binding) error {
-	configuration := bindingConfiguration(v.have.organization, namespace, want)
-	err := v.client.Apply(ctx, configuration, fieldOwner, client.ForceOwnership)
-	if apierrors.IsInvalid(err) && v.isAnotherRole(ctx, namespace, want) {
-		err = v.client.Apply(ctx, configuration, fieldOwner, client.ForceOwnership)
-	}
-	if err == nil {
-		v.noteDrift(ctx, want.Name, namespace, "RoleBinding", want)
-		v.settle(want.Name, namespace, "RoleBinding", want)
-	}
-	return err
-}
-
-// isAnotherRole tells whether the RoleBinding of that name bound something else, and has been deleted.
-func (v *visit) isAnotherRole(ctx context.Context, namespace string, want tenant.Binding) bool {
-	var have rbacv1.RoleBinding
-	err := v.live.Get(ctx, types.NamespacedName{Namespace: namespace, Name: want.Name}, &have)
-	if err != nil || have.RoleRef.Kind == "ClusterRole" && have.RoleRef.Name == want.ClusterRole {
-		return false
-	}
-	return v.remove(ctx, &rbacv1.RoleBinding{ObjectMeta: nameOf(&have)}, have.UID) == nil
-}
-
-func bindingConfiguration(organization *v1alpha1.ClerkOrganization, namespace string, want tenant.Binding) runtime.ApplyConfiguration {
-	subjects := make([]*rbacv1ac.SubjectApplyConfiguration, len(want.Subjects))
-	for i, subject := range want.Subjects {
-		subjects[i] = rbacv1ac.Subject().WithAPIGroup(rbacv1.GroupName).WithKind(rbacv1.UserKind).WithName(subject)
-	}
-	return rbacv1ac.RoleBinding(want.Name, namespace).
-		WithLabels(tenantLabels(organization)).
-		WithOwnerReferences(metav1ac.OwnerReference().
-			WithAPIVersion(v1alpha1.GroupVersion.String()).WithKind("ClerkOrganization").
-			WithName(organization.Name).WithUID(organization.UID)).
-		WithRoleRef(rbacv1ac.RoleRef().WithAPIGroup(rbacv1.GroupName).WithKind("ClusterRole").WithName(want.ClusterRole)).
-		WithSubjects(subjects...)
 }
 
 func nameOf(object client.Object) metav1.ObjectMeta {

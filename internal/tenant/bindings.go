@@ -105,8 +105,12 @@ type Binding struct {
 // BindingPlan says what is to be done to the RoleBindings of a namespace, in this order: nothing is granted before everything
 // that ends has ended.
 type BindingPlan struct {
-	// Delete are RoleBindings that nobody is left in, or that bind something else.
+	// Delete are RoleBindings that nobody is left in, that bind something else, or that somebody deleted and that still name somebody: a
+	// finalizer keeps them, and RBAC goes on honouring them. Those have to be emptied.
 	Delete []*rbacv1.RoleBinding
+
+	// Held are those that are deleted and name nobody any more, and yet are there: a finalizer keeps them. They give no access.
+	Held []*rbacv1.RoleBinding
 
 	// Shrink are those that lose a subject.
 	Shrink []Binding
@@ -123,29 +127,34 @@ type BindingPlan struct {
 // each has to have as its owner.
 func PlanBindings(grants map[string]Subjects, existing []*rbacv1.RoleBinding, owner types.UID) BindingPlan {
 	var plan BindingPlan
-	byRole := map[string][]*rbacv1.RoleBinding{}
+	byRole, taken := map[string][]*rbacv1.RoleBinding{}, map[string]bool{}
 	for _, binding := range existing {
 		role := binding.RoleRef.Name
-		if _, ours := bindingNumber(binding); !ours || len(grants[role]) == 0 {
+		_, ours := bindingNumber(binding)
+		switch {
+		case binding.DeletionTimestamp != nil && len(binding.Subjects) == 0:
+			plan.Held = append(plan.Held, binding)
+			taken[binding.Name] = true
+		case binding.DeletionTimestamp != nil, !ours, len(grants[role]) == 0:
 			plan.Delete = append(plan.Delete, binding)
-			continue
+			taken[binding.Name] = binding.DeletionTimestamp != nil
+		default:
+			taken[binding.Name] = true
+			byRole[role] = append(byRole[role], binding)
 		}
-		byRole[role] = append(byRole[role], binding)
 	}
 	for _, role := range slices.Sorted(maps.Keys(grants)) {
-		plan.spread(role, grants[role], byRole[role], owner)
+		plan.spread(role, grants[role], byRole[role], taken, owner)
 	}
 	return plan
 }
 
-// spread keeps each subject where it is and puts new ones where there is room.
-func (p *BindingPlan) spread(role string, wanted Subjects, existing []*rbacv1.RoleBinding, owner types.UID) {
+// spread keeps each subject where it is and puts new ones where there is room. taken are the names of all RoleBindings there are.
+func (p *BindingPlan) spread(role string, wanted Subjects, existing []*rbacv1.RoleBinding, taken map[string]bool, owner types.UID) {
 	slices.SortFunc(existing, byNumber)
 	missing := maps.Clone(wanted)
 	kept := make([][]string, len(existing))
-	taken := map[string]bool{}
 	for i, binding := range existing {
-		taken[binding.Name] = true
 		for _, subject := range binding.Subjects {
 			if _, open := missing[subject.Name]; open && isUser(subject) {
 				kept[i] = append(kept[i], subject.Name)
@@ -186,14 +195,15 @@ func (p *BindingPlan) change(have *rbacv1.RoleBinding, want Binding, kept int, o
 		p.Delete = append(p.Delete, have)
 	case kept < len(have.Subjects):
 		p.Shrink = append(p.Shrink, want)
-	case len(want.Subjects) > kept || !isOwnedBy(have, owner):
+	case len(want.Subjects) > kept || !IsOwnedBy(have, owner):
 		p.Grow = append(p.Grow, want)
 	default:
 		p.Keep = append(p.Keep, want)
 	}
 }
 
-func isOwnedBy(binding *rbacv1.RoleBinding, owner types.UID) bool {
+// IsOwnedBy tells whether the object with a uid is an owner of a RoleBinding.
+func IsOwnedBy(binding *rbacv1.RoleBinding, owner types.UID) bool {
 	return slices.ContainsFunc(binding.OwnerReferences, func(reference metav1.OwnerReference) bool { return reference.UID == owner })
 }
 

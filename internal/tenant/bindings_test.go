@@ -53,6 +53,12 @@ func with(object *rbacv1.RoleBinding, change func(*rbacv1.RoleBinding)) *rbacv1.
 	return object
 }
 
+// terminating marks a RoleBinding as deleted.
+func terminating(object *rbacv1.RoleBinding) *rbacv1.RoleBinding {
+	object.DeletionTimestamp = new(metav1.Now())
+	return object
+}
+
 func subjects(names ...string) Subjects {
 	set := Subjects{}
 	for _, name := range names {
@@ -159,7 +165,7 @@ func TestRestrictNeverAdds(t *testing.T) {
 
 // planned is a BindingPlan without pointers.
 type planned struct {
-	Delete             []string
+	Delete, Held       []string
 	Shrink, Grow, Keep []Binding
 }
 
@@ -257,6 +263,16 @@ func TestPlanBindings(t *testing.T) {
 			[]*rbacv1.RoleBinding{with(binding("clerk:view", "view", "a"), func(b *rbacv1.RoleBinding) { b.RoleRef.Kind = "Role" })},
 			planned{Delete: []string{"clerk:view"}, Grow: []Binding{{"clerk:view", "view", []string{"a"}}}},
 		},
+		"deleted and held": {
+			"a finalizer keeps it, and RBAC honours it: it is emptied, and what is due goes elsewhere",
+			map[string]Subjects{"view": subjects("a")}, []*rbacv1.RoleBinding{terminating(binding("clerk:view", "view", "a", "b"))},
+			planned{Delete: []string{"clerk:view"}, Grow: []Binding{{"clerk-2:view", "view", []string{"a"}}}},
+		},
+		"deleted, held and empty": {
+			"it gives nobody anything, and its name is taken",
+			map[string]Subjects{"view": subjects("a")}, []*rbacv1.RoleBinding{terminating(binding("clerk:view", "view"))},
+			planned{Held: []string{"clerk:view"}, Grow: []Binding{{"clerk-2:view", "view", []string{"a"}}}},
+		},
 		"another ClusterRole": {
 			"someone made it by that name",
 			map[string]Subjects{"view": subjects("a")}, []*rbacv1.RoleBinding{binding("clerk:view", "cluster-admin", "a")},
@@ -310,6 +326,9 @@ func TestPlanBindings(t *testing.T) {
 			got := planned{Shrink: plan.Shrink, Grow: plan.Grow, Keep: plan.Keep}
 			for _, gone := range plan.Delete {
 				got.Delete = append(got.Delete, gone.Name)
+			}
+			for _, held := range plan.Held {
+				got.Held = append(got.Held, held.Name)
 			}
 			if diff := cmp.Diff(tc.want, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
