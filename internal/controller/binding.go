@@ -185,6 +185,8 @@ func (v *visit) cameOf(ctx context.Context, err error, binding *rbacv1.RoleBindi
 	case apierrors.IsNotFound(err):
 		v.recent.remove(v.have.organization.UID, binding.UID)
 		return true
+	case apierrors.IsConflict(err) && v.standby:
+		return false // what the cache has yet to see is an event to come
 	case apierrors.IsConflict(err):
 		v.conflicts++
 		return v.reread(ctx, binding, doing)

@@ -292,6 +292,9 @@ type pass struct {
 	// ready are the namespaces that grants may go into.
 	ready map[string]bool
 
+	// standby: this replica may not be the elected one, and its cache may be behind.
+	standby bool
+
 	// conflicts is how often somebody else wrote the same RoleBinding.
 	conflicts int
 }

@@ -69,18 +69,20 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 	shared, way := newExpressions(), &rightOfWay{}
 	prompt := promptClient{Client: manager.GetClient(), cache: manager.GetCache()}
 	undertaker := sexton{client: prompt, way: way, retention: options.TombstoneRetention, now: options.Now}
+	organization := &organizationReconciler{
+		client:            prompt,
+		live:              manager.GetAPIReader(),
+		expressions:       shared,
+		way:               way,
+		recorder:          manager.GetEventRecorder("clerk-operator"),
+		operatorNamespace: options.Namespace,
+		retention:         options.TombstoneRetention,
+		now:               options.Now,
+		recent:            recentWrites{now: options.Now},
+	}
 	controllers := map[string]interface{ setup(ctrl.Manager) error }{
-		"organization": &organizationReconciler{
-			client:            prompt,
-			live:              manager.GetAPIReader(),
-			expressions:       shared,
-			way:               way,
-			recorder:          manager.GetEventRecorder("clerk-operator"),
-			operatorNamespace: options.Namespace,
-			retention:         options.TombstoneRetention,
-			now:               options.Now,
-			recent:            recentWrites{now: options.Now},
-		},
+		"organization": organization,
+		"standby":      &standbyReconciler{organization},
 		"member": &memberReconciler{
 			client: prompt, expressions: shared, way: way, retention: options.TombstoneRetention, now: options.Now,
 			missingUser: options.MissingUser,

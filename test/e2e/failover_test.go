@@ -19,11 +19,16 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	eventsv1 "k8s.io/api/events/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
 
 const (
@@ -79,6 +84,48 @@ func TestALeaderThatDiesLosesNothing(t *testing.T) {
 	w.checkTombstones()
 }
 
+// TestAFrozenLeaderKeepsNobodyIn lets the leader freeze, which still holds the Lease. Nobody may grant anything then, but whoever left loses
+// access by the other replica.
+func TestAFrozenLeaderKeepsNobodyIn(t *testing.T) {
+	replicas := startReplicas(t, 2)
+	frozen, others := leader(t, replicas)
+	w := newWorld(t, replicas)
+	defer w.end(t)
+	w.clerk.found(tenants, tenantMembers)
+	w.deliverAll()
+	w.settle()
+
+	frozen.link().hold()
+	defer frozen.link().release()
+	for _, id := range w.clerk.membershipIDs() {
+		w.clerk.leave(w.clerk.memberships[id])
+	}
+	pending := w.clerk.outbox
+	w.clerk.outbox = nil
+	deliveries := make([]delivery, len(pending))
+	for i, m := range pending {
+		deliveries[i] = delivery{message: m, attempts: []attempt{{replica: slices.Index(replicas, others[0])}}}
+	}
+	began := time.Now()
+	w.deliver(4, nil, deliveries...)
+	eventually(t, "nobody is left in any RoleBinding", func(ctx context.Context) error {
+		var bindings rbacv1.RoleBindingList
+		if err := cluster.List(ctx, &bindings, client.MatchingLabels{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy}); err != nil {
+			return err
+		}
+		for _, binding := range bindings.Items {
+			if len(binding.Subjects) > 0 {
+				return fmt.Errorf("%s/%s still names %d", binding.Namespace, binding.Name, len(binding.Subjects))
+			}
+		}
+		return nil
+	})
+	t.Logf("with a frozen leader, all access was gone after %s", time.Since(began).Round(time.Millisecond))
+	if others[0].leads() {
+		t.Error("the other replica was elected before everybody was out: this shows nothing")
+	}
+}
+
 // toAll takes the outbox, for delivery to every replica.
 func (w *world) toAll() []delivery {
 	deliveries := make([]delivery, len(w.clerk.outbox))
@@ -100,6 +147,7 @@ func (w *world) killInTheMiddle(dies, survives *replica) {
 	meddled := survives.link().list(isTenantWrite)
 	dies.kill()
 	w.note("  %s, which leads, dies", dies.name)
+	meddled = slices.DeleteFunc(meddled, func(q apiRequest) bool { return strings.HasPrefix(q.resource, "rolebindings") }) // any may take away
 	if len(meddled) > 0 {
 		w.t.Errorf("while another led, replica %s wrote %v", survives.name, meddled)
 	}
