@@ -32,7 +32,7 @@ help: ## Show this help.
 		/^##@/ { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: kubernetes build ## Tell the story on a real control plane: signed deliveries become tenants. Ends by itself.
+demo: kubernetes build nats ## Tell the story on a real control plane: signed deliveries become tenants. Ends by itself.
 	@$(GO) build -trimpath -o bin/hack-demo ./hack/demo
 	@exec bin/hack-demo
 
@@ -73,6 +73,10 @@ kubernetes: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl: 
 helm: ## Build helm: bin/helm (2 minutes the first time).
 	@CGO_ENABLED=0 $(GO) -C hack/chart build -trimpath -ldflags "-s -w" -o ../../bin/helm helm.sh/helm/v4/cmd/helm
 
+.PHONY: nats
+nats: ## Build the NATS server that tests, demo and benchmark hand events on to: bin/nats-server.
+	@CGO_ENABLED=0 $(GO) -C hack/nats build -trimpath -ldflags "-s -w" -o ../../bin/nats-server github.com/nats-io/nats-server/v2
+
 .PHONY: generate
 generate: ## Regenerate deep copies, apply configurations, CRDs, RBAC, docs/api.md and what the chart has of them.
 	@$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
@@ -92,7 +96,7 @@ clean: ## Remove what was built.
 ##@ Prove it
 
 .PHONY: test
-test: kubernetes build helm test/svix/node_modules ## Test everything against a real control plane, with the race detector.
+test: kubernetes build helm nats test/svix/node_modules ## Test everything against a real control plane, with the race detector.
 	@race=-race; \
 	if ! command -v $(firstword $(shell $(GO) env CC)) >/dev/null; then \
 		race=; echo "test: no C compiler (gcc) here, which the race detector needs: testing WITHOUT -race"; \
@@ -126,7 +130,7 @@ test/svix/node_modules: $(wildcard test/svix/package.json test/svix/package-lock
 .PHONY: verify
 verify: ## Check all that needs no cluster: generated files, formatting, lint, vet, tidy modules, manifests.
 	@echo "verify: generated files"; hack/verify-generated.sh
-	@echo "verify: modules"; for module in . hack/tools hack/kubernetes hack/image hack/chart hack/kube-score test/monitoring; do \
+	@echo "verify: modules"; for module in . hack/tools hack/kubernetes hack/image hack/chart hack/kube-score hack/nats test/monitoring; do \
 		$(GO) -C $$module mod tidy -diff; done
 	@echo "verify: vet"; $(GO) vet ./... && $(GO) -C test/monitoring vet ./...
 	@$(MAKE) lint
@@ -163,6 +167,6 @@ fuzz: ## Fuzz each target for FUZZTIME (30s).
 	done
 
 .PHONY: bench
-bench: kubernetes build ## Measure: throughput against bare server-side apply, time to access, provisioning.
+bench: kubernetes build nats ## Measure: throughput against bare server-side apply, time to access, provisioning.
 	@$(GO) build -trimpath -o bin/bench ./test/bench
 	@exec bin/bench

@@ -117,6 +117,10 @@ func defineFlags(c *operator.Config) {
 		"Let one of several replicas reconcile. Every replica receives.")
 	flag.DurationVar(&c.TombstoneRetention, "tombstone-retention", 7*24*time.Hour,
 		"How long the tombstone of what was deleted in Clerk is kept, and how old an event may be and still create something.")
+	flag.StringVar(&c.ServiceAccount, "service-account", os.Getenv("POD_SERVICE_ACCOUNT"),
+		"The operator's own ServiceAccount, of which ClerkSinks can have tokens made for them. Within a pod it is found out.")
+	flag.BoolVar(&c.SinkAllowLocalTargets, "sink-allow-local-targets", false,
+		"Let ClerkSinks lead to loopback addresses. For development alone.")
 }
 
 // ownNamespace is the namespace of the pod that this runs in; "" outside of a pod.

@@ -33,6 +33,12 @@ const (
 
 	// ConditionPruneHeld is True on a ClerkInstance while what its last resync would remove is more than spec.api.prune lets it.
 	ConditionPruneHeld = "PruneHeld"
+
+	// ConditionFiltering is False on a ClerkSink while its filter's expression could not judge an event.
+	ConditionFiltering = "Filtering"
+
+	// ConditionDurable is True on a ClerkSink while its stream keeps what it takes, and tells repeats from news.
+	ConditionDurable = "Durable"
 )
 
 // Reasons that every kind uses.
@@ -190,6 +196,51 @@ const (
 const (
 	// ReasonNoMembership: the user is no member of any organization, and goes when the retention is over (spec.users of the ClerkInstance).
 	ReasonNoMembership = "NoMembership"
+)
+
+// Reasons of a ClerkSink. SecretNotFound, SecretUnusable, InstanceNotFound and Forbidden are used there too.
+const (
+	// ReasonFilterInvalid: spec.filter.expression does not compile. Correct it; until then deliveries are answered with 503.
+	ReasonFilterInvalid = "FilterInvalid"
+
+	// ReasonFilterFailed: the expression failed for an event, which Clerk sends again. Correct it, with has(…) for what may be missing.
+	ReasonFilterFailed = "FilterFailed"
+
+	// ReasonFiltered: the filter could judge every event.
+	ReasonFiltered = "Filtered"
+
+	// ReasonTargetInvalid: the target, or a Secret that it needs, cannot be used as it stands. Correct what the message names.
+	ReasonTargetInvalid = "TargetInvalid"
+
+	// ReasonTargetUnavailable: the target did not take the last event. Clerk sends it again; look at the target if that stays so.
+	ReasonTargetUnavailable = "TargetUnavailable"
+
+	// ReasonTargetRejects: the target refused the last event, or the operator. Look at the target; then replay the event in Clerk.
+	ReasonTargetRejects = "TargetRejects"
+
+	// ReasonSameSecret: a signing secret is that of the ClerkInstance too. Make an endpoint of its own for the sink in Clerk.
+	ReasonSameSecret = "SameSecret"
+
+	// ReasonDurable: the stream is replicated, on disk, and its duplicate window is as long as Clerk goes on trying.
+	ReasonDurable = "Durable"
+
+	// ReasonStreamNotFound: no stream takes the subject. Create one.
+	ReasonStreamNotFound = "StreamNotFound"
+
+	// ReasonStreamUnchecked: the stream cannot be looked at, since the server or the account's permissions do not let it. Look yourself.
+	ReasonStreamUnchecked = "StreamUnchecked"
+
+	// ReasonWindowTooShort: the stream's duplicate window is shorter than Clerk goes on trying, 27.6 hours. Set it to 28h.
+	ReasonWindowTooShort = "WindowTooShort"
+
+	// ReasonNotReplicated: the stream has one replica, so one lost disk loses events. Give it 3.
+	ReasonNotReplicated = "NotReplicated"
+
+	// ReasonNotSynced: the stream acknowledges what is not on a disk yet. Give it file storage, and no asynchronous persist mode.
+	ReasonNotSynced = "NotSynced"
+
+	// ReasonNoAcknowledgement: the stream acknowledges nothing, so nothing is ever taken. Create it without no_ack.
+	ReasonNoAcknowledgement = "NoAcknowledgement"
 )
 
 // Reasons of a TenantClass.

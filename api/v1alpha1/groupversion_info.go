@@ -15,7 +15,8 @@ limitations under the License.
 */
 
 // Package v1alpha1 is the API of clerk-operator: what Clerk says (ClerkOrganization, ClerkMember, ClerkUser, ClerkRole, ClerkPermission),
-// where it is heard (ClerkInstance), and what an organization gets in this cluster (TenantClass).
+// where it is heard (ClerkInstance), what an organization gets in this cluster (TenantClass),
+// and where events are handed on to (ClerkSink).
 //
 // +kubebuilder:object:generate=true
 // +kubebuilder:ac:generate=true
@@ -51,6 +52,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&ClerkUser{}, &ClerkUserList{},
 		&ClerkRole{}, &ClerkRoleList{},
 		&ClerkPermission{}, &ClerkPermissionList{},
+		&ClerkSink{}, &ClerkSinkList{},
 		&TenantClass{}, &TenantClassList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)

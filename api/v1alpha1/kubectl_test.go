@@ -209,7 +209,7 @@ func TestKindsHaveShortNamesAndACategory(t *testing.T) {
 	}
 	want := map[string]string{
 		"clerkinstances": "cinst", "clerkorganizations": "corg", "clerkmembers": "cmem", "clerkusers": "cuser",
-		"clerkroles": "crole", "clerkpermissions": "cperm", "tenantclasses": "tclass",
+		"clerkroles": "crole", "clerkpermissions": "cperm", "clerksinks": "csink", "tenantclasses": "tclass",
 	}
 	if diff := cmp.Diff(want, short); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -283,7 +283,7 @@ type schema struct {
 func TestKubectlExplainHasAWordOnEveryField(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join(crds, "*.yaml"))
-	if err != nil || len(files) != 7 {
+	if err != nil || len(files) != 8 {
 		t.Fatalf("got %v, %v", files, err)
 	}
 	for _, file := range files {
@@ -340,7 +340,7 @@ func TestTheSamplesCanBeApplied(t *testing.T) {
 	t.Parallel()
 	samples := filepath.Join("..", "..", "config", "samples")
 	output := kubectl(t, "apply", "--server-side", "-k", samples)
-	for _, kind := range []string{"clerkinstance", "clerkorganization", "clerkmember", "clerkuser", "clerkrole", "clerkpermission", "tenantclass"} {
+	for _, kind := range []string{"clerkinstance", "clerkorganization", "clerkmember", "clerkuser", "clerkrole", "clerkpermission", "clerksink", "tenantclass"} {
 		if !strings.Contains(output, kind+".clerk-operator.io/") {
 			t.Errorf("no sample of a %s:\n%s", kind, output)
 		}

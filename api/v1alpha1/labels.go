@@ -60,6 +60,12 @@ const (
 	// APIKeyLabelValue is the value of APIKeyLabel.
 	APIKeyLabelValue = "true"
 
+	// SinkLabel marks a Secret, by the value SinkLabelValue, as one whose values ClerkSinks may show to their targets.
+	SinkLabel = "clerk-operator.io/sink"
+
+	// SinkLabelValue is the value of SinkLabel.
+	SinkLabelValue = "true"
+
 	// ReservedPrefix begins the labels and annotations that are the operator's own; a TenantClass may not set them.
 	ReservedPrefix = "clerk-operator.io/"
 )

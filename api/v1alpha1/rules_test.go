@@ -330,6 +330,40 @@ func TestClerkInstancesFollowTheirRules(t *testing.T) {
 	})
 }
 
+func TestClerkSinksFollowTheirRules(t *testing.T) {
+	t.Parallel()
+	const from = "instanceRef: {name: default}, webhook: {signingSecretRef: {name: secret}}"
+	spec := func(rest string) string { return "{" + from + ", " + rest + "}" }
+	http := func(rest string) string { return spec("http: {" + rest + "}") }
+	nats := func(rest string) string { return spec("nats: {" + rest + "}") }
+	checkRules(t, "ClerkSink", map[string]rule{
+		"http":                 {"", "", http("url: 'http://audit.apps.svc:8080/events?x=1'"), ""},
+		"nats":                 {"", "", nats("servers: ['nats://nats.nats.svc:4222', 'tls://[2001:db8::1]:4222']"), ""},
+		"no target":            {"events would go nowhere", "", "{" + from + "}", "FieldValueInvalid spec: Invalid value: exactly one target"},
+		"two targets":          {"one sink, one endpoint", "", spec("http: {url: 'http://a'}, nats: {servers: ['nats://a']}"), "FieldValueInvalid spec: Invalid value: exactly one target"},
+		"no instance":          {"", "", "{webhook: {signingSecretRef: {name: secret}}, http: {url: 'http://a'}}", "FieldValueRequired spec.instanceRef: "},
+		"no secret":            {"", "", "{instanceRef: {name: default}, http: {url: 'http://a'}}", "FieldValueRequired spec.webhook: "},
+		"another scheme":       {"", "", http("url: 'ftp://a/b'"), "FieldValueInvalid spec.http.url: "},
+		"a password in a url":  {"it would be seen in kubectl", "", http("url: 'https://me:secret@a/b'"), "FieldValueInvalid spec.http.url: "},
+		"no host":              {"", "", http("url: 'http:///b'"), "FieldValueInvalid spec.http.url: "},
+		"a token in the clear": {"", "", http("url: 'http://a', auth: {serviceAccountToken: {audience: a}}"), "FieldValueInvalid spec.http: Invalid value: a token is sent"},
+		"a token":              {"", "", http("url: 'https://a', auth: {bearerTokenSecretRef: {name: a, key: b}}"), ""},
+		"two tokens":           {"", "", http("url: 'https://a', auth: {bearerTokenSecretRef: {name: a, key: b}, serviceAccountToken: {audience: a}}"), "FieldValueInvalid spec.http.auth: "},
+		"tls without tls":      {"", "", http("url: 'http://a', tls: {serverName: b}"), "FieldValueInvalid spec.http: Invalid value: tls needs"},
+		"a password for nats":  {"", "", nats("servers: ['nats://a'], auth: {userSecretRef: {name: a}}"), "FieldValueInvalid spec.nats: Invalid value: a password"},
+		"a .creds file":        {"its seed never leaves", "", nats("servers: ['nats://a'], auth: {credentialsSecretRef: {name: a, key: b}}"), ""},
+		"a wildcard prefix":    {"", "", nats("servers: ['nats://a'], subjectPrefix: 'a.>'"), "FieldValueInvalid spec.nats.subjectPrefix: "},
+		"a user in a server":   {"", "", nats("servers: ['nats://me:secret@a']"), "FieldValueInvalid spec.nats.servers[0]: "},
+		"types":                {"", "", spec("http: {url: 'http://a'}, filter: {types: [user.created, organization.*]}"), ""},
+		"every type":           {"leave it out instead", "", spec("http: {url: 'http://a'}, filter: {types: ['*']}"), "FieldValueInvalid spec.filter.types[0]: "},
+		"included":             {"", "", spec("http: {url: 'http://a'}, data: {include: [private_metadata.plan]}"), ""},
+		"included in nothing":  {"no data leaves", "", spec("http: {url: 'http://a'}, data: {mode: Envelope, include: [a]}"), "FieldValueInvalid spec.data: "},
+		"too patient":          {"Clerk hangs up after 15 s", "", spec("http: {url: 'http://a'}, delivery: {timeout: 11s}"), "FieldValueInvalid spec.delivery.timeout: "},
+		"patient":              {"", "", spec("http: {url: 'http://a'}, delivery: {timeout: 10s, maxInFlight: 64, onRejected: Abort}"), ""},
+		"too many at a time":   {"", "", spec("http: {url: 'http://a'}, delivery: {maxInFlight: 65}"), "FieldValueInvalid spec.delivery.maxInFlight: "},
+	})
+}
+
 func TestWhatIsLeftOutHasDefaults(t *testing.T) {
 	t.Parallel()
 	class, instance := newName(), newName()

@@ -43,8 +43,13 @@ const (
 // OtherType is the label of every type that is not known by name.
 const OtherType = "other"
 
-// knownTypes are the 45 types of Clerk's schema of 2025-04-15, and invitation.*, which only Clerk's guide names.
+// knownTypes are the 45 types of Clerk's schema of 2025-04-15, and those that only Clerk's guides and announcements
+// name: invitation.*, session.updated, directoryGroup.*.
 var knownTypes = map[string]struct{}{
+	"directoryGroup.created":           {},
+	"directoryGroup.deleted":           {},
+	"directoryGroup.synced":            {},
+	"directoryGroup.updated":           {},
 	"email.created":                    {},
 	"invitation.accepted":              {},
 	"invitation.created":               {},
@@ -74,6 +79,7 @@ var knownTypes = map[string]struct{}{
 	"session.pending":                  {},
 	"session.removed":                  {},
 	"session.revoked":                  {},
+	"session.updated":                  {},
 	"sms.created":                      {},
 	"subscription.active":              {},
 	"subscription.created":             {},

@@ -52,9 +52,10 @@ const (
 	// maxOwners is how many owners are kept; the operator's objects have one.
 	maxOwners = 4
 
-	// maxSecretValueBytes is how long a value of a Secret may be that is kept. Signing secrets and API keys have under 100 bytes; Helm keeps
+	// maxSecretValueBytes is how long a value of a Secret may be that is kept. Signing secrets and API keys have under 100 bytes,
+	// and a chain of certificates or the authorities of a sink some thousand; Helm keeps
 	// its releases in Secrets of the same namespace, with up to a megabyte each.
-	maxSecretValueBytes = 8 << 10
+	maxSecretValueBytes = 32 << 10
 
 	// reducedAnnotation marks in memory, and nowhere else, what is kept without its content.
 	reducedAnnotation = v1alpha1.ReservedPrefix + "reduced"

@@ -150,6 +150,44 @@ var (
 			"On the elected replica.",
 	}, []string{"instance"})
 
+	// SinkDeliveries counts answered deliveries to ClerkSinks. outcome is accepted, filtered, or why not.
+	SinkDeliveries = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: "sink", Name: "deliveries_total",
+		Help: "Deliveries to ClerkSinks answered, by ClerkSink, event type and outcome. Unverified deliveries have no type.",
+	}, []string{"sink", "type", "outcome"})
+
+	// SinkAnswerSeconds is the time from a delivery's headers being read to its answer.
+	SinkAnswerSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: namespace, Subsystem: "sink", Name: "answer_seconds",
+		Help:    "Time to answer a delivery to a ClerkSink, in seconds, by ClerkSink and outcome.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15},
+	}, []string{"sink", "outcome"})
+
+	// SinkInFlight is how many events are on their way to a target.
+	SinkInFlight = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "sink", Name: "in_flight",
+		Help: "Events on their way to the target, by ClerkSink, on this replica.",
+	}, []string{"sink"})
+
+	// SinkBreakerOpen is 1 while a target is spared, since it takes nothing.
+	SinkBreakerOpen = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "sink", Name: "breaker_open",
+		Help: "1 while events are kept from a target that took none of the last, else 0, by ClerkSink, on this replica.",
+	}, []string{"sink"})
+
+	// SinkLastAcceptedTimestamp is when an event was last answered with success at any replica. The elected replica reports it.
+	SinkLastAcceptedTimestamp = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "sink", Name: "last_accepted_timestamp_seconds",
+		Help: "Unix time of the last event that was answered with success at any replica; before the first, of the ClerkSink's creation. " +
+			"On the elected replica.",
+	}, []string{"sink"})
+
+	// SinkLastFailureTimestamp is when a verified event could last not be handed on at any replica. The elected replica reports it.
+	SinkLastFailureTimestamp = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "sink", Name: "last_failure_timestamp_seconds",
+		Help: "Unix time of the last verified event that could not be handed on at any replica, by ClerkSink. On the elected replica.",
+	}, []string{"sink"})
+
 	// DriftRepaired counts objects of tenants that someone else had changed or deleted and that were put right.
 	DriftRepaired = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Subsystem: "tenant", Name: "drift_repaired_total",
@@ -167,5 +205,17 @@ func init() {
 	metrics.Registry.MustRegister(Deliveries, AnswerSeconds, EventAgeSeconds, LastVerifiedTimestamp, LastRefusedTimestamp,
 		ResyncSeconds, ResyncLastSuccessTimestamp, ResyncRequests, ResyncListed, ResyncDrift, ResyncPruneHeld, ResyncContradictions,
 		GrantSeconds, RevocationSeconds, PendingRevocations, Mirrored, NotReady, OverdueTombstones, SilentSinceTimestamp, DriftRepaired,
-		CacheReduced)
+		CacheReduced,
+		SinkDeliveries, SinkAnswerSeconds, SinkInFlight, SinkBreakerOpen, SinkLastAcceptedTimestamp, SinkLastFailureTimestamp)
+}
+
+// ForgetSink drops what is told of a ClerkSink that is gone.
+func ForgetSink(name string) {
+	labels := prometheus.Labels{"sink": name}
+	SinkDeliveries.DeletePartialMatch(labels)
+	SinkAnswerSeconds.DeletePartialMatch(labels)
+	SinkInFlight.DeletePartialMatch(labels)
+	SinkBreakerOpen.DeletePartialMatch(labels)
+	SinkLastAcceptedTimestamp.DeletePartialMatch(labels)
+	SinkLastFailureTimestamp.DeletePartialMatch(labels)
 }

@@ -78,6 +78,12 @@ type Config struct {
 
 	// TombstoneRetention is how long tombstones are kept, and how old an event may be and still create something.
 	TombstoneRetention time.Duration
+
+	// ServiceAccount is the operator's own, in Namespace: sinks can be shown a token of it. Empty where it is not known.
+	ServiceAccount string
+
+	// SinkAllowLocalTargets lets sinks lead to addresses of this machine, for development.
+	SinkAllowLocalTargets bool
 }
 
 // Validate says what is wrong with a Config and what to do.
@@ -115,7 +121,11 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 		return err
 	}
 	mirrors := newMirror(mgr, c)
-	if err := addReceiver(mgr, c, mirrors, environments); err != nil {
+	sinks, notes, err := addSinks(mgr, c)
+	if err != nil {
+		return err
+	}
+	if err := addReceiver(mgr, c, receiver.Options{Mirror: mirrors, Pin: environments.Pin, Sinks: sinks, SinkNotes: notes}); err != nil {
 		return err
 	}
 	resyncer := resync.New(resync.Options{
@@ -187,22 +197,19 @@ func newPinner(mgr ctrl.Manager) (*environment.Pinner, error) {
 	return environment.NewPinner(live), nil
 }
 
-// addReceiver adds what every replica does: receive, and say when it last did.
-func addReceiver(mgr ctrl.Manager, c Config, mirrors *mirror.Mirror, environments *environment.Pinner) error {
+// addReceiver adds what every replica does: receive, and say when it last did. The options say whom events are for.
+func addReceiver(mgr ctrl.Manager, c Config, options receiver.Options) error {
 	lastEvents := controller.NewLastEvents(mgr.GetClient())
-	endpoint, err := receiver.New(receiver.Options{
-		// Unlike the client, the cache waits for no write of this process to come back: one that hangs must not keep deliveries waiting.
-		Reader:             mgr.GetCache(),
-		Namespace:          c.Namespace,
-		Mirror:             mirrors,
-		Pin:                environments.Pin,
-		TombstoneRetention: c.TombstoneRetention,
-		Observe:            lastEvents.Observe,
-		Refused:            lastEvents.Refuse,
-		BindAddress:        c.ReceiverBindAddress,
-		TLSCertFile:        c.ReceiverTLSCertFile,
-		TLSKeyFile:         c.ReceiverTLSKeyFile,
-	})
+	// Unlike the client, the cache waits for no write of this process to come back: one that hangs must not keep deliveries waiting.
+	options.Reader = mgr.GetCache()
+	options.Namespace = c.Namespace
+	options.TombstoneRetention = c.TombstoneRetention
+	options.Observe = lastEvents.Observe
+	options.Refused = lastEvents.Refuse
+	options.BindAddress = c.ReceiverBindAddress
+	options.TLSCertFile = c.ReceiverTLSCertFile
+	options.TLSKeyFile = c.ReceiverTLSKeyFile
+	endpoint, err := receiver.New(options)
 	if err != nil {
 		return err
 	}

@@ -73,6 +73,9 @@ type answer struct {
 
 	// err is for the log alone.
 	err error
+
+	// abort tells Clerk's sender not to try again.
+	abort bool
 }
 
 func accepted(outcome mirror.Outcome) *answer {
@@ -98,6 +101,9 @@ func (a *answer) write(w http.ResponseWriter) {
 		header.Set("Allow", http.MethodPost)
 	case http.StatusServiceUnavailable:
 		header.Set("Retry-After", strconv.Itoa(RetryAfterSeconds))
+	}
+	if a.abort {
+		header.Set("Webhook-Delivery", "abort-message")
 	}
 	if a.message == "" {
 		w.WriteHeader(a.status)

@@ -57,6 +57,9 @@ type delivery struct {
 	event    *clerk.Event
 	ownTime  bool
 	held     []places
+
+	// toSink is what a delivery to a ClerkSink has besides. Nil for one to the mirror.
+	toSink *sinkDelivery
 }
 
 // places bound how many deliveries do something at a time: one for each is taken and given back.
@@ -100,7 +103,20 @@ func (r *Receiver) answer(d *delivery) (result *answer) {
 			result = r.panicked(panicked)
 		}
 	}()
-	steps := []func(*delivery) *answer{
+	steps, act := r.mirrorSteps(), r.apply
+	if _, _, toSink := sinkPath(d.request.URL.Path); toSink {
+		steps, act = r.sinkSteps(), r.handOn
+	}
+	for _, step := range steps {
+		if refusal := step(d); refusal != nil {
+			return refusal
+		}
+	}
+	return act(d)
+}
+
+func (r *Receiver) mirrorSteps() []func(*delivery) *answer {
+	return []func(*delivery) *answer{
 		checkMethod,
 		r.findInstance,
 		r.findSecrets,
@@ -112,12 +128,6 @@ func (r *Receiver) answer(d *delivery) (result *answer) {
 		decode,
 		r.checkEnvironment,
 	}
-	for _, step := range steps {
-		if refusal := step(d); refusal != nil {
-			return refusal
-		}
-	}
-	return r.apply(d)
 }
 
 func checkMethod(d *delivery) *answer {
@@ -133,6 +143,10 @@ func (r *Receiver) findInstance(d *delivery) *answer {
 		return refused(http.StatusNotFound, OutcomeUnknownPath,
 			"unknown path: deliveries go to /webhooks/ followed by the name of a ClerkInstance, with nothing after it")
 	}
+	return r.readInstance(d, name)
+}
+
+func (r *Receiver) readInstance(d *delivery, name string) *answer {
 	instance := &v1alpha1.ClerkInstance{}
 	err := r.options.Reader.Get(d.request.Context(), client.ObjectKey{Name: name}, instance)
 	if apierrors.IsNotFound(err) {

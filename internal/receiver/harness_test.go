@@ -40,12 +40,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
 	"github.com/clerk-operator/clerk-operator/internal/environment"
 	"github.com/clerk-operator/clerk-operator/internal/mirror"
+	"github.com/clerk-operator/clerk-operator/internal/sink"
 )
 
 const (
@@ -64,11 +66,15 @@ var now = time.Unix(1731705121, 0)
 
 // objects is the cache of a test. No behaviour of an API server matters here: what is read is one instance and one Secret.
 type objects struct {
-	mutex       sync.Mutex
-	instances   map[string]v1alpha1.ClerkInstanceSpec
-	secrets     map[string]map[string][]byte
-	instanceErr error
-	secretErr   error
+	mutex     sync.Mutex
+	instances map[string]v1alpha1.ClerkInstanceSpec
+	sinks     map[string]v1alpha1.ClerkSinkSpec
+	secrets   map[string]map[string][]byte
+	labels    map[string]map[string]string
+	// organizations are those that are mirrored, by the names of their objects.
+	organizations map[string]v1alpha1.ClerkOrganizationSpec
+	instanceErr   error
+	secretErr     error
 }
 
 func newObjects() *objects {
@@ -121,6 +127,20 @@ func (o *objects) Get(_ context.Context, key client.ObjectKey, object client.Obj
 			return notFound
 		}
 		object.Data = maps.Clone(data)
+		object.Labels = o.labels[key.Name]
+	case *v1alpha1.ClerkSink:
+		spec, found := o.sinks[key.Name]
+		if !found {
+			return notFound
+		}
+		object.ObjectMeta = metav1.ObjectMeta{Name: key.Name, UID: types.UID(key.Name), Generation: 1}
+		object.Spec = spec
+	case *v1alpha1.ClerkOrganization:
+		spec, found := o.organizations[key.Name]
+		if !found {
+			return notFound
+		}
+		object.Spec = spec
 	default:
 		return fmt.Errorf("nobody should read a %T", object)
 	}
@@ -214,6 +234,7 @@ func build(options Options, limits limits) *rig {
 		}
 	}
 	options.Now = func() time.Time { return now }
+	options.Sinks = sink.New(sink.Options{Reader: b.objects, Namespace: namespace, AllowLocal: true, Now: options.Now})
 	b.Receiver = newReceiver(options, limits)
 	b.log = funcr.New(b.logs.add, funcr.Options{Verbosity: 1})
 	return b

@@ -33,6 +33,11 @@ const (
 	// MaxLargeBodies is how many larger ones are held at a time: again 64 MiB.
 	MaxLargeBodies = 32
 
+	// MaxSmallSinkBodies and MaxLargeSinkBodies are how many bodies for all ClerkSinks are held at a time: 32 MiB and 16 MiB, apart from
+	// those of the mirror. Each sink has its own share of the first: see internal/sink.
+	MaxSmallSinkBodies = 512
+	MaxLargeSinkBodies = 8
+
 	// MaxHeaderBytes bounds a request's headers. A delivery's have about 1 KB, with several signatures 2 KB; proxies add theirs.
 	MaxHeaderBytes = 16 << 10
 
@@ -76,6 +81,7 @@ const (
 type limits struct {
 	readTimeout, placeTimeout, applyTimeout, drainTimeout time.Duration
 	smallBodies, largeBodies, deliveries                  int
+	smallSinkBodies, largeSinkBodies                      int
 }
 
 func defaultLimits() limits {
@@ -87,5 +93,8 @@ func defaultLimits() limits {
 		smallBodies:  MaxSmallBodies,
 		largeBodies:  MaxLargeBodies,
 		deliveries:   MaxDeliveries,
+
+		smallSinkBodies: MaxSmallSinkBodies,
+		largeSinkBodies: MaxLargeSinkBodies,
 	}
 }

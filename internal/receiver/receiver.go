@@ -39,6 +39,7 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
 	"github.com/clerk-operator/clerk-operator/internal/environment"
 	"github.com/clerk-operator/clerk-operator/internal/mirror"
+	"github.com/clerk-operator/clerk-operator/internal/sink"
 )
 
 // Mirror writes what an event says into the API server. *mirror.Mirror is one.
@@ -71,6 +72,12 @@ type Options struct {
 	// Refused, if set, hears of every other delivery to a ClerkInstance: its name, the outcome, and when. It must not block.
 	Refused func(instance, outcome string, at time.Time)
 
+	// Sinks hand events on; without them, no path of a ClerkSink is known.
+	Sinks *sink.Dispatcher
+
+	// SinkNotes, if set, hear how deliveries to ClerkSinks end.
+	SinkNotes SinkNotes
+
 	// BindAddress is where to listen, host:port.
 	BindAddress string
 
@@ -90,6 +97,7 @@ type Receiver struct {
 	limits                               limits
 	log                                  logr.Logger
 	smallBodies, largeBodies, deliveries places
+	smallSinkBodies, largeSinkBodies     places
 	refusals                             pace
 	serving                              atomic.Bool
 }
@@ -118,7 +126,11 @@ func newReceiver(options Options, limits limits) *Receiver {
 		smallBodies: make(places, limits.smallBodies),
 		largeBodies: make(places, limits.largeBodies),
 		deliveries:  make(places, limits.deliveries),
-		refusals:    pace{every: RefusalLogInterval},
+
+		smallSinkBodies: make(places, limits.smallSinkBodies),
+		largeSinkBodies: make(places, limits.largeSinkBodies),
+
+		refusals: pace{every: RefusalLogInterval},
 	}
 }
 

@@ -28,6 +28,10 @@ import (
 // record counts, logs and tells of an answer that was given.
 func (r *Receiver) record(d *delivery, a *answer) {
 	now := r.options.Now()
+	if _, _, toSink := sinkPath(d.request.URL.Path); toSink {
+		r.recordSink(d, a, now)
+		return
+	}
 	instance, label := d.instanceName(), d.typeLabel()
 	metrics.Deliveries.WithLabelValues(instance, label, a.outcome).Inc()
 	metrics.AnswerSeconds.WithLabelValues(instance, a.outcome).Observe(now.Sub(d.started).Seconds())
@@ -51,6 +55,9 @@ func (r *Receiver) record(d *delivery, a *answer) {
 func (r *Receiver) logAnswer(d *delivery, a *answer, now time.Time) {
 	log := r.log.WithValues("instance", d.instanceName(), "delivery", d.attempt.ID,
 		"outcome", a.outcome, "seconds", now.Sub(d.started).Seconds())
+	if sink := d.sinkName(); sink != "" {
+		log = log.WithValues("sink", sink)
+	}
 	if d.event != nil {
 		log = log.WithValues("type", d.event.Type)
 	}
@@ -66,7 +73,7 @@ func (r *Receiver) logAnswer(d *delivery, a *answer, now time.Time) {
 		log.Info("Refused a verified delivery", "status", a.status, "why", a.why())
 	case !a.success():
 		log.Error(a.err, "Could not accept a delivery", "status", a.status, "why", a.why())
-	case a.outcome == string(mirror.Applied) || a.outcome == string(mirror.Expired):
+	case a.outcome == string(mirror.Applied) || a.outcome == string(mirror.Expired), a.outcome == OutcomeAccepted:
 		log.Info("Accepted a delivery")
 	default:
 		log.V(1).Info("Accepted a delivery")

@@ -20,6 +20,7 @@ package signing
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -57,6 +58,9 @@ type Problem struct {
 // Verifier holds the usable signing secrets of one endpoint. The zero Verifier has none, and verifies nothing.
 type Verifier struct {
 	webhooks []*svix.Webhook
+
+	// prints tell one secret from another, and say nothing of it.
+	prints [][sha256.Size]byte
 }
 
 // Parse reads every key of a Secret's data as one signing secret: rotation is to add a key and later to remove the old one. White
@@ -72,33 +76,39 @@ func Parse(data map[string][]byte) (Verifier, []Problem) {
 			problems = append(problems, Problem{Key: key, Reason: fmt.Sprintf("only %d signing secrets are tried: remove old ones", maxSecrets)})
 			continue
 		}
-		webhook, err := parseSecret(data[key])
+		webhook, print, err := parseSecret(data[key])
 		if err != nil {
 			problems = append(problems, Problem{Key: key, Reason: err.Error()})
 			continue
 		}
 		verifier.webhooks = append(verifier.webhooks, webhook)
+		verifier.prints = append(verifier.prints, print)
 	}
 	return verifier, problems
 }
 
-func parseSecret(value []byte) (*svix.Webhook, error) {
+func parseSecret(value []byte) (webhook *svix.Webhook, print [sha256.Size]byte, err error) {
 	value = bytes.TrimSpace(value)
 	if len(value) == 0 {
-		return nil, errors.New("is empty")
+		return nil, print, errors.New("is empty")
 	}
 	secret, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(string(value), secretPrefix))
 	if err != nil {
-		return nil, errors.New("is no signing secret: it must be whsec_ followed by base64")
+		return nil, print, errors.New("is no signing secret: it must be whsec_ followed by base64")
 	}
 	if len(secret) < minSecretLength {
-		return nil, fmt.Errorf("is too short: a signing secret has at least %d bytes", minSecretLength)
+		return nil, print, fmt.Errorf("is too short: a signing secret has at least %d bytes", minSecretLength)
 	}
-	webhook, err := svix.NewWebhookRaw(secret)
+	webhook, err = svix.NewWebhookRaw(secret)
 	if err != nil {
-		return nil, errors.New("is refused by the Svix library")
+		return nil, print, errors.New("is refused by the Svix library")
 	}
-	return webhook, nil
+	return webhook, sha256.Sum256(secret), nil
+}
+
+// Shares tells whether both hold the same secret.
+func (v Verifier) Shares(other Verifier) bool {
+	return slices.ContainsFunc(v.prints, func(print [sha256.Size]byte) bool { return slices.Contains(other.prints, print) })
 }
 
 // Usable tells whether there is any secret to verify with.

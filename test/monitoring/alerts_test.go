@@ -131,6 +131,12 @@ var situations = map[string]map[string]situation{
 		"an hour":    {"the next one is due", []string{`clerk_operator_resync_last_success_timestamp_seconds{instance="default",pod="a"} 0x500`}, 0, time.Hour, nil},
 		"a takeover": {"the new leader has succeeded", []string{`clerk_operator_resync_last_success_timestamp_seconds{instance="default",pod="a"} 0x500`, `clerk_operator_resync_last_success_timestamp_seconds{instance="default",pod="b"} 18000x500`}, 5 * time.Hour, 6*time.Hour + 15*time.Minute, nil},
 	},
+	"ClerkOperatorSinkFailing": {
+		"it takes nothing": {"every attempt fails for an hour", []string{`clerk_operator_sink_last_accepted_timestamp_seconds{sink="audit",pod="a"} 0x120`, `clerk_operator_sink_last_failure_timestamp_seconds{sink="audit",pod="a"} 0+60x120`}, 0, time.Hour, []string{`{sink="audit"}`}},
+		"between attempts": {"the next one is hours away: it stays so", []string{`clerk_operator_sink_last_accepted_timestamp_seconds{sink="audit",pod="a"} 0x900`, `clerk_operator_sink_last_failure_timestamp_seconds{sink="audit",pod="a"} 0+60x40 2400x800`}, 0, 10 * time.Hour, []string{`{sink="audit"}`}},
+		"a restart":        {"the next attempt went well", []string{`clerk_operator_sink_last_accepted_timestamp_seconds{sink="audit",pod="a"} 0x60 3660x90`, `clerk_operator_sink_last_failure_timestamp_seconds{sink="audit",pod="a"} 0x59 3600x90`}, 0, 2 * time.Hour, nil},
+		"another is well":  {"each ClerkSink is looked at by itself", []string{`clerk_operator_sink_last_accepted_timestamp_seconds{sink="crm",pod="a"} 0+60x120`, `clerk_operator_sink_last_failure_timestamp_seconds{sink="crm",pod="a"} 60x120`}, 0, time.Hour, nil},
+	},
 	"ClerkOperatorDeliveriesLost": {
 		"the endpoint is off": {"the first drift ever, in a counter born with it", []string{
 			`clerk_operator_instance_silent_since_timestamp_seconds{instance="default",pod="a"} 0x400`,

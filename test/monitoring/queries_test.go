@@ -48,7 +48,16 @@ var rare = map[string]string{
 	"clerk_operator_resync_prune_held":                     needsKey,
 	"clerk_operator_resync_contradictions":                 needsKey,
 	"clerk_operator_resync_listed":                         needsKey,
+
+	"clerk_operator_sink_deliveries_total":                needsSink,
+	"clerk_operator_sink_answer_seconds_bucket":           needsSink,
+	"clerk_operator_sink_in_flight":                       needsSink,
+	"clerk_operator_sink_breaker_open":                    needsSink,
+	"clerk_operator_sink_last_accepted_timestamp_seconds": needsSink,
+	"clerk_operator_sink_last_failure_timestamp_seconds":  needsSink,
 }
+
+const needsSink = "the scraped operator has no ClerkSink"
 
 const needsKey = "a resync needs an API key of Clerk's, which the scraped operator does not have"
 

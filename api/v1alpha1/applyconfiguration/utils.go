@@ -70,6 +70,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ClerkRoleSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClerkRoleStatus"):
 		return &apiv1alpha1.ClerkRoleStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkSink"):
+		return &apiv1alpha1.ClerkSinkApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkSinkSpec"):
+		return &apiv1alpha1.ClerkSinkSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkSinkStatus"):
+		return &apiv1alpha1.ClerkSinkStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClerkUser"):
 		return &apiv1alpha1.ClerkUserApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClerkUserEmail"):
@@ -86,6 +92,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.FormerRoleKeyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HeldPrune"):
 		return &apiv1alpha1.HeldPruneApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("InstanceReference"):
+		return &apiv1alpha1.InstanceReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LastEvent"):
 		return &apiv1alpha1.LastEventApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LastRefusal"):
@@ -106,6 +114,28 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.SecretKeyReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretReference"):
 		return &apiv1alpha1.SecretReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SinkData"):
+		return &apiv1alpha1.SinkDataApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SinkDelivery"):
+		return &apiv1alpha1.SinkDeliveryApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SinkFailure"):
+		return &apiv1alpha1.SinkFailureApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SinkFilter"):
+		return &apiv1alpha1.SinkFilterApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SinkFilterFailure"):
+		return &apiv1alpha1.SinkFilterFailureApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SinkHTTP"):
+		return &apiv1alpha1.SinkHTTPApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SinkHTTPAuth"):
+		return &apiv1alpha1.SinkHTTPAuthApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SinkNATS"):
+		return &apiv1alpha1.SinkNATSApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SinkNATSAuth"):
+		return &apiv1alpha1.SinkNATSAuthApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SinkServiceAccountToken"):
+		return &apiv1alpha1.SinkServiceAccountTokenApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SinkTLS"):
+		return &apiv1alpha1.SinkTLSApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TenantClass"):
 		return &apiv1alpha1.TenantClassApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TenantClassSpec"):

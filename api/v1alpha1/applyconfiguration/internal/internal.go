@@ -470,6 +470,77 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkSink
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkSinkSpec
+    - name: status
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkSinkStatus
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkSinkSpec
+  map:
+    fields:
+    - name: data
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkData
+    - name: delivery
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkDelivery
+    - name: filter
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkFilter
+    - name: http
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkHTTP
+    - name: instanceRef
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.InstanceReference
+    - name: nats
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkNATS
+    - name: webhook
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkInstanceWebhook
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkSinkStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: lastAccepted
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.LastEvent
+    - name: lastFailure
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkFailure
+    - name: lastFilterFailure
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkFilterFailure
+    - name: lastRefusal
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.LastRefusal
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: path
+      type:
+        scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkUser
   map:
     fields:
@@ -615,6 +686,12 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.InstanceMode
   scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.InstanceReference
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.LastEvent
   map:
     fields:
@@ -747,6 +824,154 @@ var schemaYAML = typed.YAMLObject(`types:
   map:
     fields:
     - name: name
+      type:
+        scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkContentMode
+  scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkData
+  map:
+    fields:
+    - name: include
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: mode
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkDataMode
+      default: Safe
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkDataMode
+  scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkDelivery
+  map:
+    fields:
+    - name: maxInFlight
+      type:
+        scalar: numeric
+      default: 16
+    - name: onRejected
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkRejection
+      default: Retry
+    - name: timeout
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+      default: 8s
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkFailure
+  map:
+    fields:
+    - name: failedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: reason
+      type:
+        scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkFilter
+  map:
+    fields:
+    - name: expression
+      type:
+        scalar: string
+    - name: types
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkFilterFailure
+  map:
+    fields:
+    - name: failedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: generation
+      type:
+        scalar: numeric
+    - name: message
+      type:
+        scalar: string
+    - name: type
+      type:
+        scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkHTTP
+  map:
+    fields:
+    - name: auth
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkHTTPAuth
+    - name: contentMode
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkContentMode
+      default: Binary
+    - name: tls
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkTLS
+    - name: url
+      type:
+        scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkHTTPAuth
+  map:
+    fields:
+    - name: bearerTokenSecretRef
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SecretKeyReference
+    - name: serviceAccountToken
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkServiceAccountToken
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkNATS
+  map:
+    fields:
+    - name: auth
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkNATSAuth
+    - name: contentMode
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkContentMode
+      default: Binary
+    - name: servers
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: stream
+      type:
+        scalar: string
+    - name: subjectPrefix
+      type:
+        scalar: string
+      default: clerk
+    - name: tls
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkTLS
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkNATSAuth
+  map:
+    fields:
+    - name: credentialsSecretRef
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SecretKeyReference
+    - name: userSecretRef
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SecretReference
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkRejection
+  scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkServiceAccountToken
+  map:
+    fields:
+    - name: audience
+      type:
+        scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkTLS
+  map:
+    fields:
+    - name: caSecretRef
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SecretKeyReference
+    - name: certificateSecretRef
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SecretReference
+    - name: serverName
       type:
         scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantClass

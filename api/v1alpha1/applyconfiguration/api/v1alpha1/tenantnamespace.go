@@ -28,8 +28,8 @@ import (
 // TenantNamespace is a namespace that an organization gets. Strings may hold expressions in ${…}, which are CEL over `organization`.
 type TenantNamespaceApplyConfiguration struct {
 	// name of the namespace, for example org-${organization.handle}. It is used once, when the namespace is made: a slug that
-	// changes later moves nothing. A name that is taken gets a short hash as a suffix. The result must begin with a letter and be
-	// a DNS label of 63 characters at most; it is never default, the operator's own namespace, or one that begins with kube-.
+	// changes later moves nothing. A name that is taken gets a short hash as a suffix; so does one of over 63 characters, which is cut. The
+	// result must begin with a letter and be a DNS label; it is never default, the operator's own namespace, or one that begins with kube-.
 	Name *string `json:"name,omitempty"`
 	// labels of the namespace. Values may hold expressions. Keys under clerk-operator.io/ are the operator's own and refused.
 	Labels map[string]string `json:"labels,omitempty"`
