@@ -38,7 +38,10 @@ func (v *visit) noteDrift(ctx context.Context, name, namespace, kind string, wan
 		return
 	}
 	metrics.DriftRepaired.WithLabelValues(kind).Inc()
-	v.tell(ctx, v.have.organization, driftRepaired(kind, namespace, name))
+	if namespace == "" {
+		name = "" // a namespace's own
+	}
+	v.tell(ctx, v.have.organization, driftRepaired(kind, name))
 }
 
 func ledgerKey(kind, namespace, name string) string {

@@ -19,6 +19,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -34,24 +35,27 @@ type happening struct {
 	note   string
 }
 
+// Neither Events nor logs name a namespace: its name is made of the organization's, which may be a person's. Which one is meant is in the
+// organization's status.
+
 // tell puts on record, in the log and as a Kubernetes Event, what happened to a tenant.
 func (r *organizationReconciler) tell(ctx context.Context, organization *v1alpha1.ClerkOrganization, what happening) {
 	log.FromContext(ctx).Info(what.note, "organization", organization.Spec.ID, "reason", what.reason)
 	r.recorder.Eventf(organization, nil, what.kind, what.reason, what.action, "%s", what.note)
 }
 
-func namespaceCreated(name string) happening {
-	return happening{corev1.EventTypeNormal, "NamespaceCreated", "CreateNamespace", "Created namespace " + name}
+func namespaceCreated(template string) happening {
+	return happening{corev1.EventTypeNormal, "NamespaceCreated", "CreateNamespace", "Created the namespace of the entry " + template}
 }
 
-func namespaceReleased(name string) happening {
+func namespaceReleased() happening {
 	return happening{corev1.EventTypeNormal, "NamespaceReleased", "ReleaseNamespace",
-		fmt.Sprintf("No TenantClass wants namespace %s any longer: its grants were removed, the namespace stays", name)}
+		"No TenantClass wants a namespace any longer (status.namespaces says which): its grants were removed, the namespace stays"}
 }
 
-func namespaceDeleted(name string) happening {
+func namespaceDeleted() happening {
 	return happening{corev1.EventTypeNormal, "NamespaceDeleted", "DeleteNamespace",
-		fmt.Sprintf("Deleted namespace %s: the organization was deleted and the class's delay is over", name)}
+		"Deleted a namespace: the organization was deleted and the class's delay is over"}
 }
 
 func organizationDeleted() happening {
@@ -59,17 +63,14 @@ func organizationDeleted() happening {
 		"The organization was deleted in Clerk: all of its grants are removed"}
 }
 
-func driftRepaired(kind, namespace, name string) happening {
-	object := name
-	if namespace != "" {
-		object = namespace + "/" + name
-	}
+func driftRepaired(kind, name string) happening {
 	return happening{corev1.EventTypeWarning, "DriftRepaired", "Repair",
-		fmt.Sprintf("Somebody else had changed or deleted %s %s: it was put right", kind, object)}
+		strings.TrimSpace(fmt.Sprintf("Somebody else had changed or deleted a %s %s", kind, name)) + ": it was put right"}
 }
 
-func notReady(reason, message string) happening {
-	return happening{corev1.EventTypeWarning, reason, "Reconcile", message}
+func notReady(reason string) happening {
+	return happening{corev1.EventTypeWarning, reason, "Reconcile",
+		"The organization is not ready: its condition Ready says what is wrong and what to do"}
 }
 
 func ready(class string) happening {

@@ -124,7 +124,7 @@ func (r *organizationReconciler) deleteNamespace(
 	if err := r.remove(ctx, &corev1.Namespace{ObjectMeta: nameOf(namespace)}, namespace.UID); err != nil {
 		return fmt.Errorf("delete namespace %s: %w", namespace.Name, err)
 	}
-	r.tell(ctx, organization, namespaceDeleted(namespace.Name))
+	r.tell(ctx, organization, namespaceDeleted())
 	return nil
 }
 

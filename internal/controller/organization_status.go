@@ -130,11 +130,7 @@ func (r *organizationReconciler) tellTransitions(
 	case nowReady && !wasReady && oldReason != "" && !isToldElsewhere(oldReason):
 		r.tell(ctx, organization, ready(after.ClassName))
 	case !nowReady:
-		for _, condition := range after.Conditions {
-			if condition.Type == v1alpha1.ConditionReady {
-				r.tell(ctx, organization, notReady(newReason, condition.Message))
-			}
-		}
+		r.tell(ctx, organization, notReady(newReason))
 	}
 	r.tellReleased(ctx, organization, before, after)
 }
@@ -147,7 +143,7 @@ func (r *organizationReconciler) tellReleased(
 			return old.Name == namespace.Name && old.State == v1alpha1.NamespaceActive
 		})
 		if wasActive && namespace.State == v1alpha1.NamespaceReleased {
-			r.tell(ctx, organization, namespaceReleased(namespace.Name))
+			r.tell(ctx, organization, namespaceReleased())
 		}
 	}
 }

@@ -75,10 +75,24 @@ func (p problems) first() problem {
 	return p[0]
 }
 
+// retryError has a reconciliation run again. It is logged, so it says no more than why: what the API server answers may name a namespace,
+// which may have a person's name.
+type retryError struct{ reason string }
+
+// Error implements error.
+func (e *retryError) Error() string {
+	return e.reason + ": the condition Ready of the ClerkOrganization says more"
+}
+
 // refusal turns the API server's answer to a write into a problem.
 func refusal(err error, doing string) problem {
-	wrapped := fmt.Errorf("%s: %w", doing, err)
-	found := problem{stalled: true, err: wrapped}
+	found := refusalOf(err, doing)
+	found.err = &retryError{found.reason}
+	return found
+}
+
+func refusalOf(err error, doing string) problem {
+	found := problem{stalled: true}
 	switch {
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		found.reason, found.stalled = v1alpha1.ReasonNamespaceTerminating, false
@@ -108,7 +122,7 @@ func refusal(err error, doing string) problem {
 func bindRefusal(err error, clusterRole, doing string) problem {
 	found := refusal(err, doing)
 	if isMissingClusterRole(err, clusterRole) {
-		found.reason, found.stalled = v1alpha1.ReasonClusterRoleNotFound, true
+		found.reason, found.stalled, found.err = v1alpha1.ReasonClusterRoleNotFound, true, &retryError{v1alpha1.ReasonClusterRoleNotFound}
 		found.message = fmt.Sprintf("%s: the ClusterRole does not exist: create it, or change the TenantClass", doing)
 	}
 	return found

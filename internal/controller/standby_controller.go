@@ -85,9 +85,15 @@ func (r *standbyReconciler) setup(manager ctrl.Manager) error {
 // delayed puts what a handler enqueues off by standbyDelay.
 func delayed(inner handler.EventHandler) handler.EventHandler {
 	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue workQueue) { inner.Create(ctx, e, delayedQueue{queue}) },
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue workQueue) { inner.Update(ctx, e, delayedQueue{queue}) },
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue workQueue) { inner.Delete(ctx, e, delayedQueue{queue}) },
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue workQueue) {
+			inner.Create(ctx, e, delayedQueue{queue})
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue workQueue) {
+			inner.Update(ctx, e, delayedQueue{queue})
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue workQueue) {
+			inner.Delete(ctx, e, delayedQueue{queue})
+		},
 	}
 }
 

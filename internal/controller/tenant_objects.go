@@ -126,7 +126,7 @@ func (v *visit) createNamespace(ctx context.Context, name string, want *tenant.N
 	}
 	v.recent.put(organization.UID, namespace)
 	v.settle(name, "", "Namespace", shape(want))
-	v.tell(ctx, organization, namespaceCreated(name))
+	v.tell(ctx, organization, namespaceCreated(want.Template))
 	return nil
 }
 

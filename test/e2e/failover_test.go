@@ -180,7 +180,7 @@ func (w *world) checkNothingTwice() {
 		if event.Series != nil {
 			times = event.Series.Count
 		}
-		made[event.Note] += times
+		made[event.Regarding.Name+": "+event.Note] += times
 	}
 	for note, times := range made {
 		if times > 1 {
