@@ -46,6 +46,7 @@ type organizationReconciler struct {
 	operatorNamespace string
 	retention         time.Duration
 	now               func() time.Time
+	exists            func(ctx context.Context, instance, id string) (exists, known bool, err error)
 
 	recent    recentWrites
 	ledger    ledger

@@ -121,10 +121,30 @@ func (r *organizationReconciler) deleteNamespace(
 	if namespace.DeletionTimestamp != nil || r.now().Before(due) {
 		return nil
 	}
+	if err := r.checkGone(ctx, organization); err != nil {
+		return err
+	}
 	if err := r.remove(ctx, &corev1.Namespace{ObjectMeta: nameOf(namespace)}, namespace.UID); err != nil {
 		return fmt.Errorf("delete namespace %s: %w", namespace.Name, err)
 	}
 	r.tell(ctx, organization, namespaceDeleted())
+	return nil
+}
+
+// checkGone asks Clerk once more before what nobody can bring back is deleted, where somebody can ask. What it returns becomes a condition,
+// and is tried again.
+func (r *organizationReconciler) checkGone(ctx context.Context, organization *v1alpha1.ClerkOrganization) error {
+	if r.exists == nil {
+		return nil
+	}
+	exists, known, err := r.exists(ctx, organization.Spec.Instance, organization.Spec.ID)
+	if err != nil {
+		return fmt.Errorf("ask Clerk whether the organization is really gone, before its namespaces are deleted: %w", err)
+	}
+	if exists && known {
+		return errors.New("Clerk still has the organization, so its namespaces are not deleted: " + //nolint:staticcheck // a name
+			"the condition Synced of its ClerkInstance says what to do")
+	}
 	return nil
 }
 

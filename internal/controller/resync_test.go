@@ -20,6 +20,7 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,6 +94,48 @@ func TestTheOperatorResyncs(t *testing.T) {
 		}
 		return fmt.Errorf("have %+v", instance.Status.LastResync)
 	})
+}
+
+func TestANamespaceIsNotDeletedWhileClerkHasTheOrganization(t *testing.T) {
+	t.Parallel()
+	tn := newTenancy(t, func(class *v1alpha1.TenantClass) {
+		class.Spec.Deletion = &v1alpha1.DeletionRule{Policy: v1alpha1.DeletionDelete, After: &metav1.Duration{}}
+	})
+	name := "asked-" + tn.class
+	api := clerkapi.New(clerkapi.Options{InstanceID: "ins_1", Key: "sk_test_1"})
+	server := httptest.NewServer(api)
+	t.Cleanup(server.Close)
+	api.SetOrganization(clerktest.Organization{
+		ID: tn.id, Name: "Test", Slug: tn.slug, PublicMetadata: map[string]string{"test": tn.id}, UpdatedAt: time.Now().Add(-time.Hour),
+	})
+	must(t, cluster.Create(t.Context(), &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: operatorNamespace, Name: name, Labels: map[string]string{v1alpha1.APIKeyLabel: v1alpha1.APIKeyLabelValue},
+		},
+		StringData: map[string]string{"key": "sk_test_1"},
+	}))
+	instance := &v1alpha1.ClerkInstance{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: v1alpha1.ClerkInstanceSpec{API: v1alpha1.ClerkInstanceAPI{
+			SecretKeyRef: v1alpha1.SecretKeyReference{Name: name, Key: "key"}, URL: server.URL + clerkapi.Prefix,
+		}},
+	}
+	must(t, cluster.Create(t.Context(), instance))
+	wantSynced(t, instance, metav1.ConditionTrue, v1alpha1.ReasonSynced)
+	tn.instance = name
+	organization := get(t, &v1alpha1.ClerkOrganization{}, "", v1alpha1.ObjectName(name, tn.id))
+	wantReady(t, organization)
+
+	// Somebody who has the signing secret says that it is deleted.
+	tn.deleteOrganization()
+	wantCondition(t, organization, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonProgressing)
+	namespace := get(t, &corev1.Namespace{}, "", tn.namespace())
+	if message := meta.FindStatusCondition(organization.Status.Conditions, v1alpha1.ConditionReady).Message; namespace.DeletionTimestamp != nil ||
+		!strings.Contains(message, "Clerk still has the organization") {
+		t.Errorf("the namespace is deleted at %v, and the condition says %q", namespace.DeletionTimestamp, message)
+	}
+	api.DeleteOrganization(tn.id)
+	wantGone(t, namespace)
 }
 
 func wantSynced(t *testing.T, instance *v1alpha1.ClerkInstance, status metav1.ConditionStatus, reason string) {

@@ -59,6 +59,10 @@ type Options struct {
 	// MissingUser is told of each user who is a member and has no ClerkUser, time and again, so that somebody may fetch it. It must not
 	// wait. Nil where nobody can.
 	MissingUser func(instance, userID string)
+
+	// OrganizationExists asks Clerk about an organization before its namespaces are deleted; known is false where nobody can tell. It must
+	// not take long. Nil where nobody can be asked.
+	OrganizationExists func(ctx context.Context, instance, id string) (exists, known bool, err error)
 }
 
 // Setup adds all controllers to a manager, whose cache is to be made with CacheOptions.
@@ -79,6 +83,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 		retention:         options.TombstoneRetention,
 		now:               options.Now,
 		recent:            recentWrites{now: options.Now},
+		exists:            options.OrganizationExists,
 	}
 	controllers := map[string]interface{ setup(ctrl.Manager) error }{
 		"organization": organization,

@@ -137,6 +137,7 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 	}
 	if err := controller.Setup(ctx, mgr, controller.Options{
 		Namespace: c.Namespace, TombstoneRetention: c.TombstoneRetention, Now: time.Now, MissingUser: resyncer.Want,
+		OrganizationExists: resyncer.OrganizationExists,
 	}); err != nil {
 		return err
 	}

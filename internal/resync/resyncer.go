@@ -75,6 +75,8 @@ type Options struct {
 type Resyncer struct {
 	Options
 
+	questions questions
+
 	mu       sync.Mutex
 	memories map[string]*memory
 	running  map[string]bool            // the ClerkInstances that are being resynced
