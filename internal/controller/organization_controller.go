@@ -20,6 +20,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -55,7 +56,8 @@ type organizationReconciler struct {
 
 // Reconcile first takes away every grant that should not be, whatever else fails; then it makes what is missing.
 func (r *organizationReconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-	defer r.way.take()()
+	release := sync.OnceFunc(r.way.take())
+	defer release()
 	var organization v1alpha1.ClerkOrganization
 	err := ownWrites{r.client.Client}.Get(ctx, request.NamespacedName, &organization)
 	if apierrors.IsNotFound(err) {
@@ -68,6 +70,7 @@ func (r *organizationReconciler) Reconcile(ctx context.Context, request reconcil
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	first.release = release
 	switch {
 	case first.observed:
 		return r.rehearse(ctx, first)
@@ -87,6 +90,7 @@ func (r *organizationReconciler) keep(ctx context.Context, first *visit) (reconc
 	if v, err = v.provide(ctx); err != nil || v == nil {
 		return reconcile.Result{}, err
 	}
+	v.release() // what follows is no access
 	v.tellHeld(ctx)
 	if v.problems().errs() == nil {
 		v.observe(first, revoked, r.now())
@@ -295,6 +299,9 @@ type pass struct {
 
 	// standby: this replica may not be the elected one, and its cache may be behind.
 	standby bool
+
+	// release says that no more access is being changed.
+	release func()
 
 	// conflicts is how often somebody else wrote the same RoleBinding.
 	conflicts int

@@ -49,7 +49,10 @@ const (
 	organizationWorkers = 16
 
 	// statusWorkers write members' statuses at a time, once they have the way: see rightOfWay.
-	statusWorkers = 4
+	statusWorkers = 8
+
+	// statusRate is how many statuses are written a second while access is being changed. Each costs the API server some 7 ms of its time.
+	statusRate = 50
 
 	// statusPatience is how long a status gives way to access. It bounds how old statuses get where organizations never stop changing.
 	statusPatience = time.Second

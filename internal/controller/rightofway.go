@@ -20,11 +20,16 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // rightOfWay lets access go first. A member's status tells of access and changes none, yet it costs the API server more than the
 // RoleBinding that it tells of: when many organizations come at once, some would wait for access while others' statuses are written.
+// Where access never rests, statuses come at statusRate all the same: they tell people what they wait for.
 type rightOfWay struct {
+	rate *rate.Limiter // nil: no status comes before patience ends
+
 	mu    sync.Mutex
 	busy  int
 	quiet chan struct{} // closed when nobody is busy any longer; nil while nobody is
@@ -56,6 +61,10 @@ func (w *rightOfWay) give(ctx context.Context, patience time.Duration) (waited b
 	w.mu.Unlock()
 	if quiet == nil {
 		return false
+	}
+	if w.rate != nil {
+		turn := w.rate.Reserve()
+		patience = min(patience, turn.Delay())
 	}
 	timer := time.NewTimer(patience)
 	defer timer.Stop()

@@ -17,9 +17,12 @@ limitations under the License.
 package controller
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 func TestStatusesGiveWayToAccess(t *testing.T) {
@@ -50,5 +53,25 @@ func TestStatusesGiveWayToAccess(t *testing.T) {
 			t.Errorf("waited %s for a change that does not end, want its patience", time.Since(began))
 		}
 		release()
+	})
+}
+
+func TestStatusesComeAlthoughAccessNeverRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		way := rightOfWay{rate: rate.NewLimiter(statusRate, 1)}
+		defer way.take()()
+		began := time.Now()
+		var workers sync.WaitGroup
+		for range statusWorkers {
+			workers.Go(func() {
+				for range 10 * statusRate / statusWorkers {
+					way.give(t.Context(), statusPatience)
+				}
+			})
+		}
+		workers.Wait()
+		if took := time.Since(began); took > 11*time.Second {
+			t.Errorf("%d statuses took %s", 10*statusRate, took)
+		}
 	})
 }

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -70,7 +71,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 	if err := addIndexes(ctx, manager.GetFieldIndexer()); err != nil {
 		return err
 	}
-	shared, way := newExpressions(), &rightOfWay{}
+	shared, way := newExpressions(), &rightOfWay{rate: rate.NewLimiter(statusRate, 1)}
 	prompt := promptClient{Client: manager.GetClient(), cache: manager.GetCache()}
 	undertaker := sexton{client: prompt, way: way, retention: options.TombstoneRetention, now: options.Now}
 	organization := &organizationReconciler{
