@@ -369,7 +369,7 @@ func TestTheDashboardIsReadable(t *testing.T) {
 			t.Errorf("the panel %q asks for nothing", panel.Title)
 		}
 	}
-	want := "At a glance, Deliveries, Verification, Mirror, Access, Tenants, Resync, Controllers and queues, API server, Replicas"
+	want := "At a glance, Deliveries, Verification, Mirror, Access, Tenants, Resync, Sinks, Controllers and queues, API server, Replicas"
 	if got := strings.Join(rows, ", "); got != want {
 		t.Errorf("the rows are %s, want %s", got, want)
 	}
