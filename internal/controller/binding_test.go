@@ -19,12 +19,15 @@ package controller_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -175,5 +178,68 @@ func TestANamespaceWithAnIDAloneIsAdoptedForGood(t *testing.T) {
 	})
 	if !slices.ContainsFunc(organization.Status.Namespaces, func(n v1alpha1.OrganizationNamespace) bool { return n.Name == legacy.Name }) {
 		t.Errorf("namespaces are %v", organization.Status.Namespaces)
+	}
+}
+
+// TestAGrantThatWasDecidedIsNotWrittenWhenItsMemberHasLeft lets a member leave between the decision and the write: while the quota, which
+// comes first, is on its way.
+func TestAGrantThatWasDecidedIsNotWrittenWhenItsMemberHasLeft(t *testing.T) {
+	t.Parallel()
+	tn := newTenancy(t, func(class *v1alpha1.TenantClass) {
+		class.Spec.Namespaces[0].ResourceQuota = &corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"pods": resource.MustParse("5")}}
+	})
+	quota := "/api/v1/namespaces/" + tn.namespace() + "/resourcequotas/clerk-operator"
+	letGo := hanging.hold(t, quota)
+	jane, joe := tn.join("org:admin"), tn.join("org:admin")
+	organization := tn.createOrganization()
+	hanging.awaitHeld(t, quota)
+	seen := watchSubjects(t, tn.namespace())
+	tn.leave(jane)
+	eventually(t, "the operator knows that she left", func(context.Context) error { return operatorKnows(t, jane) })
+	letGo()
+	wantReady(t, organization)
+	wantSubjects(t, tn.namespace(), "admin", subjectOf(joe))
+	if seen()[subjectOf(jane)] {
+		t.Error("she was granted access after she had left")
+	}
+}
+
+// operatorKnows tells whether the operator has taken note of a member's state: its status says so.
+func operatorKnows(t *testing.T, member *v1alpha1.ClerkMember) error {
+	t.Helper()
+	if err := cluster.Get(t.Context(), client.ObjectKeyFromObject(member), member); err != nil {
+		return err
+	}
+	if member.Status.ObservedGeneration != member.Generation {
+		return errors.New("its status is about an older state")
+	}
+	return nil
+}
+
+// watchSubjects watches who is named by any RoleBinding of a namespace, from now on.
+func watchSubjects(t *testing.T, namespace string) (seen func() map[string]bool) {
+	t.Helper()
+	watching, err := client.NewWithWatch(plane.Config(), client.Options{Scheme: cluster.Scheme()})
+	must(t, err)
+	changes, err := watching.Watch(t.Context(), &rbacv1.RoleBindingList{}, client.InNamespace(namespace))
+	must(t, err)
+	var mu sync.Mutex
+	names := map[string]bool{}
+	go func() {
+		for change := range changes.ResultChan() {
+			if binding, ok := change.Object.(*rbacv1.RoleBinding); ok {
+				mu.Lock()
+				for _, subject := range binding.Subjects {
+					names[subject.Name] = true
+				}
+				mu.Unlock()
+			}
+		}
+	}()
+	t.Cleanup(changes.Stop)
+	return func() map[string]bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return maps.Clone(names)
 	}
 }

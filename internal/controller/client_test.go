@@ -56,8 +56,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
 
-// hold makes the requests to a path hang until the test ends.
-func (h *hangs) hold(t *testing.T, path string) {
+// hold makes the requests to a path hang until they are let go, at the end of the test at the latest.
+func (h *hangs) hold(t *testing.T, path string) (letGo func()) {
 	t.Helper()
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -66,11 +66,24 @@ func (h *hangs) hold(t *testing.T, path string) {
 	}
 	release := make(chan struct{})
 	h.paths[path] = release
-	t.Cleanup(func() {
+	letGo = sync.OnceFunc(func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		delete(h.paths, path)
 		close(release)
+	})
+	t.Cleanup(letGo)
+	return letGo
+}
+
+// awaitHeld waits until a request to a path hangs.
+func (h *hangs) awaitHeld(t *testing.T, path string) {
+	t.Helper()
+	eventually(t, "a request to "+path+" hangs", func(context.Context) error {
+		if !h.holds(path) {
+			return errors.New("none does")
+		}
+		return nil
 	})
 }
 
@@ -94,12 +107,7 @@ func TestAStatusWriteThatHangsDelaysNoRevocation(t *testing.T) {
 	edit(t, instance, func(i *v1alpha1.ClerkInstance) {
 		i.Spec.InstanceID = "ins_" + strings.ReplaceAll(instance.Name, "-", "")
 	})
-	eventually(t, "the status write hangs", func(context.Context) error {
-		if !hanging.holds(status) {
-			return errors.New("it does not")
-		}
-		return nil
-	})
+	hanging.awaitHeld(t, status)
 	tn.leave(jane)
 	wantSubjects(t, tn.namespace(), "admin", subjectOf(joe))
 }
