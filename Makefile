@@ -20,6 +20,8 @@ RECEIVER_BIND_ADDRESS ?= 127.0.0.1:8090
 FUZZTIME ?= 30s
 # What `make test` gives go test besides its own flags, such as TESTFLAGS="-run TestReceiver -v".
 TESTFLAGS ?=
+# What `make bench` gives the benchmark.
+BENCHFLAGS ?=
 # The packages that `make test` tests.
 PACKAGES ?= ./...
 
@@ -168,5 +170,5 @@ fuzz: ## Fuzz each target for FUZZTIME (30s).
 
 .PHONY: bench
 bench: kubernetes build nats ## Measure: throughput against bare server-side apply, time to access, provisioning.
-	@$(GO) build -trimpath -o bin/bench ./test/bench
-	@exec bin/bench
+	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/bench ./test/bench
+	@exec bin/bench $(BENCHFLAGS)

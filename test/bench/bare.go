@@ -44,8 +44,13 @@ import (
 // bareUserAgent tells the requests of plain client-go apart in the audit log.
 const bareUserAgent = "bench-bare"
 
-// bareClient is plain client-go, as whoever has no operator would use it. It acts as the operator's own ServiceAccount, so that
-// authentication and authorization cost the API server the same.
+// bareTenants is the ServiceAccount that makes plain client-go's namespaces and RoleBindings, with the operator's rights. It is not the
+// operator's own: that one is refused whatever is not an organization's (config/admission/tenants_only.yaml), and what it makes for an
+// organization would be the running operator's business.
+const bareTenants = "bench-bare"
+
+// bareClient is plain client-go, as whoever has no operator would use it. What is mirrored it writes as the operator's own ServiceAccount,
+// all else as one with the same rights, so that authentication and authorization cost the API server the same.
 type bareClient struct {
 	mirrored   *rest.RESTClient
 	parameters runtime.ParameterCodec
@@ -59,7 +64,7 @@ func newBareClient(ctx context.Context, b *bench) (*bareClient, error) {
 	}
 	config.UserAgent = bareUserAgent
 	bare := &bareClient{}
-	if bare.kubernetes, err = kubernetes.NewForConfig(config); err != nil {
+	if bare.kubernetes, err = newBareTenants(ctx, b); err != nil {
 		return nil, err
 	}
 	scheme := runtime.NewScheme()
@@ -75,6 +80,31 @@ func newBareClient(ctx context.Context, b *bench) (*bareClient, error) {
 	return bare, err
 }
 
+// newBareTenants is a client of the ServiceAccount that makes plain client-go's namespaces and RoleBindings.
+func newBareTenants(ctx context.Context, b *bench) (kubernetes.Interface, error) {
+	objects := []client.Object{
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: operatorproc.Namespace, Name: bareTenants}},
+	}
+	for _, role := range []string{"clerk-operator", "clerk-operator-bind"} {
+		objects = append(objects, &rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: bareTenants + "-as-" + role},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: operatorproc.Namespace, Name: bareTenants}},
+		})
+	}
+	for _, object := range objects {
+		if err := b.administrator.Create(ctx, object); client.IgnoreAlreadyExists(err) != nil {
+			return nil, fmt.Errorf("let plain client-go make namespaces: %w", err)
+		}
+	}
+	config, err := b.plane.ServiceAccountConfig(ctx, operatorproc.Namespace, bareTenants)
+	if err != nil {
+		return nil, err
+	}
+	config.UserAgent = bareUserAgent
+	return kubernetes.NewForConfig(config)
+}
+
 // apply is what a generated clientset does, with an object that is encoded already: patch by force, decode the answer.
 func (c *bareClient) apply(ctx context.Context, o appliedObject) error {
 	return c.mirrored.Patch(types.ApplyPatchType).
@@ -86,6 +116,22 @@ func (c *bareClient) apply(ctx context.Context, o appliedObject) error {
 		Into(o.empty())
 }
 
+// create is the same for an object that does not exist yet, by a plain creation.
+func (c *bareClient) create(ctx context.Context, o appliedObject) error {
+	return c.mirrored.Post().
+		Resource(o.resource).
+		VersionedParams(&metav1.CreateOptions{FieldManager: string(mirror.FieldOwner)}, c.parameters).
+		SetHeader("Content-Type", runtime.ContentTypeJSON).
+		Body(o.encoded).
+		Do(ctx).
+		Into(o.empty())
+}
+
+// remove deletes one.
+func (c *bareClient) remove(ctx context.Context, o appliedObject) error {
+	return c.mirrored.Delete().Resource(o.resource).Name(o.name).Do(ctx).Error()
+}
+
 // appliedObject is an object for server-side apply.
 type appliedObject struct {
 	resource, name string
@@ -93,15 +139,16 @@ type appliedObject struct {
 	empty          func() runtime.Object
 }
 
-// appliedFor is the very object that the operator applies for an event: its own code says so, with a client that only looks.
-func appliedFor(ctx context.Context, event clerktest.Event) (appliedObject, error) {
+// appliedFor is the very object that the operator applies for an event of a ClerkInstance: its own code says so, with a client that only
+// looks.
+func appliedFor(ctx context.Context, instance string, event clerktest.Event) (appliedObject, error) {
 	decoded, err := clerk.Decode(event.Body())
 	if err != nil {
 		return appliedObject{}, err
 	}
 	object := appliedObject{
 		resource: "clerkorganizations",
-		name:     v1alpha1.ObjectName(operatorproc.Instance, decoded.Data.EntityID()),
+		name:     v1alpha1.ObjectName(instance, decoded.Data.EntityID()),
 		empty:    func() runtime.Object { return &v1alpha1.ClerkOrganization{} },
 	}
 	if _, isMember := decoded.Data.(*clerk.Membership); isMember {
@@ -111,7 +158,7 @@ func appliedFor(ctx context.Context, event clerktest.Event) (appliedObject, erro
 	m := mirror.New(mirror.Options{
 		Client: seen, Live: seen, TombstoneRetention: time.Hour, Now: func() time.Time { return decoded.Time },
 	})
-	outcome, err := m.Apply(ctx, operatorproc.Instance, decoded)
+	outcome, err := m.Apply(ctx, instance, decoded)
 	if err == nil && outcome != mirror.Applied {
 		err = fmt.Errorf("%s is not applied but %s", event.Type, outcome)
 	}
@@ -140,48 +187,4 @@ func (o *onlooker) Patch(_ context.Context, object client.Object, patch client.P
 		return err
 	}
 	return json.Unmarshal(o.applied, object)
-}
-
-// Labels and annotations of the bare namespaces: as many and as long as those of the operator's, but not its own, so that it does not
-// take them for its business.
-const (
-	podSecurity         = "pod-security.kubernetes.io/enforce"
-	bareOrganization    = "bare-operator.io/organization-id"
-	bareManagedBy       = "app.kubernetes.io/made-by"
-	bareTemplate        = "bare-operator.io/name-template"
-	bareManagedMetadata = "bare-operator.io/managed-metadata"
-)
-
-// provision creates a namespace and its three RoleBindings, each with its subject: what the operator makes of one organization.
-func (c *bareClient) provision(
-	ctx context.Context, owner *rbacv1.ClusterRole, o clerktest.Organization, members []clerktest.Membership,
-) error {
-	labels := map[string]string{bareOrganization: o.ID, bareManagedBy: "clerk-operator"}
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name:   namespaceOf(o),
-		Labels: map[string]string{bareOrganization: o.ID, bareManagedBy: "clerk-operator", podSecurity: "baseline"},
-		Annotations: map[string]string{
-			bareTemplate:        "org-${organization.handle}",
-			bareManagedMetadata: `{"labels":["` + podSecurity + `"]}`,
-		},
-	}}
-	if _, err := c.kubernetes.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("create the namespace %s: %w", namespace.Name, err)
-	}
-	for i, g := range grants {
-		binding := &rbacv1.RoleBinding{
-			ObjectMeta: metav1.ObjectMeta{
-				Name: "bare:" + g.clusterRole, Labels: labels,
-				OwnerReferences: []metav1.OwnerReference{{
-					APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole", Name: owner.Name, UID: owner.UID,
-				}},
-			},
-			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: g.clusterRole},
-			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: subjectOf(members[i])}},
-		}
-		if _, err := c.kubernetes.RbacV1().RoleBindings(namespace.Name).Create(ctx, binding, metav1.CreateOptions{}); err != nil {
-			return fmt.Errorf("create a RoleBinding in %s: %w", namespace.Name, err)
-		}
-	}
-	return nil
 }

@@ -28,6 +28,7 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/test/clerktest"
+	"github.com/clerk-operator/clerk-operator/test/operatorproc"
 )
 
 const (
@@ -171,7 +172,7 @@ func operationsFor(ctx context.Context, b *bench, plain *bareClient, side int, w
 			operations[i] = func(ctx context.Context) error { return deliver(ctx, sender, id, body) }
 			continue
 		}
-		object, err := appliedFor(ctx, event)
+		object, err := appliedFor(ctx, operatorproc.Instance, event)
 		if err != nil {
 			return nil, err
 		}

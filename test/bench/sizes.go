@@ -62,7 +62,7 @@ func sizesFor(quick bool) sizes {
 			organizations: 4,
 			burst:         60,
 			provisioning:  []provisioningSize{{100, 1}, {20, 1}},
-			resync:        resyncSize{100, 1000},
+			resync:        resyncSize{30, 300},
 			decoding:      100 * time.Millisecond,
 		}
 	}
