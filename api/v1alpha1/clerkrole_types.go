@@ -17,18 +17,24 @@ limitations under the License.
 package v1alpha1
 
 import (
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // ClerkRoleSpec is a role of organizations as Clerk says it is. It is written from verified events alone: the rules below make the API
-// server itself refuse whatever is older than what it knows. A tombstone keeps the keys, so that it is known which members' role is gone.
+// server itself refuse whatever is older than what it knows. Only what is known of the role's keys and its creation grows with late news
+// too, so that every order of the events ends alike. A tombstone keeps just that, so that it is known which members' role is gone.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || (has(self.updatedAt) && has(self.key))",message="updatedAt and key are required unless the role is deleted"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.deletedAt) || (has(self.deletedAt) && self.deletedAt == oldSelf.deletedAt)",fieldPath=".deletedAt",reason=FieldValueForbidden,message="the role is deleted for good: deletedAt neither changes nor goes away"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.deletedAt) || (has(self.deletedAt) && self.deletedAt <= oldSelf.deletedAt)",fieldPath=".deletedAt",reason=FieldValueForbidden,message="the role is deleted for good: deletedAt neither goes up nor away"
 // +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || !has(oldSelf.updatedAt) || (has(self.updatedAt) && self.updatedAt >= oldSelf.updatedAt)",fieldPath=".updatedAt",reason=FieldValueForbidden,message="updatedAt never goes back: this is older than what is known"
-// +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.createdAt) || has(self.name) || has(self.description) || has(self.permissions))",message="a tombstone keeps nothing but instance, id, the keys and deletedAt"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.key) || (has(self.key) && self.key == oldSelf.key) || (has(self.formerKeys) && self.formerKeys.exists(f, f.key == oldSelf.key))",fieldPath=".formerKeys",reason=FieldValueForbidden,message="a key that changes is kept among formerKeys"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.formerKeys) || oldSelf.formerKeys.all(o, (has(self.key) && self.key == o.key) || (has(self.formerKeys) && self.formerKeys.exists(f, f.key == o.key)))",fieldPath=".formerKeys",reason=FieldValueForbidden,message="formerKeys are kept"
+// +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.name) || has(self.description) || has(self.permissions))",message="a tombstone keeps nothing but instance, id, the keys, createdAt and deletedAt"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.createdAt) || (has(self.createdAt) && self.createdAt <= oldSelf.createdAt)",fieldPath=".createdAt",reason=FieldValueForbidden,message="createdAt is kept: it neither goes up nor away"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.key) || has(self.keysDropped) || (has(self.key) && self.key == oldSelf.key) || (has(self.keys) && self.keys.exists(k, k.key == oldSelf.key))",fieldPath=".keys",reason=FieldValueForbidden,message="a key that changes is kept among keys"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.keys) || has(self.keysDropped) || (has(self.keys) && oldSelf.keys.all(o, self.keys.exists(k, k.key == o.key && k.firstSeen <= o.firstSeen && k.lastSeen >= o.lastSeen)))",fieldPath=".keys",reason=FieldValueForbidden,message="keys are kept, and their times only go apart"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.keysDropped) || has(self.keysDropped)",fieldPath=".keysDropped",reason=FieldValueForbidden,message="keysDropped stays: which keys the role had is known no longer"
+// +kubebuilder:validation:XValidation:rule="!(has(self.keysDropped) && has(self.keys))",message="no keys are kept where keysDropped is set"
 type ClerkRoleSpec struct {
 	// instance is the ClerkInstance that the role was heard from. It never changes.
 	// +required
@@ -51,11 +57,18 @@ type ClerkRoleSpec struct {
 	// +kubebuilder:validation:MaxLength=256
 	Key string `json:"key,omitempty"`
 
-	// formerKeys are the keys that the role had before. Members who still carry one of them hold this role.
+	// keys are all the keys that the role is known to have had, the present one among them, sorted. Members who carry one of them hold this
+	// role, if it may have had the key when their membership last changed.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
-	FormerKeys []FormerRoleKey `json:"formerKeys,omitempty"`
+	Keys []RoleKey `json:"keys,omitempty"`
+
+	// keysDropped is true once the role has had more keys than are kept. Whoever carries any of them cannot be told from others then: the
+	// role grants nothing, and neither does a key that no other role is known to have had. Make a new role in Clerk instead.
+	// +optional
+	// +kubebuilder:validation:Enum=true
+	KeysDropped *bool `json:"keysDropped,omitempty"`
 
 	// name is what people call the role.
 	// +optional
@@ -89,18 +102,47 @@ type ClerkRoleSpec struct {
 	DeletedAt *metav1.MicroTime `json:"deletedAt,omitempty"`
 }
 
-// FormerRoleKey is a key that a role had.
-type FormerRoleKey struct {
+// MaxRoleKeys is how many keys of a role are kept: more than anybody renames a role, and few enough for the rules above to compare.
+const MaxRoleKeys = 64
+
+// RoleKey is a key that a role had.
+type RoleKey struct {
 	// key that the role had.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Key string `json:"key,omitempty"`
 
-	// until is when the role is known to have no longer had it, by Clerk's clock. It tells the holders of this role from those of another
-	// one that got the key later.
+	// firstSeen is the earliest time, by Clerk's clock, at which the role is known to have had the key. It only goes down.
 	// +required
-	Until *metav1.MicroTime `json:"until,omitempty"`
+	FirstSeen *metav1.MicroTime `json:"firstSeen,omitempty"`
+
+	// lastSeen is the latest such time. It only goes up. With the times of the other keys it tells the holders of this role from those of
+	// another one that had the key before or got it later.
+	// +required
+	LastSeen *metav1.MicroTime `json:"lastSeen,omitempty"`
+}
+
+// SeenKeys are all the keys that a role is known to have had: those that are kept, and the one that it has by the time of its last change,
+// or by that of its end.
+func (s *ClerkRoleSpec) SeenKeys() []RoleKey {
+	at := s.UpdatedAt
+	if s.DeletedAt != nil {
+		at = s.DeletedAt
+	}
+	keys := slices.Clone(s.Keys)
+	if s.Key == "" || at == nil {
+		return keys
+	}
+	i := slices.IndexFunc(keys, func(seen RoleKey) bool { return seen.Key == s.Key })
+	switch {
+	case i < 0:
+		return append(keys, RoleKey{Key: s.Key, FirstSeen: at, LastSeen: at})
+	case s.DeletedAt != nil: // which of its keys it had last is known by their times
+	case keys[i].LastSeen.Before(at):
+		keys[i].LastSeen = at
+	}
+	return keys
 }
 
 // RolePermission is a permission as a role tells of it. A ClerkPermission that is newer, or a tombstone, has precedence.

@@ -179,6 +179,10 @@ const (
 	// ReasonRoleDeleted: the member's role was deleted in Clerk, so it grants nothing. Give the member another role in Clerk.
 	ReasonRoleDeleted = "RoleDeleted"
 
+	// ReasonRoleUnknown: the only roles known with the member's role key did not have it when the membership changed, so it grants nothing.
+	// Replay the role's events in Clerk, ask for a resync, or give the member the role again there.
+	ReasonRoleUnknown = "RoleUnknown"
+
 	// ReasonRoleAmbiguous: several roles had the member's role key, so it grants nothing. Give the member the role again in Clerk.
 	ReasonRoleAmbiguous = "RoleAmbiguous"
 

@@ -213,45 +213,64 @@ func TestClerkRolesFollowTheirRules(t *testing.T) {
 	tombstone := func(rest string) string {
 		return "{instance: default, id: role_2A, deletedAt: '" + early + "'" + rest + "}"
 	}
-	former := func(keys ...string) string {
-		var entries []string
-		for _, key := range keys {
-			entries = append(entries, "{key: '"+key+"', until: '"+later+"'}")
-		}
-		return ", formerKeys: [" + strings.Join(entries, ", ") + "]"
+	seen := func(key, first, last string) string {
+		return "{key: '" + key + "', firstSeen: '" + first + "', lastSeen: '" + last + "'}"
 	}
-	const keeps = "FieldValueInvalid spec: Invalid value: a tombstone keeps nothing but instance, id, the keys and deletedAt"
+	keys := func(names ...string) string {
+		var entries []string
+		for _, name := range names {
+			entries = append(entries, seen(name, early, early))
+		}
+		return ", keys: [" + strings.Join(entries, ", ") + "]"
+	}
+	const keeps = "FieldValueInvalid spec: Invalid value: a tombstone keeps nothing but instance, id, the keys, createdAt and deletedAt"
 	const backwards = "FieldValueForbidden spec.updatedAt: Forbidden: updatedAt never goes back"
 	const forGood = "FieldValueForbidden spec.deletedAt: Forbidden: the role is deleted for good"
-	const changed = "FieldValueForbidden spec.formerKeys: Forbidden: a key that changes is kept among formerKeys"
-	const kept = "FieldValueForbidden spec.formerKeys: Forbidden: formerKeys are kept"
+	const changed = "FieldValueForbidden spec.keys: Forbidden: a key that changes is kept among keys"
+	const kept = "FieldValueForbidden spec.keys: Forbidden: keys are kept, and their times only go apart"
+	const createdAtKept = "FieldValueForbidden spec.createdAt: Forbidden: createdAt is kept"
 	const required = "FieldValueInvalid spec: Invalid value: updatedAt and key are required"
 	checkRules(t, "ClerkRole", map[string]rule{
-		"least":                       {"", "", role(early, "org:mate", ""), ""},
-		"whole":                       {"", "", role(early, "org:mate", former("org:crew")+", name: Mate, description: D, permissions: [{id: perm_2A, key: 'org:a:b', updatedAt: '"+early+"'}]"), ""},
-		"no key":                      {"members name it by that", "", "{instance: default, id: role_2A, updatedAt: '" + early + "'}", required},
-		"no updatedAt":                {"", "", "{instance: default, id: role_2A, key: 'org:mate'}", required},
-		"a permission without key":    {"", "", role(early, "org:mate", ", permissions: [{id: perm_2A}]"), "FieldValueRequired spec.permissions[0].key: "},
-		"a former key without a time": {"", "", role(early, "org:mate", ", formerKeys: [{key: a}]"), "FieldValueRequired spec.formerKeys[0].until: "},
-		"newer":                       {"", role(early, "org:mate", ""), role(later, "org:mate", ""), ""},
-		"older by 1 ms":               {"", role(later, "org:mate", ""), role(early, "org:mate", ""), backwards},
-		"older, with another key":     {"it is old, whatever else", role(later, "org:mate", ""), role(early, "org:crew", ""), backwards + "\n" + changed},
-		"renamed":                     {"", role(early, "org:crew", ""), role(later, "org:mate", former("org:crew")), ""},
-		"renamed, forgetful":          {"members may still carry the key", role(early, "org:crew", ""), role(later, "org:mate", ""), changed},
-		"renamed, wrong memory":       {"", role(early, "org:crew", ""), role(later, "org:mate", former("org:other")), changed},
-		"a former key forgotten":      {"", role(early, "org:mate", former("org:crew")), role(later, "org:mate", ""), kept},
-		"renamed back":                {"", role(early, "org:mate", former("org:crew")), role(later, "org:crew", former("org:mate")), ""},
-		"a third name":                {"", role(early, "org:mate", former("org:crew")), role(later, "org:first", former("org:crew", "org:mate")), ""},
-		"deletion":                    {"it keeps the keys", role(later, "org:mate", former("org:crew")), tombstone(", key: 'org:mate'" + former("org:crew")), ""},
-		"deletion, forgetful":         {"whoever has the role would have it again", role(later, "org:mate", ""), tombstone(""), changed},
-		"a new tombstone":             {"", "", tombstone(""), ""},
-		"a new tombstone with key":    {"", "", tombstone(", key: 'org:mate'"), ""},
-		"a tombstone with a name":     {"", "", tombstone(", name: Mate"), keeps},
-		"a tombstone, permissions":    {"", "", tombstone(", permissions: [{id: perm_2A, key: 'org:a:b'}]"), keeps},
-		"a tombstone, updated":        {"", "", tombstone(", updatedAt: '" + early + "'"), keeps},
-		"back to life":                {"", tombstone(", key: 'org:mate'"), role(later, "org:mate", ""), forGood},
-		"another instance":            {"", role(early, "a", ""), strings.Replace(role(later, "a", ""), "default", "dev", 1), "FieldValueInvalid spec.instance: "},
-		"another id":                  {"", role(early, "a", ""), strings.Replace(role(later, "a", ""), "role_2A", "role_2a", 1), "FieldValueInvalid spec.id: "},
+		"least":                     {"", "", role(early, "org:mate", ""), ""},
+		"whole":                     {"", "", role(early, "org:mate", keys("org:crew")+", name: Mate, description: D, permissions: [{id: perm_2A, key: 'org:a:b', updatedAt: '"+early+"'}]"), ""},
+		"no key":                    {"members name it by that", "", "{instance: default, id: role_2A, updatedAt: '" + early + "'}", required},
+		"no updatedAt":              {"", "", "{instance: default, id: role_2A, key: 'org:mate'}", required},
+		"a permission without key":  {"", "", role(early, "org:mate", ", permissions: [{id: perm_2A}]"), "FieldValueRequired spec.permissions[0].key: "},
+		"a key without its times":   {"", "", role(early, "org:mate", ", keys: [{key: a}]"), "FieldValueRequired spec.keys[0].firstSeen: \nFieldValueRequired spec.keys[0].lastSeen: "},
+		"newer":                     {"", role(early, "org:mate", ""), role(later, "org:mate", ""), ""},
+		"older by 1 ms":             {"", role(later, "org:mate", ""), role(early, "org:mate", ""), backwards},
+		"older, with another key":   {"it is old, whatever else", role(later, "org:mate", ""), role(early, "org:crew", ""), backwards + "\n" + changed},
+		"renamed":                   {"", role(early, "org:crew", ""), role(later, "org:mate", keys("org:crew")), ""},
+		"renamed, forgetful":        {"members may still carry the key", role(early, "org:crew", ""), role(later, "org:mate", ""), changed},
+		"renamed, wrong memory":     {"", role(early, "org:crew", ""), role(later, "org:mate", keys("org:other")), changed},
+		"a former key forgotten":    {"", role(early, "org:mate", keys("org:crew")), role(later, "org:mate", ""), kept},
+		"renamed back":              {"", role(early, "org:mate", keys("org:crew")), role(later, "org:crew", keys("org:crew", "org:mate")), ""},
+		"a third name":              {"", role(early, "org:mate", keys("org:crew")), role(later, "org:first", keys("org:crew", "org:mate")), ""},
+		"deletion":                  {"it keeps the keys", role(later, "org:mate", keys("org:crew")), tombstone(", key: 'org:mate'" + keys("org:crew")), ""},
+		"deletion, forgetful":       {"whoever has the role would have it again", role(later, "org:mate", ""), tombstone(""), changed},
+		"a new tombstone":           {"", "", tombstone(""), ""},
+		"a new tombstone with key":  {"", "", tombstone(", key: 'org:mate'"), ""},
+		"a tombstone with a name":   {"", "", tombstone(", name: Mate"), keeps},
+		"a tombstone, permissions":  {"", "", tombstone(", permissions: [{id: perm_2A, key: 'org:a:b'}]"), keeps},
+		"a tombstone, updated":      {"", "", tombstone(", updatedAt: '" + early + "'"), keeps},
+		"back to life":              {"", tombstone(", key: 'org:mate'"), role(later, "org:mate", ""), forGood},
+		"a key that is seen longer": {"", role(early, "a", ", keys: ["+seen("a", later, later)+"]"), role(later, "a", ", keys: ["+seen("a", early, later)+"]"), ""},
+		"a key that is seen later":  {"", role(early, "a", ", keys: ["+seen("a", early, later)+"]"), role(later, "a", ", keys: ["+seen("a", later, later)+"]"), kept},
+		"a key that is seen less":   {"", role(early, "a", ", keys: ["+seen("a", early, later)+"]"), role(later, "a", ", keys: ["+seen("a", early, early)+"]"), kept},
+		"a tombstone gets a key":    {"by late news", tombstone(""), tombstone(", key: 'org:mate'" + keys("org:mate")), ""},
+		"a tombstone gets its time": {"", tombstone(""), tombstone(", createdAt: '" + early + "'"), ""},
+		"a tombstone loses a key":   {"", tombstone(keys("org:mate")), tombstone(""), kept},
+		"a tombstone, other key":    {"it had this one later", tombstone(", key: a" + keys("a")), tombstone(", key: b" + keys("a", "b")), ""},
+		"deleted earlier":           {"a listing missed it after its event", strings.Replace(tombstone(""), early, later, 1), tombstone(""), ""},
+		"deleted later":             {"", tombstone(""), strings.Replace(tombstone(""), early, later, 1), forGood},
+		"made earlier":              {"", role(early, "a", ", createdAt: '"+later+"'"), role(early, "a", ", createdAt: '"+early+"'"), ""},
+		"made later":                {"", role(early, "a", ", createdAt: '"+early+"'"), role(early, "a", ", createdAt: '"+later+"'"), createdAtKept},
+		"made no more":              {"", role(early, "a", ", createdAt: '"+early+"'"), role(early, "a", ""), createdAtKept},
+		"too many keys":             {"then none is kept", role(early, "a", keys("a", "b")), role(later, "c", ", keysDropped: true"), ""},
+		"too many keys, some kept":  {"", "", role(early, "a", keys("a")+", keysDropped: true"), "FieldValueInvalid spec: Invalid value: no keys are kept where keysDropped is set"},
+		"too many keys, no more":    {"", role(early, "a", ", keysDropped: true"), role(later, "a", ""), "FieldValueForbidden spec.keysDropped: Forbidden: keysDropped stays"},
+		"another instance":          {"", role(early, "a", ""), strings.Replace(role(later, "a", ""), "default", "dev", 1), "FieldValueInvalid spec.instance: "},
+		"another id":                {"", role(early, "a", ""), strings.Replace(role(later, "a", ""), "role_2A", "role_2a", 1), "FieldValueInvalid spec.id: "},
 	})
 }
 

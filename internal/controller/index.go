@@ -148,11 +148,19 @@ func scopedAll(instance string, values []string) []string {
 	return all
 }
 
-// keysOf are the key of a role and its former ones.
+// anyKey stands in the index for the key of a role that may have had any: which ones it had is known no longer.
+const anyKey = ""
+
+// keysOf are all keys that a role has or had.
 func keysOf(role *v1alpha1.ClerkRoleSpec) []string {
+	if role.KeysDropped != nil {
+		return []string{anyKey}
+	}
 	keys := nonEmpty(role.Key)
-	for _, former := range role.FormerKeys {
-		keys = append(keys, former.Key)
+	for _, seen := range role.Keys {
+		if seen.Key != role.Key {
+			keys = append(keys, seen.Key)
+		}
 	}
 	return keys
 }

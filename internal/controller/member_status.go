@@ -98,6 +98,10 @@ func (f *memberFacts) whyNot() verdict {
 	case f.standing.role.Doubt == tenant.RoleDeleted:
 		return verdict{ready: true, reason: v1alpha1.ReasonRoleDeleted,
 			message: fmt.Sprintf("the role %s was deleted in Clerk, so it grants nothing: give the member another role there", member.Spec.Role)}
+	case f.standing.role.Doubt == tenant.RoleUnknown:
+		return verdict{stalled: true, reason: v1alpha1.ReasonRoleUnknown,
+			message: fmt.Sprintf("the role that has the key %s now is not known yet, only one that had it at another time, so it grants nothing: "+
+				"replay the role's events in Clerk, ask for a resync, or give the member the role again there", member.Spec.Role)}
 	case f.standing.role.Doubt != "":
 		return verdict{stalled: true, reason: v1alpha1.ReasonRoleAmbiguous,
 			message: fmt.Sprintf("several roles had the key %s, and it is not certain which of them is meant, so it grants nothing: "+

@@ -67,7 +67,8 @@ func (r *roleReconciler) isHeld(ctx context.Context, role *v1alpha1.ClerkRole) (
 		if err != nil {
 			return false, err
 		}
-		if held := tenant.Holds(member, candidates); held == nil || held.UID == role.UID {
+		held, doubt := tenant.Holds(member, candidates)
+		if doubt != "" || held != nil && held.UID == role.UID {
 			return true, nil
 		}
 	}

@@ -33,6 +33,14 @@ type crew struct {
 
 func newCrew(t *testing.T) *crew {
 	t.Helper()
+	c := unservedCrew(t)
+	c.createOrganization()
+	return c
+}
+
+// unservedCrew is a crew without its organization.
+func unservedCrew(t *testing.T) *crew {
+	t.Helper()
 	id := uniqueID("role")
 	c := &crew{key: "org:" + id, permission: "org:" + id + ":scrap", permissionID: "perm_" + id}
 	c.tenancy = newTenancy(t, func(class *v1alpha1.TenantClass) {
@@ -40,7 +48,6 @@ func newCrew(t *testing.T) *crew {
 			{Role: c.key, ClusterRole: "view"}, {Permission: c.permission, ClusterRole: "edit"},
 		}
 	})
-	c.createOrganization()
 	return c
 }
 
@@ -58,6 +65,7 @@ func (c *crew) knowRole(key string, change ...func(*v1alpha1.ClerkRoleSpec)) *v1
 		edit(&role.Spec)
 	}
 	role.Name = v1alpha1.ObjectName(role.Spec.Instance, id)
+	role.Name = v1alpha1.ObjectName(role.Spec.Instance, id)
 	must(c.t, cluster.Create(c.t.Context(), role))
 	return role
 }
@@ -73,17 +81,22 @@ func (c *crew) changeRole(role *v1alpha1.ClerkRole, change func(*v1alpha1.ClerkR
 // rename changes a role's key, and keeps the one before.
 func (c *crew) rename(role *v1alpha1.ClerkRole, key string) {
 	c.t.Helper()
-	c.changeRole(role, func(r *v1alpha1.ClerkRoleSpec) {
-		r.FormerKeys = append(r.FormerKeys, v1alpha1.FormerRoleKey{Key: r.Key, Until: r.UpdatedAt})
-		r.Key = key
+	edit(c.t, role, func(object *v1alpha1.ClerkRole) {
+		r := &object.Spec
+		r.Keys = r.SeenKeys() // by the time of the change before
+		r.Key, r.UpdatedAt = key, c.tick()
 	})
 }
 
 func (c *crew) buryRole(role *v1alpha1.ClerkRole, at time.Time) {
 	c.t.Helper()
 	edit(c.t, role, func(r *v1alpha1.ClerkRole) {
+		before := r.Spec
 		r.Spec = v1alpha1.ClerkRoleSpec{
-			Instance: r.Spec.Instance, ID: r.Spec.ID, Key: r.Spec.Key, FormerKeys: r.Spec.FormerKeys, DeletedAt: new(metav1.NewMicroTime(at)),
+			Instance: before.Instance, ID: before.ID, KeysDropped: before.KeysDropped, DeletedAt: new(metav1.NewMicroTime(at)),
+		}
+		if before.KeysDropped == nil {
+			r.Spec.Key, r.Spec.Keys = before.Key, before.SeenKeys()
 		}
 	})
 }
@@ -194,15 +207,17 @@ func TestADeletedRoleGrantsNothingWhileSomebodyHoldsIt(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t)
 	role := c.knowRole(c.key)
-	jane := c.join(c.key, withPermission(c.permission))
+	jane := c.join(c.key, withPermission(c.permission), func(m *v1alpha1.ClerkMember) {
+		m.Spec.UpdatedAt = new(metav1.NewMicroTime(time.Now().Add(-2 * time.Hour)))
+	})
 	wantSubjects(t, c.namespace(), "edit", subjectOf(jane))
 	c.buryRole(role, time.Now().Add(-time.Hour))
 	wantSubjects(t, c.namespace(), "edit")
 	wantSubjects(t, c.namespace(), "view")
 	wantCondition(t, jane, v1alpha1.ConditionBound, metav1.ConditionFalse, v1alpha1.ReasonRoleDeleted)
 	wantReason(t, role, v1alpha1.ReasonDeleted)
-	late := c.join(c.key)
-	wantCondition(t, late, v1alpha1.ConditionBound, metav1.ConditionFalse, v1alpha1.ReasonRoleDeleted)
+	late := c.join(c.key) // which cannot mean what was gone already
+	wantCondition(t, late, v1alpha1.ConditionBound, metav1.ConditionFalse, v1alpha1.ReasonRoleUnknown)
 	for _, member := range []*v1alpha1.ClerkMember{jane, late} {
 		c.leave(member)
 	}
@@ -226,4 +241,40 @@ func TestAKeyOfTwoRolesGrantsNothingUnlessTheTimesTellThemApart(t *testing.T) {
 	c.changeRole(reused, func(r *v1alpha1.ClerkRoleSpec) { r.CreatedAt = start }) // it may have had the key before
 	wantCondition(t, jane, v1alpha1.ConditionBound, metav1.ConditionFalse, v1alpha1.ReasonRoleAmbiguous)
 	wantSubjects(t, c.namespace(), "edit", subjectOf(joe))
+}
+
+func TestAReusedKeyGrantsNothingUntilTheRoleThatHasItNowIsKnown(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t)
+	old := c.knowRole(c.key)
+	jane := c.join(c.key)
+	wantSubjects(t, c.namespace(), "edit", subjectOf(jane))
+	c.rename(old, c.key+"_old")
+	joe := c.join(c.key, withPermission(c.permission)) // whose role nobody has heard of
+	wantCondition(t, joe, v1alpha1.ConditionBound, metav1.ConditionFalse, v1alpha1.ReasonRoleUnknown)
+	wantSubjects(t, c.namespace(), "edit", subjectOf(jane)) // who has the role that was renamed
+	wantSubjects(t, c.namespace(), "view")
+	c.knowRole(c.key, func(r *v1alpha1.ClerkRoleSpec) { r.CreatedAt, r.Permissions = joe.Spec.UpdatedAt, nil })
+	wantSubjects(t, c.namespace(), "view", subjectOf(joe))
+	wantSubjects(t, c.namespace(), "edit", subjectOf(jane))
+}
+
+func TestARoleWhoseKeysAreDroppedLetsNobodyInByAKeyThatNobodyKnows(t *testing.T) {
+	t.Parallel()
+	c := unservedCrew(t)
+	instance := newInstance(t, "")
+	c.createOrganizationOf(instance.Name)
+	in := func(m *v1alpha1.ClerkMember) {
+		m.Spec.Instance, m.Spec.Permissions = instance.Name, []string{c.permission}
+	}
+	other := c.knowRole("org:other", func(r *v1alpha1.ClerkRoleSpec) { r.Instance = instance.Name })
+	jane, joe := c.join(c.key, in), c.join(other.Spec.Key, in)
+	wantSubjects(t, c.namespace(), "edit", subjectOf(jane), subjectOf(joe))
+	dropped := c.knowRole("org:any", func(r *v1alpha1.ClerkRoleSpec) { r.Instance, r.KeysDropped = instance.Name, new(true) })
+	wantSubjects(t, c.namespace(), "edit", subjectOf(joe))
+	wantSubjects(t, c.namespace(), "view")
+	wantCondition(t, jane, v1alpha1.ConditionBound, metav1.ConditionFalse, v1alpha1.ReasonRoleAmbiguous)
+	c.buryRole(dropped, time.Now().Add(-time.Hour)) // which ended before jane's membership changed
+	wantSubjects(t, c.namespace(), "edit", subjectOf(jane), subjectOf(joe))
+	wantGone(t, dropped)
 }

@@ -82,7 +82,7 @@ func (r *registry) userOf(ctx context.Context, member *v1alpha1.ClerkMember) (*v
 	return &list.Items[0], nil
 }
 
-// rolesByKey are the roles that have a key or formerly had it.
+// rolesByKey are the roles that have a key or formerly had it, and those that may have had any.
 func (r *registry) rolesByKey(ctx context.Context, instance, key string) ([]*v1alpha1.ClerkRole, error) {
 	if key == "" {
 		return nil, nil
@@ -91,12 +91,16 @@ func (r *registry) rolesByKey(ctx context.Context, instance, key string) ([]*v1a
 	if known, read := r.roles[at]; read {
 		return known, nil
 	}
-	list, err := items[v1alpha1.ClerkRoleList](ctx, r.reader, byKey, at)
-	if err != nil {
-		return nil, err
+	var roles []*v1alpha1.ClerkRole
+	for _, value := range []string{at, scoped(instance, anyKey)} {
+		list, err := items[v1alpha1.ClerkRoleList](ctx, r.reader, byKey, value)
+		if err != nil {
+			return nil, err
+		}
+		roles = append(roles, pointers(list.Items)...)
 	}
-	r.roles[at] = pointers(list.Items)
-	return r.roles[at], nil
+	r.roles[at] = roles
+	return roles, nil
 }
 
 func (r *registry) readPermissions(ctx context.Context, roles []*v1alpha1.ClerkRole) error {

@@ -97,8 +97,11 @@ func effectOfRole(before, after *v1alpha1.ClerkRole) effect {
 
 // sameHolders tells whether two states of a role are held by the same members.
 func sameHolders(a, b *v1alpha1.ClerkRoleSpec) bool {
-	return a.Key == b.Key && (a.DeletedAt == nil) == (b.DeletedAt == nil) &&
-		equality.Semantic.DeepEqual(a.FormerKeys, b.FormerKeys) && equality.Semantic.DeepEqual(a.CreatedAt, b.CreatedAt)
+	return a.Key == b.Key && (a.KeysDropped == nil) == (b.KeysDropped == nil) && equality.Semantic.DeepEqual(a.DeletedAt, b.DeletedAt) &&
+		equality.Semantic.DeepEqual(a.CreatedAt, b.CreatedAt) && slices.EqualFunc(a.Keys, b.Keys, func(x, y v1alpha1.RoleKey) bool {
+		// That a role still has the key that it had changes nothing.
+		return x.Key == y.Key && x.FirstSeen.Equal(y.FirstSeen) && (x.Key == a.Key || x.LastSeen.Equal(y.LastSeen))
+	})
 }
 
 // effectOfPermission is effectOfUser for a ClerkPermission.
@@ -169,10 +172,13 @@ func membersOfUser(ctx context.Context, reader client.Reader, user *v1alpha1.Cle
 	})
 }
 
-// membersOfRoles are the memberships, not deleted, that carry a key that one of some roles has or formerly had.
+// membersOfRoles are the memberships, not deleted, that carry a key that one of some roles has or formerly had, or may have had.
 func membersOfRoles(ctx context.Context, reader client.Reader, roles []*v1alpha1.ClerkRole) []*v1alpha1.ClerkMember {
 	keys := map[string]struct{}{}
 	for _, role := range roles {
+		if role.Spec.KeysDropped != nil {
+			return membersOfInstance(ctx, reader, role.Spec.Instance)
+		}
 		for _, key := range keysOf(&role.Spec) {
 			keys[scoped(role.Spec.Instance, key)] = struct{}{}
 		}
@@ -188,6 +194,18 @@ func membersOfRoles(ctx context.Context, reader client.Reader, roles []*v1alpha1
 	}
 	return slices.DeleteFunc(members, func(member *v1alpha1.ClerkMember) bool {
 		return member.Spec.DeletedAt != nil || member.Spec.OrganizationID == ""
+	})
+}
+
+// membersOfInstance are the memberships, not deleted, of a ClerkInstance. That is needed so rarely that there is no index for it.
+func membersOfInstance(ctx context.Context, reader client.Reader, instance string) []*v1alpha1.ClerkMember {
+	var list v1alpha1.ClerkMemberList
+	if err := reader.List(ctx, &list, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+		log.FromContext(ctx).Error(err, "cannot tell which members a change concerns")
+		return nil
+	}
+	return slices.DeleteFunc(pointers(list.Items), func(member *v1alpha1.ClerkMember) bool {
+		return member.Spec.DeletedAt != nil || member.Spec.OrganizationID == "" || member.Spec.Instance != instance
 	})
 }
 

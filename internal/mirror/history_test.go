@@ -20,6 +20,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,8 +81,12 @@ func TestEveryDeliveryOfAHistoryEndsAlike(t *testing.T) {
 
 // deliver does as Clerk's sender does: again and again until it is taken.
 func (r *replica) deliver(ctx context.Context, event *clerk.Event) error {
+	return r.deliverTo(ctx, "default", event)
+}
+
+func (r *replica) deliverTo(ctx context.Context, instance string, event *clerk.Event) error {
 	for deadline := time.Now().Add(patience); ; {
-		_, err := r.Apply(ctx, "default", event)
+		_, err := r.Apply(ctx, instance, event)
 		if err == nil {
 			return nil
 		}
@@ -97,6 +103,7 @@ func drawHistory(rt *rapid.T) []*clerk.Event {
 	for i := range members {
 		members[i] = &clerk.Membership{ID: newID("orgmem"), User: clerk.PublicUser{ID: newID("user")}, CreatedAt: at(1000)}
 	}
+	rolesOf := []*clerk.Role{{ID: newID("role"), CreatedAt: at(1000)}, {ID: newID("role"), CreatedAt: at(900)}}
 	ended := map[string]bool{}
 	change := func(minutesAgo int) {
 		organization.Name, organization.UpdatedAt = fmt.Sprintf("as of %d", minutesAgo), at(minutesAgo)
@@ -106,7 +113,10 @@ func drawHistory(rt *rapid.T) []*clerk.Event {
 	var history []*clerk.Event
 	for minutesAgo := rapid.IntRange(1, 12).Draw(rt, "length"); minutesAgo > 0; minutesAgo-- {
 		member := members[rapid.IntRange(0, len(members)-1).Draw(rt, "member")]
-		switch what := rapid.SampledFrom([]string{"organization", "unheard", "membership", "membership", "leave", "delete"}).Draw(rt, "what"); {
+		switch what := rapid.SampledFrom([]string{"organization", "unheard", "membership", "membership", "leave", "delete",
+			"role", "role", "role's end"}).Draw(rt, "what"); {
+		case strings.HasPrefix(what, "role"):
+			history = append(history, drawRoleEvent(rt, rolesOf[rapid.IntRange(0, 1).Draw(rt, "role")], what, minutesAgo, ended)...)
 		case ended[organization.ID]:
 		case what == "organization":
 			change(minutesAgo)
@@ -129,6 +139,23 @@ func drawHistory(rt *rapid.T) []*clerk.Event {
 		}
 	}
 	return history
+}
+
+// drawRoleEvent draws a change or the end of a role, unless it has ended. Keys come back, and go from one role to another.
+func drawRoleEvent(rt *rapid.T, role *clerk.Role, what string, minutesAgo int, ended map[string]bool) []*clerk.Event {
+	if ended[role.ID] {
+		return nil
+	}
+	if what == "role" {
+		role.Key, role.UpdatedAt = rapid.SampledFrom([]string{"org:a", "org:b", "org:c"}).Draw(rt, "key"), at(minutesAgo)
+		return []*clerk.Event{happened(minutesAgo, new(*role))}
+	}
+	ended[role.ID] = true
+	end := &clerk.RoleDeleted{ID: role.ID}
+	if rapid.Bool().Draw(rt, "tells its key") {
+		end.Key = role.Key
+	}
+	return []*clerk.Event{happened(minutesAgo, end)}
 }
 
 // state is what the API server holds: specs by Clerk id.
@@ -163,6 +190,8 @@ func endOf(history []*clerk.Event) state {
 				Instance: "default", ID: data.ID, OrganizationID: data.Organization.ID, UserID: data.User.ID, Role: data.Role,
 				CreatedAt: new(metav1.NewMicroTime(data.CreatedAt)), UpdatedAt: when,
 			}
+		case *clerk.Role, *clerk.RoleDeleted:
+			end[data.EntityID()] = endOfRole(history, data.EntityID())
 		case *clerk.MembershipDeleted:
 			end[data.ID] = v1alpha1.ClerkMemberSpec{
 				Instance: "default", ID: data.ID, OrganizationID: data.OrganizationID, UserID: data.UserID, DeletedAt: when,
@@ -195,6 +224,9 @@ func storedOf(ctx context.Context, history []*clerk.Event) (state, error) {
 			organization(data.Organization.ID)
 			object := &v1alpha1.ClerkMember{}
 			read(data.ID, object, func() any { return object.Spec })
+		case *clerk.Role, *clerk.RoleDeleted:
+			object := &v1alpha1.ClerkRole{}
+			read(data.EntityID(), object, func() any { return object.Spec })
 		case *clerk.MembershipDeleted:
 			organization(data.OrganizationID)
 			object := &v1alpha1.ClerkMember{}
@@ -202,4 +234,35 @@ func storedOf(ctx context.Context, history []*clerk.Event) (state, error) {
 		}
 	}
 	return stored, errors.Join(errs...)
+}
+
+// endOfRole is the model of a role: every key with the first and the last time at which an event had it, beside what the last event says.
+func endOfRole(history []*clerk.Event, id string) v1alpha1.ClerkRoleSpec {
+	end := v1alpha1.ClerkRoleSpec{Instance: "default", ID: id}
+	for _, event := range history { // oldest first
+		when := new(metav1.NewMicroTime(event.Time))
+		key := ""
+		switch data := event.Data.(type) {
+		case *clerk.Role:
+			if data.ID == id {
+				key, end.Key, end.UpdatedAt, end.CreatedAt = data.Key, data.Key, when, new(metav1.NewMicroTime(data.CreatedAt))
+			}
+		case *clerk.RoleDeleted:
+			if data.ID == id {
+				key, end.DeletedAt, end.UpdatedAt = data.Key, when, nil
+			}
+		}
+		if key == "" {
+			continue
+		}
+		end.Key = key
+		i := slices.IndexFunc(end.Keys, func(seen v1alpha1.RoleKey) bool { return seen.Key == key })
+		if i < 0 {
+			end.Keys = append(end.Keys, v1alpha1.RoleKey{Key: key, FirstSeen: when})
+			i = len(end.Keys) - 1
+		}
+		end.Keys[i].LastSeen = when
+	}
+	slices.SortFunc(end.Keys, func(a, b v1alpha1.RoleKey) int { return strings.Compare(a.Key, b.Key) })
+	return end
 }

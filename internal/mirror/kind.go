@@ -38,12 +38,16 @@ type kind[O, S any] struct {
 	stateOf       func(*S) state
 	configuration func(name string, uid *types.UID, labels map[string]string, spec S) runtime.ApplyConfiguration
 
-	// labels, metadata and keep may be nil.
+	// labels, metadata, keep and join may be nil.
 	labels   func(S) map[string]string
 	metadata func(*S) **runtime.RawExtension
 
 	// keep adds to what is wanted what has to be kept of what is known.
 	keep func(want, known S) S
+
+	// join puts together what is wanted and what is known, whichever is newer: stale news adds to what is known too. It is commutative,
+	// associative and idempotent, so that every order of the news ends alike.
+	join func(want, known S) S
 }
 
 func (k kind[O, S]) empty() client.Object { return any(new(O)).(client.Object) }
@@ -55,7 +59,7 @@ func (k kind[O, S]) nameOf(spec *S) string {
 
 // isSame tells whether what is known says what is wanted already. A tombstone is final, whatever the time it has.
 func (k kind[O, S]) isSame(known *O, want S) bool {
-	if k.stateOf(&want).deletedAt != nil {
+	if k.join == nil && k.stateOf(&want).deletedAt != nil {
 		return true
 	}
 	want = k.withHistory(want, known)
@@ -63,10 +67,19 @@ func (k kind[O, S]) isSame(known *O, want S) bool {
 }
 
 func (k kind[O, S]) withHistory(want S, known *O) S {
-	if known == nil || k.keep == nil {
-		return want
+	switch {
+	case known == nil:
+	case k.join != nil:
+		return k.join(want, *k.specOf(known))
+	case k.keep != nil:
+		return k.keep(want, *k.specOf(known))
 	}
-	return k.keep(want, *k.specOf(known))
+	return want
+}
+
+// adds tells whether what is wanted, stale as it is, adds to what is known.
+func (k kind[O, S]) adds(known *O, want S) bool {
+	return k.join != nil && !k.isExact(*k.specOf(known), k.withHistory(want, known))
 }
 
 func (k kind[O, S]) isExact(have, want S) bool {

@@ -117,11 +117,9 @@ var users = kind[v1alpha1.ClerkUser, v1alpha1.ClerkUserSpec]{
 }
 
 var roles = kind[v1alpha1.ClerkRole, v1alpha1.ClerkRoleSpec]{
-	specOf: func(object *v1alpha1.ClerkRole) *v1alpha1.ClerkRoleSpec { return &object.Spec },
-	stateOf: func(spec *v1alpha1.ClerkRoleSpec) state {
-		return state{identity{spec.Instance, spec.ID}, spec.UpdatedAt, spec.DeletedAt}
-	},
-	keep: keepKeys,
+	specOf:  func(object *v1alpha1.ClerkRole) *v1alpha1.ClerkRoleSpec { return &object.Spec },
+	stateOf: stateOfRole,
+	join:    joinRoles,
 	configuration: func(
 		name string, uid *types.UID, labels map[string]string, spec v1alpha1.ClerkRoleSpec,
 	) runtime.ApplyConfiguration {
@@ -129,7 +127,8 @@ var roles = kind[v1alpha1.ClerkRole, v1alpha1.ClerkRoleSpec]{
 			Instance:    &spec.Instance,
 			ID:          &spec.ID,
 			Key:         orNil(spec.Key),
-			FormerKeys:  formerKeyConfigurations(spec.FormerKeys),
+			Keys:        roleKeyConfigurations(spec.Keys),
+			KeysDropped: spec.KeysDropped,
 			Name:        orNil(spec.Name),
 			Description: orNil(spec.Description),
 			Permissions: rolePermissionConfigurations(spec.Permissions),
@@ -205,10 +204,11 @@ func emailConfiguration(email v1alpha1.ClerkUserEmail) *clerkac.ClerkUserEmailAp
 	return &clerkac.ClerkUserEmailApplyConfiguration{Address: &email.Address, Verified: email.Verified}
 }
 
-func formerKeyConfigurations(keys []v1alpha1.FormerRoleKey) []clerkac.FormerRoleKeyApplyConfiguration {
-	configurations := make([]clerkac.FormerRoleKeyApplyConfiguration, len(keys))
+func roleKeyConfigurations(keys []v1alpha1.RoleKey) []clerkac.RoleKeyApplyConfiguration {
+	configurations := make([]clerkac.RoleKeyApplyConfiguration, len(keys))
 	for i := range keys {
-		configurations[i] = clerkac.FormerRoleKeyApplyConfiguration{Key: &keys[i].Key, Until: keys[i].Until}
+		key := &keys[i]
+		configurations[i] = clerkac.RoleKeyApplyConfiguration{Key: &key.Key, FirstSeen: key.FirstSeen, LastSeen: key.LastSeen}
 	}
 	return configurations
 }

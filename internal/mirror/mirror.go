@@ -160,7 +160,9 @@ func put[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, at time
 	if known != nil {
 		switch progress(k.stateOf(k.specOf(known)), k.stateOf(&want)) {
 		case older:
-			return Stale, nil
+			if !k.adds(known, want) {
+				return Stale, nil
+			}
 		case same:
 			if k.isSame(known, want) {
 				return Duplicate, nil
@@ -201,16 +203,27 @@ const maxReads = 5
 // settle applies what is wanted. Where that depends on what was before, and the cache did not know it, that is read from the API server.
 func settle[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, known *O, uid *types.UID) (Outcome, error) {
 	name := k.nameOf(&want)
-	outcome, err := m.put(ctx, k.entity(want, known), uid)
+	put := func(known *O) (Outcome, error) {
+		outcome, err := m.put(ctx, k.entity(want, known), uid)
+		if k.join != nil && err == nil && outcome == Stale {
+			return "", errUnknownHistory // what the API server has is newer than what is known: does this add to it?
+		}
+		return outcome, err
+	}
+	outcome, err := put(known)
 	for range maxReads {
 		if !errors.Is(err, errUnknownHistory) {
 			break
 		}
-		live := k.empty()
-		if err := m.Live.Get(ctx, types.NamespacedName{Name: name}, live); err != nil {
+		object := k.empty()
+		if err := m.Live.Get(ctx, types.NamespacedName{Name: name}, object); err != nil {
 			return "", fmt.Errorf("read %s: %w", name, err)
 		}
-		outcome, err = m.put(ctx, k.entity(want, any(live).(*O)), uid)
+		live := any(object).(*O)
+		if k.join != nil && !k.adds(live, want) {
+			return Stale, nil
+		}
+		outcome, err = put(live)
 	}
 	if err != nil {
 		return "", fmt.Errorf("apply %s: %w", name, err)

@@ -103,11 +103,11 @@ func causesOf(err error) []metav1.StatusCause {
 var errUnknownHistory = errors.New("the API server knows keys of the role that the cache does not know yet")
 
 var (
-	// staleFields are those whose transition rules refuse what is old. What is old may lack former keys as well.
-	staleFields = []string{"spec.updatedAt", "spec.deletedAt", "spec.formerKeys"}
-
 	// historyFields are those whose transition rules refuse what lacks something of what was before.
-	historyFields = []string{"spec.formerKeys"}
+	historyFields = []string{"spec.keys", "spec.keysDropped", "spec.createdAt"}
+
+	// staleFields are those whose transition rules refuse what is old. What is old may lack something of what was before as well.
+	staleFields = append([]string{"spec.updatedAt", "spec.deletedAt"}, historyFields...)
 )
 
 // allOf tells whether transition rules on some fields are all that refused the object. They alone use this reason.

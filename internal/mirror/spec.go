@@ -169,49 +169,6 @@ func userTombstone(instance string, u *clerk.UserDeleted, at time.Time) v1alpha1
 	return v1alpha1.ClerkUserSpec{Instance: instance, ID: u.ID, DeletedAt: microTime(at)}
 }
 
-func roleSpec(instance string, r *clerk.Role) v1alpha1.ClerkRoleSpec {
-	spec := v1alpha1.ClerkRoleSpec{
-		Instance:    instance,
-		ID:          r.ID,
-		Key:         r.Key,
-		Name:        r.Name,
-		Description: r.Description,
-		CreatedAt:   microTime(r.CreatedAt),
-		UpdatedAt:   microTime(r.UpdatedAt),
-	}
-	for _, permission := range r.Permissions {
-		spec.Permissions = append(spec.Permissions, v1alpha1.RolePermission{
-			ID: permission.ID, Key: permission.Key, UpdatedAt: microTime(permission.UpdatedAt),
-		})
-	}
-	return spec
-}
-
-func roleTombstone(instance string, r *clerk.RoleDeleted, at time.Time) v1alpha1.ClerkRoleSpec {
-	return v1alpha1.ClerkRoleSpec{Instance: instance, ID: r.ID, Key: r.Key, DeletedAt: microTime(at)}
-}
-
-// keepKeys lets a role keep every key that is known: members may carry any of them. A deletion does not have to say what the key was.
-func keepKeys(want, known v1alpha1.ClerkRoleSpec) v1alpha1.ClerkRoleSpec {
-	if want.Key == "" {
-		want.Key = known.Key
-	}
-	for _, former := range known.FormerKeys {
-		if former.Key != want.Key {
-			want.FormerKeys = append(want.FormerKeys, former)
-		}
-	}
-	if known.Key == "" || known.Key == want.Key {
-		return want
-	}
-	until := want.UpdatedAt
-	if want.DeletedAt != nil {
-		until = want.DeletedAt
-	}
-	want.FormerKeys = append(want.FormerKeys, v1alpha1.FormerRoleKey{Key: known.Key, Until: until})
-	return want
-}
-
 func permissionSpec(instance string, p *clerk.Permission) v1alpha1.ClerkPermissionSpec {
 	return v1alpha1.ClerkPermissionSpec{
 		Instance:    instance,

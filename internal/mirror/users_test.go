@@ -17,10 +17,11 @@ limitations under the License.
 package mirror_test
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -210,8 +211,9 @@ func mate(id, key string, minutesAgo int, permissions ...clerk.RolePermission) *
 	}
 }
 
-func formerly(key string, until int) map[string]any {
-	return map[string]any{"key": key, "until": metav1.NewMicroTime(at(until))}
+// seen is a key that a role had from so many minutes ago to so many.
+func seen(key string, first, last int) map[string]any {
+	return map[string]any{"key": key, "firstSeen": metav1.NewMicroTime(at(first)), "lastSeen": metav1.NewMicroTime(at(last))}
 }
 
 func TestARoleKeepsEveryKeyThatItHad(t *testing.T) {
@@ -220,34 +222,36 @@ func TestARoleKeepsEveryKeyThatItHad(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			id := newID("role")
-			keys := func(key string, former ...map[string]any) {
+			keys := func(key string, keys ...map[string]any) {
 				t.Helper()
 				got := read[v1alpha1.ClerkRole](t, "default", id)
 				if got.Spec.Key != key {
 					t.Errorf("the key is %q, want %q", got.Spec.Key, key)
 				}
-				if former == nil {
-					former = []map[string]any{}
-				}
-				isEqual(t, "former keys", former, append([]v1alpha1.FormerRoleKey{}, got.Spec.FormerKeys...))
+				isEqual(t, "keys", keys, got.Spec.Keys)
 				if name == "knowing" {
 					r.knows(t, got)
 				}
 			}
 			r.apply(t, happened(60, mate(id, "org:crew", 60)), mirror.Applied)
-			keys("org:crew")
+			keys("org:crew", seen("org:crew", 60, 60))
 			r.apply(t, happened(50, mate(id, "org:mate", 50)), mirror.Applied)
-			keys("org:mate", formerly("org:crew", 50))
+			keys("org:mate", seen("org:crew", 60, 60), seen("org:mate", 50, 50))
 			r.apply(t, happened(40, mate(id, "org:mate", 40)), mirror.Applied)
-			keys("org:mate", formerly("org:crew", 50))
+			keys("org:mate", seen("org:crew", 60, 60), seen("org:mate", 50, 40))
+			r.apply(t, happened(55, mate(id, "org:crew", 55)), mirror.Applied)
+			keys("org:mate", seen("org:crew", 60, 55), seen("org:mate", 50, 40))
 			r.apply(t, happened(55, mate(id, "org:crew", 55)), mirror.Stale)
+			r.apply(t, happened(45, mate(id, "org:mate", 45)), mirror.Stale)
 			r.apply(t, happened(30, mate(id, "org:first", 30)), mirror.Applied)
-			keys("org:first", formerly("org:crew", 50), formerly("org:mate", 30))
+			keys("org:first", seen("org:crew", 60, 55), seen("org:first", 30, 30), seen("org:mate", 50, 40))
 			r.apply(t, happened(20, mate(id, "org:crew", 20)), mirror.Applied)
-			keys("org:crew", formerly("org:mate", 30), formerly("org:first", 20))
+			keys("org:crew", seen("org:crew", 60, 20), seen("org:first", 30, 30), seen("org:mate", 50, 40))
 			r.apply(t, happened(10, &clerk.RoleDeleted{ID: id}), mirror.Applied)
-			keys("org:crew", formerly("org:mate", 30), formerly("org:first", 20))
-			r.apply(t, happened(5, mate(id, "org:crew", 5)), mirror.Stale)
+			keys("org:crew", seen("org:crew", 60, 20), seen("org:first", 30, 30), seen("org:mate", 50, 40))
+			r.apply(t, happened(15, mate(id, "org:crew", 15)), mirror.Applied)
+			keys("org:crew", seen("org:crew", 60, 15), seen("org:first", 30, 30), seen("org:mate", 50, 40))
+			r.apply(t, happened(15, mate(id, "org:crew", 15)), mirror.Stale)
 			if spec := read[v1alpha1.ClerkRole](t, "default", id).Spec; spec.DeletedAt == nil || spec.Name != "" || len(spec.Permissions) > 0 {
 				t.Errorf("it is no tombstone: %+v", spec)
 			}
@@ -317,7 +321,7 @@ func TestTwoReplicasThatRenameARoleLoseNoKey(t *testing.T) {
 		go func() {
 			for i := range 10 {
 				minute := 50 - 2*i - n
-				_, err := r.Apply(t.Context(), "default", happened(minute, mate(id, "org:k"+strings.Repeat("x", 2*i+n+1), minute)))
+				err := r.deliver(t.Context(), happened(minute, mate(id, "org:k"+strings.Repeat("x", 2*i+n+1), minute)))
 				if err != nil {
 					done <- err
 					return
@@ -332,14 +336,39 @@ func TestTwoReplicasThatRenameARoleLoseNoKey(t *testing.T) {
 		}
 	}
 	got := read[v1alpha1.ClerkRole](t, "default", id)
-	seen := map[string]time.Time{got.Spec.Key: {}}
-	for _, former := range got.Spec.FormerKeys {
-		if _, twice := seen[former.Key]; twice {
-			t.Errorf("%s is there twice", former.Key)
-		}
-		seen[former.Key] = former.Until.Time
+	if len(got.Spec.Keys) != 21 || got.Spec.Keys[0].Key != "org:k0" || got.Spec.Key != "org:k"+strings.Repeat("x", 20) {
+		t.Errorf("the key is %s, of %v", got.Spec.Key, got.Spec.Keys)
 	}
-	if _, kept := seen["org:k0"]; !kept || got.Spec.Key != "org:k"+strings.Repeat("x", 20) {
-		t.Errorf("the key is %s, formerly %v", got.Spec.Key, got.Spec.FormerKeys)
+}
+
+// hurried is a reader whose every answer is old when it comes: somebody else has renamed the role meanwhile.
+type hurried struct {
+	client.Reader
+	meanwhile func() error
+}
+
+func (h *hurried) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	if err := h.Reader.Get(ctx, key, object, options...); err != nil {
+		return err
 	}
+	return h.meanwhile()
+}
+
+func TestLateNewsOfARoleThatOthersKeepChangingIsTriedAgainAndNotTakenForStale(t *testing.T) {
+	t.Parallel()
+	id, minute := newID("role"), 50
+	rename := func() error {
+		minute--
+		_, err := first.Apply(t.Context(), "default", happened(minute, mate(id, fmt.Sprintf("org:k%d", minute), minute)))
+		return err
+	}
+	if err := rename(); err != nil {
+		t.Fatal(err)
+	}
+	options := blind.Options
+	options.Live = &hurried{Reader: blind.Live, meanwhile: rename}
+	if outcome, err := mirror.New(options).Apply(t.Context(), "default", happened(60, mate(id, "org:late", 60))); err == nil {
+		t.Errorf("it is said to be %s, and the key is lost", outcome)
+	}
+	blind.apply(t, happened(60, mate(id, "org:late", 60)), mirror.Applied)
 }

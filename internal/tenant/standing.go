@@ -20,8 +20,6 @@ import (
 	"slices"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
 
@@ -92,55 +90,53 @@ const (
 
 	// RoleAmbiguous: several roles had the key, and it is not certain which of them the membership means.
 	RoleAmbiguous RoleDoubt = "ambiguous"
+
+	// RoleUnknown: the roles that are known to have had the key did not have it when the membership changed: it means another one, of which
+	// nothing is known yet.
+	RoleUnknown RoleDoubt = "unknown"
 )
 
 // RoleOf is the role that a member holds: that of the ClerkRoles which has the key that the membership carries, or formerly had it, with
 // the permissions that it has now. Where none is known, the membership's own word counts. Candidates are all ClerkRoles that have or had
-// the key; permission finds a ClerkPermission by its id, nil if it is not known.
+// the key, or may have had any; permission finds a ClerkPermission by its id, nil if it is not known.
 func RoleOf(
 	member *v1alpha1.ClerkMember, candidates []*v1alpha1.ClerkRole, permission func(id string) *v1alpha1.ClerkPermission,
 ) Role {
-	if len(candidates) == 0 {
-		return Role{Key: member.Spec.Role, Permissions: member.Spec.Permissions}
-	}
-	role := Holds(member, candidates)
+	role, doubt := Holds(member, candidates)
 	switch {
+	case doubt != "":
+		return Role{Doubt: doubt}
 	case role == nil:
-		return Role{Doubt: RoleAmbiguous}
+		return Role{Key: member.Spec.Role, Permissions: member.Spec.Permissions}
 	case role.Spec.DeletedAt != nil:
 		return Role{Doubt: RoleDeleted}
 	}
 	return Role{Key: role.Spec.Key, Permissions: permissionKeys(role, permission)}
 }
 
-// Holds is the one of several ClerkRoles that a member holds, all of which have or had the key that the membership carries; nil if that is
-// not certain. A key belongs to one role at a time, so the time of the membership's last change tells whose it was then.
-func Holds(member *v1alpha1.ClerkMember, candidates []*v1alpha1.ClerkRole) *v1alpha1.ClerkRole {
-	if len(candidates) > 1 {
-		candidates = slices.DeleteFunc(slices.Clone(candidates), func(role *v1alpha1.ClerkRole) bool {
-			return !mayHaveHad(role, member.Spec.Role, member.Spec.UpdatedAt)
-		})
+// Holds is the one of several ClerkRoles that a member holds, all of which have or had the key that the membership carries, or may have had
+// any; nil if there is none, or if that is in doubt. A key belongs to one role at a time, so the time of the membership's last change tells
+// whose it was then. That is asked of a single one too: another one, of which nothing is known yet, may have got its former key.
+func Holds(member *v1alpha1.ClerkMember, candidates []*v1alpha1.ClerkRole) (*v1alpha1.ClerkRole, RoleDoubt) {
+	var possible, dropped []*v1alpha1.ClerkRole
+	for _, role := range candidates {
+		switch {
+		case role.Spec.KeysDropped != nil:
+			dropped = append(dropped, role)
+		case mayHaveHeld(role, member):
+			possible = append(possible, role)
+		}
 	}
-	if len(candidates) != 1 {
-		return nil
+	isPossible := func(role *v1alpha1.ClerkRole) bool { return existedFor(role, member) }
+	switch {
+	case len(possible) == 1:
+		return possible[0], ""
+	case len(possible) > 1, slices.ContainsFunc(dropped, isPossible):
+		return nil, RoleAmbiguous
+	case len(candidates) > len(dropped):
+		return nil, RoleUnknown
 	}
-	return candidates[0]
-}
-
-// mayHaveHad tells whether a role may have had a key at a time.
-func mayHaveHad(role *v1alpha1.ClerkRole, key string, at *metav1.MicroTime) bool {
-	if at == nil {
-		return true
-	}
-	if role.Spec.CreatedAt != nil && at.Before(role.Spec.CreatedAt) {
-		return false
-	}
-	if role.Spec.Key == key {
-		return role.Spec.DeletedAt == nil || at.Before(role.Spec.DeletedAt)
-	}
-	return slices.ContainsFunc(role.Spec.FormerKeys, func(former v1alpha1.FormerRoleKey) bool {
-		return former.Key == key && at.Before(former.Until)
-	})
+	return nil, ""
 }
 
 // permissionKeys are the keys of what a role allows. A permission that was deleted or renamed is so in every role that has it, whether

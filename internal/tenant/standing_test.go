@@ -88,17 +88,28 @@ func TestWhatAMemberHolds(t *testing.T) {
 		}
 		return r
 	}
-	formerly := func(key string, until int) func(*v1alpha1.ClerkRoleSpec) {
+	had := func(key string, first, last int) func(*v1alpha1.ClerkRoleSpec) {
 		return func(r *v1alpha1.ClerkRoleSpec) {
-			r.FormerKeys = append(r.FormerKeys, v1alpha1.FormerRoleKey{Key: key, Until: day(until)})
+			r.Keys = append(r.Keys, v1alpha1.RoleKey{Key: key, FirstSeen: day(first), LastSeen: day(last)})
 		}
 	}
+	// formerly is a key that was changed on a day to the one that the role has now.
+	formerly := func(key string, until int) func(*v1alpha1.ClerkRoleSpec) {
+		return func(r *v1alpha1.ClerkRoleSpec) {
+			had(key, 1, 1)(r)
+			had(r.Key, until, until)(r)
+			r.UpdatedAt = day(until)
+		}
+	}
+	dropped := func(r *v1alpha1.ClerkRoleSpec) { r.KeysDropped = new(true) }
 	deleted := func(at int) func(*v1alpha1.ClerkRoleSpec) {
 		return func(r *v1alpha1.ClerkRoleSpec) {
+			r.Keys = r.SeenKeys()
 			r.CreatedAt, r.UpdatedAt, r.Permissions, r.DeletedAt = nil, nil, nil, day(at)
 		}
 	}
-	ambiguous, gone := Role{Doubt: RoleAmbiguous}, Role{Doubt: RoleDeleted}
+	ambiguous, gone, unknown := Role{Doubt: RoleAmbiguous}, Role{Doubt: RoleDeleted}, Role{Doubt: RoleUnknown}
+	own := Role{Key: "org:crew", Permissions: []string{"org:own"}}
 	held := func(key, id string) Role { return Role{Key: key, Permissions: []string{"org:of:" + id}} }
 
 	// The membership carries org:crew, and changed on the 10th.
@@ -107,17 +118,29 @@ func TestWhatAMemberHolds(t *testing.T) {
 		roles  []*v1alpha1.ClerkRole
 		want   Role
 	}{
-		"unknown":              {"the membership's own word counts", nil, Role{Key: "org:crew", Permissions: []string{"org:own"}}},
+		"unknown":              {"the membership's own word counts", nil, own},
 		"known":                {"the role's permissions are the member's", []*v1alpha1.ClerkRole{role("a", "org:crew", 1)}, held("org:crew", "a")},
 		"renamed":              {"followed", []*v1alpha1.ClerkRole{role("a", "org:mate", 1, formerly("org:crew", 12))}, held("org:mate", "a")},
-		"renamed before":       {"a membership may be behind, and nobody else had the key", []*v1alpha1.ClerkRole{role("a", "org:mate", 1, formerly("org:crew", 5))}, held("org:mate", "a")},
+		"renamed before":       {"somebody else has the key now, whose news is late", []*v1alpha1.ClerkRole{role("a", "org:mate", 1, formerly("org:crew", 5))}, unknown},
+		"renamed then":         {"it had the new key from that moment on", []*v1alpha1.ClerkRole{role("a", "org:mate", 1, formerly("org:crew", 10))}, unknown},
+		"renamed to it since":  {"Clerk tells the key that a role has now, in memberships that did not change", []*v1alpha1.ClerkRole{role("a", "org:crew", 1, formerly("org:mate", 15))}, held("org:crew", "a")},
+		"changed since":        {"the role still had the key when it changed last", []*v1alpha1.ClerkRole{role("a", "org:mate", 1, had("org:crew", 1, 11), had("org:mate", 12, 12))}, held("org:mate", "a")},
+		"seen once, renamed":   {"when it was renamed, nobody heard: before the new key was seen", []*v1alpha1.ClerkRole{role("a", "org:mate", 1, had("org:crew", 3, 3), had("org:mate", 12, 12))}, held("org:mate", "a")},
+		"made since":           {"it cannot have been given before it was made", []*v1alpha1.ClerkRole{role("a", "org:crew", 11)}, unknown},
+		"made then":            {"", []*v1alpha1.ClerkRole{role("a", "org:crew", 10)}, held("org:crew", "a")},
+		"deleted before":       {"somebody else has the key now", []*v1alpha1.ClerkRole{role("a", "org:crew", 1, deleted(7))}, unknown},
+		"the key came back":    {"", []*v1alpha1.ClerkRole{role("a", "org:crew", 1, had("org:crew", 1, 12), had("org:mate", 5, 5))}, held("org:crew", "a")},
+		"the key in between":   {"how long it had that is not known", []*v1alpha1.ClerkRole{role("a", "org:mate", 1, had("org:mate", 1, 12), had("org:crew", 5, 5))}, unknown},
+		"keys dropped":         {"it may have had the key", []*v1alpha1.ClerkRole{role("a", "org:mate", 1, dropped)}, ambiguous},
+		"keys dropped, newer":  {"it was made after the membership changed", []*v1alpha1.ClerkRole{role("a", "org:mate", 11, dropped)}, own},
+		"another's dropped":    {"a key belongs to one role at a time", []*v1alpha1.ClerkRole{role("a", "org:mate", 1, dropped), role("b", "org:crew", 1)}, held("org:crew", "b")},
 		"deleted":              {"", []*v1alpha1.ClerkRole{role("a", "org:crew", 1, deleted(20))}, gone},
-		"deleted, renamed":     {"", []*v1alpha1.ClerkRole{role("a", "org:mate", 1, formerly("org:crew", 5), deleted(20))}, gone},
+		"deleted, renamed":     {"", []*v1alpha1.ClerkRole{role("a", "org:mate", 1, formerly("org:crew", 12), deleted(20))}, gone},
 		"reused since":         {"the membership is older than the role that has the key now", []*v1alpha1.ClerkRole{role("b", "org:crew", 15), role("a", "org:mate", 1, formerly("org:crew", 14))}, held("org:mate", "a")},
 		"reused before":        {"the membership changed when the key was the other's already", []*v1alpha1.ClerkRole{role("b", "org:crew", 6), role("a", "org:mate", 1, formerly("org:crew", 5))}, held("org:crew", "b")},
 		"keys swapped":         {"either may be meant: both existed, and had the key", []*v1alpha1.ClerkRole{role("b", "org:crew", 1, formerly("org:mate", 14)), role("a", "org:mate", 1, formerly("org:crew", 14))}, ambiguous},
 		"two former owners":    {"the later one had it when the membership changed", []*v1alpha1.ClerkRole{role("b", "org:x", 6, formerly("org:crew", 12)), role("a", "org:mate", 1, formerly("org:crew", 5))}, held("org:x", "b")},
-		"two, and neither":     {"neither had it at the time", []*v1alpha1.ClerkRole{role("b", "org:x", 1, formerly("org:crew", 8)), role("a", "org:mate", 1, formerly("org:crew", 5))}, ambiguous},
+		"two, and neither":     {"neither had it at the time", []*v1alpha1.ClerkRole{role("b", "org:x", 1, formerly("org:crew", 8)), role("a", "org:mate", 1, formerly("org:crew", 5))}, unknown},
 		"deleted and reused":   {"", []*v1alpha1.ClerkRole{role("b", "org:crew", 8), role("a", "org:crew", 1, deleted(7))}, held("org:crew", "b")},
 		"reused after":         {"the member held what was deleted", []*v1alpha1.ClerkRole{role("b", "org:crew", 15), role("a", "org:crew", 1, deleted(14))}, gone},
 		"deletion known late":  {"when the key went over is not known", []*v1alpha1.ClerkRole{role("b", "org:crew", 8), role("a", "org:crew", 1, deleted(14))}, ambiguous},
@@ -166,7 +189,7 @@ func TestAPermissionIsWhatIsLastKnownOfIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			role := &v1alpha1.ClerkRole{Spec: v1alpha1.ClerkRoleSpec{
-				Key: "org:crew", Permissions: []v1alpha1.RolePermission{{ID: "perm_1", Key: "org:told", UpdatedAt: tc.told}},
+				Key: "org:crew", UpdatedAt: day(1), Permissions: []v1alpha1.RolePermission{{ID: "perm_1", Key: "org:told", UpdatedAt: tc.told}},
 			}}
 			member := &v1alpha1.ClerkMember{Spec: v1alpha1.ClerkMemberSpec{Role: "org:crew", UpdatedAt: day(10)}}
 			got := RoleOf(member, []*v1alpha1.ClerkRole{role}, func(string) *v1alpha1.ClerkPermission { return tc.known })

@@ -88,8 +88,6 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ContradictionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DeletionRule"):
 		return &apiv1alpha1.DeletionRuleApplyConfiguration{}
-	case v1alpha1.SchemeGroupVersion.WithKind("FormerRoleKey"):
-		return &apiv1alpha1.FormerRoleKeyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HeldPrune"):
 		return &apiv1alpha1.HeldPruneApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("InstanceReference"):
@@ -108,6 +106,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ResyncedKindApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ResyncProgress"):
 		return &apiv1alpha1.ResyncProgressApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RoleKey"):
+		return &apiv1alpha1.RoleKeyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RolePermission"):
 		return &apiv1alpha1.RolePermissionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretKeyReference"):

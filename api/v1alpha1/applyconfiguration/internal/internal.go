@@ -432,12 +432,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: description
       type:
         scalar: string
-    - name: formerKeys
-      type:
-        list:
-          elementType:
-            namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.FormerRoleKey
-          elementRelationship: atomic
     - name: id
       type:
         scalar: string
@@ -447,6 +441,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: key
       type:
         scalar: string
+    - name: keys
+      type:
+        list:
+          elementType:
+            namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.RoleKey
+          elementRelationship: atomic
+    - name: keysDropped
+      type:
+        scalar: boolean
     - name: name
       type:
         scalar: string
@@ -660,15 +663,6 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.DeletionPolicy
       default: Retain
-- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.FormerRoleKey
-  map:
-    fields:
-    - name: key
-      type:
-        scalar: string
-    - name: until
-      type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.HeldPrune
   map:
     fields:
@@ -799,6 +793,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: updated
       type:
         scalar: numeric
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.RoleKey
+  map:
+    fields:
+    - name: firstSeen
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: key
+      type:
+        scalar: string
+    - name: lastSeen
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.RolePermission
   map:
     fields:

@@ -26,7 +26,8 @@ import (
 // with apply.
 //
 // ClerkRoleSpec is a role of organizations as Clerk says it is. It is written from verified events alone: the rules below make the API
-// server itself refuse whatever is older than what it knows. A tombstone keeps the keys, so that it is known which members' role is gone.
+// server itself refuse whatever is older than what it knows. Only what is known of the role's keys and its creation grows with late news
+// too, so that every order of the events ends alike. A tombstone keeps just that, so that it is known which members' role is gone.
 type ClerkRoleSpecApplyConfiguration struct {
 	// instance is the ClerkInstance that the role was heard from. It never changes.
 	Instance *string `json:"instance,omitempty"`
@@ -34,8 +35,12 @@ type ClerkRoleSpecApplyConfiguration struct {
 	ID *string `json:"id,omitempty"`
 	// key is what memberships name the role by, such as org:admin. It can be changed in Clerk.
 	Key *string `json:"key,omitempty"`
-	// formerKeys are the keys that the role had before. Members who still carry one of them hold this role.
-	FormerKeys []FormerRoleKeyApplyConfiguration `json:"formerKeys,omitempty"`
+	// keys are all the keys that the role is known to have had, the present one among them, sorted. Members who carry one of them hold this
+	// role, if it may have had the key when their membership last changed.
+	Keys []RoleKeyApplyConfiguration `json:"keys,omitempty"`
+	// keysDropped is true once the role has had more keys than are kept. Whoever carries any of them cannot be told from others then: the
+	// role grants nothing, and neither does a key that no other role is known to have had. Make a new role in Clerk instead.
+	KeysDropped *bool `json:"keysDropped,omitempty"`
 	// name is what people call the role.
 	Name *string `json:"name,omitempty"`
 	// description is what the application says of the role.
@@ -81,16 +86,24 @@ func (b *ClerkRoleSpecApplyConfiguration) WithKey(value string) *ClerkRoleSpecAp
 	return b
 }
 
-// WithFormerKeys adds the given value to the FormerKeys field in the declarative configuration
+// WithKeys adds the given value to the Keys field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the FormerKeys field.
-func (b *ClerkRoleSpecApplyConfiguration) WithFormerKeys(values ...*FormerRoleKeyApplyConfiguration) *ClerkRoleSpecApplyConfiguration {
+// If called multiple times, values provided by each call will be appended to the Keys field.
+func (b *ClerkRoleSpecApplyConfiguration) WithKeys(values ...*RoleKeyApplyConfiguration) *ClerkRoleSpecApplyConfiguration {
 	for i := range values {
 		if values[i] == nil {
-			panic("nil value passed to WithFormerKeys")
+			panic("nil value passed to WithKeys")
 		}
-		b.FormerKeys = append(b.FormerKeys, *values[i])
+		b.Keys = append(b.Keys, *values[i])
 	}
+	return b
+}
+
+// WithKeysDropped sets the KeysDropped field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the KeysDropped field is set to the value of the last call.
+func (b *ClerkRoleSpecApplyConfiguration) WithKeysDropped(value bool) *ClerkRoleSpecApplyConfiguration {
+	b.KeysDropped = &value
 	return b
 }
 
