@@ -91,8 +91,8 @@ func (c *Client) Permissions(ctx context.Context, visit func(Page) error) (Listi
 }
 
 // Users lists every user. What visit returns ends the listing. It goes by a cursor, which no deletion moves. The list itself does not say
-// how many there are: they are counted when its end is reached, and it is read on until it holds as many. Whoever signs up meanwhile is among
-// the rest that is read.
+// how many there are: they are counted when its end is reached, and it is read on until it holds as many. Whoever signs up meanwhile is
+// among the rest that is read.
 func (c *Client) Users(ctx context.Context, visit func(Page) error) (Listing, error) {
 	w := walker{ids: map[string]struct{}{}, decode: decodeUser}
 	var last []row

@@ -120,8 +120,8 @@ func (v *visit) grantNext(ctx context.Context) (wrote bool) {
 	return false
 }
 
-// takeAway deletes a RoleBinding, of which it gets a copy, and tells whether anything was written. Where a finalizer would keep it, it is emptied first: RBAC
-// honours a RoleBinding as long as it is there.
+// takeAway deletes a RoleBinding, of which it gets a copy, and tells whether anything was written. Where a finalizer would keep it, it is
+// emptied first: RBAC honours a RoleBinding as long as it is there.
 func (v *visit) takeAway(ctx context.Context, binding *rbacv1.RoleBinding) (wrote bool) {
 	doing := fmt.Sprintf("delete RoleBinding %s/%s", binding.Namespace, binding.Name)
 	if v.failed[doing] {

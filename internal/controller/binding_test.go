@@ -34,10 +34,10 @@ import (
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
 
-// hold puts a finalizer on the RoleBinding of a ClusterRole, as a member with the ClusterRole admin may.
-func hold(t *testing.T, namespace, clusterRole string) *rbacv1.RoleBinding {
+// hold puts a finalizer on the RoleBinding of the admins, as one of them may.
+func hold(t *testing.T, namespace string) *rbacv1.RoleBinding {
 	t.Helper()
-	binding := get(t, &rbacv1.RoleBinding{}, namespace, "clerk:"+clusterRole)
+	binding := get(t, &rbacv1.RoleBinding{}, namespace, "clerk:admin")
 	edit(t, binding, func(b *rbacv1.RoleBinding) { b.Finalizers = append(b.Finalizers, "example.com/mine") })
 	return binding
 }
@@ -54,7 +54,7 @@ func TestAFinalizerOnARoleBindingKeepsNobodyIn(t *testing.T) {
 	organization := tn.createOrganization()
 	jane := tn.join("org:admin")
 	wantAccess(t, subjectOf(jane), "list", tn.namespace(), true)
-	held := hold(t, tn.namespace(), "admin")
+	held := hold(t, tn.namespace())
 	tn.leave(jane)
 	wantAccess(t, subjectOf(jane), "list", tn.namespace(), false)
 	wantStalled(t, organization, v1alpha1.ReasonRoleBindingHeld, "example.com/mine")
@@ -74,7 +74,7 @@ func TestAHeldRoleBindingThatSomebodyDeletedKeepsNobodyIn(t *testing.T) {
 	tn.createOrganization()
 	jane, joe := tn.join("org:admin"), tn.join("org:admin")
 	wantSubjects(t, tn.namespace(), "admin", subjectOf(jane), subjectOf(joe))
-	held := hold(t, tn.namespace(), "admin")
+	held := hold(t, tn.namespace())
 	must(t, cluster.Delete(t.Context(), held))
 	eventually(t, "both are bound by another RoleBinding", func(ctx context.Context) error {
 		return cluster.Get(ctx, client.ObjectKey{Namespace: tn.namespace(), Name: "clerk-2:admin"}, &rbacv1.RoleBinding{})
@@ -92,7 +92,7 @@ func TestTheTombstoneOfAnOrganizationWaitsForAHeldRoleBinding(t *testing.T) {
 	organization := tn.createOrganization()
 	jane := tn.join("org:admin")
 	wantSubjects(t, tn.namespace(), "admin", subjectOf(jane))
-	held := hold(t, tn.namespace(), "admin")
+	held := hold(t, tn.namespace())
 	tn.deleteOrganization()
 	wantAccess(t, subjectOf(jane), "list", tn.namespace(), false)
 	wantStalled(t, organization, v1alpha1.ReasonRoleBindingHeld, "example.com/mine")
@@ -107,7 +107,7 @@ func TestAHeldRoleBindingOfAnOrganizationDeletedByHandKeepsNobodyIn(t *testing.T
 	organization := tn.createOrganization()
 	jane := tn.join("org:admin")
 	wantAccess(t, subjectOf(jane), "list", tn.namespace(), true)
-	held := hold(t, tn.namespace(), "admin")
+	held := hold(t, tn.namespace())
 	must(t, cluster.Delete(t.Context(), organization))
 	wantAccess(t, subjectOf(jane), "list", tn.namespace(), false)
 	letGo(t, held)

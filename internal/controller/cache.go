@@ -96,7 +96,8 @@ func keepMetadata(object client.Object) {
 	object.SetLabels(labels)
 	object.SetAnnotations(nil)
 	object.SetManagedFields(nil)
-	owners := slices.DeleteFunc(slices.Clone(object.GetOwnerReferences()), func(owner metav1.OwnerReference) bool { return !isOrganization(owner) })
+	others := func(owner metav1.OwnerReference) bool { return !isOrganization(owner) }
+	owners := slices.DeleteFunc(slices.Clone(object.GetOwnerReferences()), others)
 	object.SetOwnerReferences(slices.Clip(owners[:min(len(owners), maxOwners)]))
 	var finalizers []string // that there are any matters, more than what they are called
 	for _, name := range object.GetFinalizers()[:min(len(object.GetFinalizers()), maxFinalizers)] {

@@ -75,7 +75,7 @@ func managersOfFinalizers(fields []metav1.ManagedFieldsEntry) []string {
 				Finalizers json.RawMessage `json:"f:finalizers"`
 			} `json:"f:metadata"`
 		}
-		if entry.FieldsV1 != nil && json.Unmarshal(entry.FieldsV1.Raw, &set) == nil && len(set.Metadata.Finalizers) > 0 {
+		if entry.FieldsV1 != nil && json.Unmarshal(entry.FieldsV1.GetRawBytes(), &set) == nil && len(set.Metadata.Finalizers) > 0 {
 			managers = append(managers, entry.Manager)
 		}
 	}

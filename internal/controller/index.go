@@ -80,7 +80,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.ClerkMember{}, byUser, func(object client.Object) []string {
 			return nonEmpty(object.(*v1alpha1.ClerkMember).Spec.UserID)
 		}},
-		{&rbacv1.RoleBinding{}, byOwner, func(object client.Object) []string { return ownersOf(object) }},
+		{&rbacv1.RoleBinding{}, byOwner, ownersOf},
 		{&v1alpha1.ClerkMember{}, byKey, func(object client.Object) []string {
 			spec := &object.(*v1alpha1.ClerkMember).Spec
 			if spec.Role == "" {

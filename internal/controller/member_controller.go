@@ -160,7 +160,8 @@ func (r *memberReconciler) gather(ctx context.Context, member *v1alpha1.ClerkMem
 // readOrganization reads the member's organization and the rules of its class.
 func (r *memberReconciler) readOrganization(ctx context.Context, facts *memberFacts) error {
 	var organization v1alpha1.ClerkOrganization
-	err := r.client.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName(facts.member.Spec.Instance, facts.member.Spec.OrganizationID)}, &organization)
+	spec := &facts.member.Spec
+	err := r.client.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName(spec.Instance, spec.OrganizationID)}, &organization)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -279,7 +280,8 @@ func onSpec() handler.EventHandler {
 func (r *memberReconciler) onOrganizationStatus() handler.EventHandler {
 	concerned := func(ctx context.Context, object client.Object, queue workQueue) {
 		organization := object.(*v1alpha1.ClerkOrganization)
-		enqueue(queue, bulkPriority, r.members(ctx, scoped(organization.Spec.Instance, organization.Spec.ID), func(*v1alpha1.ClerkMember) bool { return true })...)
+		everyone := func(*v1alpha1.ClerkMember) bool { return true }
+		enqueue(queue, bulkPriority, r.members(ctx, scoped(organization.Spec.Instance, organization.Spec.ID), everyone)...)
 	}
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue workQueue) {

@@ -131,7 +131,8 @@ func bindRefusal(err error, clusterRole, doing string) problem {
 // isMissingClusterRole tells whether what the API server did not find is the ClusterRole to bind.
 func isMissingClusterRole(err error, clusterRole string) bool {
 	var status apierrors.APIStatus
-	return apierrors.IsNotFound(err) && errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Name == clusterRole
+	return apierrors.IsNotFound(err) && errors.As(err, &status) &&
+		status.Status().Details != nil && status.Status().Details.Name == clusterRole
 }
 
 // firstSentence leaves out the list of rules that RBAC appends to its refusals.

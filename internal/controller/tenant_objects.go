@@ -262,7 +262,8 @@ func (v *visit) ensure(ctx context.Context, namespace string, objects policyObje
 		name := object.GetName()
 		spec, isWanted := wanted[name]
 		if !isWanted {
-			if removed++; removed > maxRemovals {
+			removed++
+			if removed > maxRemovals {
 				continue // the next look, which these removals bring about, goes on
 			}
 			gone := objects.empty()

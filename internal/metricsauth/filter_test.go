@@ -56,8 +56,9 @@ func handler(t *testing.T, config *rest.Config) http.Handler {
 	return handler
 }
 
-func get(handler http.Handler, path, authorization string) int {
-	request := httptest.NewRequest(http.MethodGet, path, http.NoBody)
+func get(t *testing.T, handler http.Handler, path, authorization string) int {
+	t.Helper()
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody)
 	if authorization != "" {
 		request.Header.Set("Authorization", authorization)
 	}
@@ -95,7 +96,7 @@ func TestThoseReadTheMetricsWhomTheAPIServerLets(t *testing.T) {
 	}, metav1.CreateOptions{})
 	must(t, err)
 	deadline := time.Now().Add(30 * time.Second)
-	for get(handler(t, plane.Config()), "/metrics", "Bearer "+scraper) != http.StatusOK && time.Now().Before(deadline) {
+	for get(t, handler(t, plane.Config()), "/metrics", "Bearer "+scraper) != http.StatusOK && time.Now().Before(deadline) {
 		time.Sleep(20 * time.Millisecond) // the API server has yet to see the binding
 	}
 
@@ -114,7 +115,7 @@ func TestThoseReadTheMetricsWhomTheAPIServerLets(t *testing.T) {
 		"who may, in lower case": {"/metrics", "bearer " + scraper, http.StatusOK},
 	} {
 		for range 2 { // the second time the answer is remembered
-			if got := get(page, tc.path, tc.authorization); got != tc.want {
+			if got := get(t, page, tc.path, tc.authorization); got != tc.want {
 				t.Errorf("%s: got %d, want %d", name, got, tc.want)
 			}
 		}
@@ -123,7 +124,7 @@ func TestThoseReadTheMetricsWhomTheAPIServerLets(t *testing.T) {
 
 func TestWithoutAnAPIServerNobodyReadsTheMetrics(t *testing.T) {
 	t.Parallel()
-	if got := get(handler(t, &rest.Config{Host: "http://127.0.0.1:1"}), "/metrics", "Bearer x"); got != http.StatusServiceUnavailable {
+	if got := get(t, handler(t, &rest.Config{Host: "http://127.0.0.1:1"}), "/metrics", "Bearer x"); got != http.StatusServiceUnavailable {
 		t.Errorf("got %d", got)
 	}
 }

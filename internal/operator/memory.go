@@ -38,7 +38,7 @@ func limitMemory() {
 		return
 	}
 	for _, name := range memoryLimitFiles {
-		content, err := os.ReadFile(name)
+		content, err := os.ReadFile(name) //nolint:gosec // a constant of this file
 		if err != nil {
 			continue
 		}

@@ -33,9 +33,11 @@ const (
 	// MaxLargeBodies is how many larger ones are held at a time: again 64 MiB.
 	MaxLargeBodies = 32
 
-	// MaxSmallSinkBodies and MaxLargeSinkBodies are how many bodies for all ClerkSinks are held at a time: 32 MiB and 16 MiB, apart from
-	// those of the mirror. Each sink has its own share of the first: see internal/sink.
+	// MaxSmallSinkBodies is how many bodies for all ClerkSinks are held at a time, apart from those of the mirror: 32 MiB. Each sink has its
+	// own share of them: see internal/sink.
 	MaxSmallSinkBodies = 512
+
+	// MaxLargeSinkBodies is how many larger ones are: 16 MiB.
 	MaxLargeSinkBodies = 8
 
 	// MaxHeaderBytes bounds a request's headers. A delivery's have about 1 KB, with several signatures 2 KB; proxies add theirs.

@@ -70,7 +70,7 @@ type sinkDelivery struct {
 	event  *sink.Event
 
 	// failure is why the event was not handed on, filterFailure why the filter could not judge it.
-	failure       *target.Failure
+	failure       *target.FailureError
 	filterFailure error
 }
 
@@ -181,7 +181,7 @@ func (r *Receiver) makeSinkRoom(d *delivery) *answer {
 // takeSinkPlace waits only where there is a chance.
 func (r *Receiver) takeSinkPlace(d *delivery) *answer {
 	if d.toSink.sink.Closed() {
-		return notHandedOn(d, &target.Failure{Outcome: sink.BreakerOpen, Reason: sink.BreakerOpen})
+		return notHandedOn(d, &target.FailureError{Outcome: sink.BreakerOpen, Reason: sink.BreakerOpen})
 	}
 	return r.take(d, d.toSink.sink.Places())
 }
@@ -235,7 +235,7 @@ func (r *Receiver) handOn(d *delivery) *answer {
 	return &answer{status: http.StatusNoContent, outcome: OutcomeAccepted}
 }
 
-func notHandedOn(d *delivery, failure *target.Failure) *answer {
+func notHandedOn(d *delivery, failure *target.FailureError) *answer {
 	d.toSink.failure = failure
 	if failure.Outcome != target.Rejected {
 		return tryAgain(failure.Outcome, "the target did not take the event: try again", failure)

@@ -121,14 +121,14 @@ func (h *heard) add(format string, args ...any) {
 	h.notes = append(h.notes, fmt.Sprintf(format, args...))
 }
 
-func (h *heard) Accepted(sink, eventType string, _ time.Time) {
-	h.add("%s accepted %s", sink, eventType)
+func (h *heard) Accepted(name, eventType string, _ time.Time) {
+	h.add("%s accepted %s", name, eventType)
 }
-func (h *heard) Failed(sink, reason string, _ time.Time) { h.add("%s failed %s", sink, reason) }
-func (h *heard) FilterFailed(sink, eventType, message string, _ int64, _ time.Time) {
-	h.add("%s could not filter %s: %s", sink, eventType, message)
+func (h *heard) Failed(name, reason string, _ time.Time) { h.add("%s failed %s", name, reason) }
+func (h *heard) FilterFailed(name, eventType, message string, _ int64, _ time.Time) {
+	h.add("%s could not filter %s: %s", name, eventType, message)
 }
-func (h *heard) Refused(sink, outcome string, _ time.Time) { h.add("%s refused %s", sink, outcome) }
+func (h *heard) Refused(name, outcome string, _ time.Time) { h.add("%s refused %s", name, outcome) }
 
 func (h *heard) last() string {
 	h.mutex.Lock()

@@ -37,8 +37,8 @@ const askTimeout = 5 * time.Second
 // errBusy answers a question while another is asked.
 var errBusy = errors.New("Clerk is being asked about another organization") //nolint:staticcheck // a name
 
-// questions asks Clerk's API about single things, one at a time: whoever asks waits at most for one answer, and Clerk's limits hold. A client
-// is kept as long as its key and the ClerkInstance are the same.
+// questions asks Clerk's API about single things, one at a time: whoever asks waits at most for one answer, and Clerk's limits hold. A
+// client is kept as long as its key and the ClerkInstance are the same.
 type questions struct {
 	asking sync.Mutex
 	of     string

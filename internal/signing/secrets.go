@@ -59,8 +59,8 @@ type Problem struct {
 type Verifier struct {
 	webhooks []*svix.Webhook
 
-	// prints tell one secret from another, and say nothing of it.
-	prints [][sha256.Size]byte
+	// digests tell one secret from another, and say nothing of it.
+	digests [][sha256.Size]byte
 }
 
 // Parse reads every key of a Secret's data as one signing secret: rotation is to add a key and later to remove the old one. White
@@ -76,39 +76,39 @@ func Parse(data map[string][]byte) (Verifier, []Problem) {
 			problems = append(problems, Problem{Key: key, Reason: fmt.Sprintf("only %d signing secrets are tried: remove old ones", maxSecrets)})
 			continue
 		}
-		webhook, print, err := parseSecret(data[key])
+		webhook, digest, err := parseSecret(data[key])
 		if err != nil {
 			problems = append(problems, Problem{Key: key, Reason: err.Error()})
 			continue
 		}
 		verifier.webhooks = append(verifier.webhooks, webhook)
-		verifier.prints = append(verifier.prints, print)
+		verifier.digests = append(verifier.digests, digest)
 	}
 	return verifier, problems
 }
 
-func parseSecret(value []byte) (webhook *svix.Webhook, print [sha256.Size]byte, err error) {
+func parseSecret(value []byte) (webhook *svix.Webhook, digest [sha256.Size]byte, err error) {
 	value = bytes.TrimSpace(value)
 	if len(value) == 0 {
-		return nil, print, errors.New("is empty")
+		return nil, digest, errors.New("is empty")
 	}
 	secret, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(string(value), secretPrefix))
 	if err != nil {
-		return nil, print, errors.New("is no signing secret: it must be whsec_ followed by base64")
+		return nil, digest, errors.New("is no signing secret: it must be whsec_ followed by base64")
 	}
 	if len(secret) < minSecretLength {
-		return nil, print, fmt.Errorf("is too short: a signing secret has at least %d bytes", minSecretLength)
+		return nil, digest, fmt.Errorf("is too short: a signing secret has at least %d bytes", minSecretLength)
 	}
 	webhook, err = svix.NewWebhookRaw(secret)
 	if err != nil {
-		return nil, print, errors.New("is refused by the Svix library")
+		return nil, digest, errors.New("is refused by the Svix library")
 	}
 	return webhook, sha256.Sum256(secret), nil
 }
 
 // Shares tells whether both hold the same secret.
 func (v Verifier) Shares(other Verifier) bool {
-	return slices.ContainsFunc(v.prints, func(print [sha256.Size]byte) bool { return slices.Contains(other.prints, print) })
+	return slices.ContainsFunc(v.digests, func(digest [sha256.Size]byte) bool { return slices.Contains(other.digests, digest) })
 }
 
 // Usable tells whether there is any secret to verify with.

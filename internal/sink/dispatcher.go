@@ -82,7 +82,7 @@ func (d *Dispatcher) Find(ctx context.Context, name string) (*v1alpha1.ClerkSink
 	return sink, err
 }
 
-// Open returns a ClerkSink at work: the same one as before, unless its spec or one of its Secrets changed. An error that is a Problem lasts
+// Open returns a ClerkSink at work: the same one as before, unless its spec or one of its Secrets changed. An error that is a ProblemError lasts
 // until somebody acts.
 func (d *Dispatcher) Open(ctx context.Context, object *v1alpha1.ClerkSink) (*Sink, error) {
 	secrets, err := readSecrets(ctx, d.options.Reader, d.options.Namespace, namesOf(&object.Spec))
@@ -115,7 +115,7 @@ func (d *Dispatcher) Open(ctx context.Context, object *v1alpha1.ClerkSink) (*Sin
 func (d *Dispatcher) start(object *v1alpha1.ClerkSink, secrets *secrets, version string) (*Sink, error) {
 	wanted, err := filter.New(object.Spec.Filter.Types, object.Spec.Filter.Expression)
 	if err != nil {
-		return nil, &Problem{Reason: v1alpha1.ReasonFilterInvalid,
+		return nil, &ProblemError{Reason: v1alpha1.ReasonFilterInvalid,
 			Message: "spec.filter: " + err.Error() + ": correct it; until then deliveries are answered with 503"}
 	}
 	target, err := d.newTarget(&object.Spec, secrets)
@@ -203,4 +203,4 @@ func (d *Dispatcher) forget(uid types.UID, sink *Sink) {
 }
 
 // AsProblem tells whether an error lasts until somebody acts.
-func AsProblem(err error) (*Problem, bool) { return errors.AsType[*Problem](err) }
+func AsProblem(err error) (*ProblemError, bool) { return errors.AsType[*ProblemError](err) }

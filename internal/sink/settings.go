@@ -36,8 +36,8 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/sink/target"
 )
 
-// Problem is why a ClerkSink cannot work as it stands: somebody has to act.
-type Problem struct {
+// ProblemError is why a ClerkSink cannot work as it stands: somebody has to act.
+type ProblemError struct {
 	// Reason is that of the condition.
 	Reason string
 	// Message says what to do. It holds no value of a Secret.
@@ -45,7 +45,7 @@ type Problem struct {
 }
 
 // Error implements error.
-func (p *Problem) Error() string { return p.Message }
+func (p *ProblemError) Error() string { return p.Message }
 
 // secrets are those that a target needs, by their names, as the cache has them.
 type secrets struct {
@@ -101,14 +101,14 @@ func readSecrets(ctx context.Context, reader client.Reader, namespace string, na
 		secret := &corev1.Secret{}
 		err := reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, secret)
 		if apierrors.IsNotFound(err) {
-			return nil, &Problem{Reason: v1alpha1.ReasonSecretNotFound,
+			return nil, &ProblemError{Reason: v1alpha1.ReasonSecretNotFound,
 				Message: fmt.Sprintf("the Secret %s/%s does not exist: create it; until then deliveries are answered with 503", namespace, name)}
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read Secret %s/%s: %w", namespace, name, err)
 		}
 		if secret.Labels[v1alpha1.SinkLabel] != v1alpha1.SinkLabelValue {
-			return nil, &Problem{Reason: v1alpha1.ReasonSecretNotMarked,
+			return nil, &ProblemError{Reason: v1alpha1.ReasonSecretNotMarked,
 				Message: fmt.Sprintf("the Secret %s/%s is not marked as one for sinks, so nothing of it is shown to any target: "+
 					"kubectl -n %s label secret %s %s=%s", namespace, name, namespace, name, v1alpha1.SinkLabel, v1alpha1.SinkLabelValue)}
 		}
@@ -136,7 +136,7 @@ func (s *secrets) value(name, key string) ([]byte, error) {
 }
 
 func (s *secrets) unusable(name, what string) error {
-	return &Problem{Reason: v1alpha1.ReasonTargetInvalid,
+	return &ProblemError{Reason: v1alpha1.ReasonTargetInvalid,
 		Message: fmt.Sprintf("the Secret %s/%s %s: correct it; until then deliveries are answered with 503", s.namespace, name, what)}
 }
 
@@ -175,7 +175,8 @@ func (d *Dispatcher) newTarget(spec *v1alpha1.ClerkSinkSpec, secrets *secrets) (
 	case spec.NATS != nil:
 		return d.newNATS(spec.NATS, secrets)
 	}
-	return nil, &Problem{Reason: v1alpha1.ReasonTargetInvalid, Message: "the target is none that this version knows: set spec.http or spec.nats"}
+	return nil, &ProblemError{Reason: v1alpha1.ReasonTargetInvalid,
+		Message: "the target is none that this version knows: set spec.http or spec.nats"}
 }
 
 func (d *Dispatcher) newHTTP(spec *v1alpha1.ClerkSinkSpec, secrets *secrets) (target.Target, error) {
@@ -211,7 +212,7 @@ func (d *Dispatcher) tokenOf(auth *v1alpha1.SinkHTTPAuth, secrets *secrets) (fun
 		return func(context.Context) (string, error) { return token, nil }, nil
 	}
 	if auth.ServiceAccountToken == nil || d.options.Token == nil {
-		return nil, &Problem{Reason: v1alpha1.ReasonTargetInvalid,
+		return nil, &ProblemError{Reason: v1alpha1.ReasonTargetInvalid,
 			Message: "no ServiceAccount to make tokens of is known: run the operator in a pod, or set --service-account"}
 	}
 	audience := auth.ServiceAccountToken.Audience

@@ -97,9 +97,9 @@ func (s *Sink) Wants(m Message) (bool, error) {
 func (s *Sink) Closed() bool { return !s.breaker.closed() }
 
 // Send hands an event on, and returns nil once the target has it.
-func (s *Sink) Send(ctx context.Context, m Message) *target.Failure {
+func (s *Sink) Send(ctx context.Context, m Message) *target.FailureError {
 	if !s.breaker.enter() {
-		return &target.Failure{Outcome: BreakerOpen, Reason: BreakerOpen}
+		return &target.FailureError{Outcome: BreakerOpen, Reason: BreakerOpen}
 	}
 	told := untold
 	defer func() {
@@ -108,7 +108,7 @@ func (s *Sink) Send(ctx context.Context, m Message) *target.Failure {
 	}()
 	event, err := s.cloudEvent(ctx, m)
 	if err != nil {
-		return &target.Failure{Outcome: target.Rejected, Reason: "unwritable", OfEvent: true}
+		return &target.FailureError{Outcome: target.Rejected, Reason: "unwritable", OfEvent: true}
 	}
 	inFlight := metrics.SinkInFlight.WithLabelValues(s.name)
 	inFlight.Inc()
@@ -124,9 +124,9 @@ func (s *Sink) Send(ctx context.Context, m Message) *target.Failure {
 const BreakerOpen = "breaker_open"
 
 // Aborts tells whether Clerk's sender is told not to try again.
-func (s *Sink) Aborts(failure *target.Failure) bool { return s.abort && failure.OfEvent }
+func (s *Sink) Aborts(failure *target.FailureError) bool { return s.abort && failure.OfEvent }
 
-func tells(failure *target.Failure) verdict {
+func tells(failure *target.FailureError) verdict {
 	if failure == nil || failure.Outcome == target.Rejected {
 		return well
 	}

@@ -61,8 +61,8 @@ var mirrored = map[string]func(ctx context.Context, reader client.Reader, key cl
 	},
 }
 
-// superseded tells whether newer than the event is mirrored already, or a deletion. Nil where nobody can tell: of a kind that is not mirrored,
-// and of an event without a time of update. What is mirrored comes from the cache, and costs no request.
+// superseded tells whether newer than the event is mirrored already, or a deletion. Nil where nobody can tell: of a kind that is not
+// mirrored, and of an event without a time of update. What is mirrored comes from the cache, and costs no request.
 func superseded(ctx context.Context, reader client.Reader, instance string, event *Event) *bool {
 	entity, _, _ := strings.Cut(event.Type, ".")
 	read := mirrored[entity]

@@ -90,8 +90,7 @@ func compileEntry(source v1alpha1.TenantNamespace, path string) (entry, error) {
 	compiled.labels, err = compileMap(source.Labels, path+".labels")
 	errs = append(errs, err, checkConstants(compiled.labels, path+".labels"))
 	compiled.annotations, err = compileMap(source.Annotations, path+".annotations")
-	errs = append(errs, err)
-	errs = append(errs, checkSizes(source, path))
+	errs = append(errs, err, checkSizes(source, path))
 	for i, policy := range source.NetworkPolicies {
 		texts, err := compileStrings(policy.Spec)
 		errs = appendAt(errs, fmt.Sprintf("%s.networkPolicies[%d]", path, i), err)

@@ -150,7 +150,7 @@ func (r *Reconciler) gather(ctx context.Context, object *v1alpha1.ClerkSink) (fa
 	if err == nil {
 		found.stream, err = r.Sinks.Look(ctx, object)
 	}
-	if failure, ok := errors.AsType[*target.Failure](err); ok {
+	if failure, ok := errors.AsType[*target.FailureError](err); ok {
 		found.unreachable, err = failure.Reason, nil
 	}
 	if problem, ok := sink.AsProblem(err); ok {
@@ -164,7 +164,7 @@ func (r *Reconciler) checkSecrets(ctx context.Context, object *v1alpha1.ClerkSin
 	var instance v1alpha1.ClerkInstance
 	err := r.Client.Get(ctx, client.ObjectKey{Name: object.Spec.InstanceRef.Name}, &instance)
 	if apierrors.IsNotFound(err) {
-		return &sink.Problem{Reason: v1alpha1.ReasonInstanceNotFound, Message: "the ClerkInstance " + object.Spec.InstanceRef.Name +
+		return &sink.ProblemError{Reason: v1alpha1.ReasonInstanceNotFound, Message: "the ClerkInstance " + object.Spec.InstanceRef.Name +
 			" does not exist: create it, or correct spec.instanceRef; until then deliveries are answered with 404"}
 	}
 	if err != nil {
@@ -177,17 +177,19 @@ func (r *Reconciler) checkSecrets(ctx context.Context, object *v1alpha1.ClerkSin
 	}
 	where := r.Namespace + "/" + name
 	if !there {
-		return &sink.Problem{Reason: v1alpha1.ReasonSecretNotFound, Message: "the Secret " + where +
-			" does not exist: create it with the signing secret (whsec_…) of this sink's own endpoint; until then deliveries are answered with 503"}
+		return &sink.ProblemError{Reason: v1alpha1.ReasonSecretNotFound, Message: "the Secret " + where +
+			" does not exist: create it with the signing secret (whsec_…) of this sink's own endpoint; " +
+			"until then deliveries are answered with 503"}
 	}
 	if !own.Usable() {
-		return &sink.Problem{Reason: v1alpha1.ReasonSecretUnusable, Message: "the Secret " + where +
+		return &sink.ProblemError{Reason: v1alpha1.ReasonSecretUnusable, Message: "the Secret " + where +
 			" holds no usable signing secret: copy it from Clerk's dashboard (whsec_…); until then deliveries are answered with 503"}
 	}
 	theirs, _, err := r.verifier(ctx, instance.Spec.Webhook.SigningSecretRef.Name)
 	if err == nil && own.Shares(theirs) {
-		return &sink.Problem{Reason: v1alpha1.ReasonSameSecret, Message: "the Secret " + where + " holds a signing secret of the ClerkInstance: " +
-			"make an endpoint of its own for " + path(object) + " in Clerk's dashboard; until then deliveries are answered with 503"}
+		return &sink.ProblemError{Reason: v1alpha1.ReasonSameSecret,
+			Message: "the Secret " + where + " holds a signing secret of the ClerkInstance: " +
+				"make an endpoint of its own for " + path(object) + " in Clerk's dashboard; until then deliveries are answered with 503"}
 	}
 	return err
 }
@@ -210,7 +212,8 @@ func (r *Reconciler) verifier(ctx context.Context, name string) (verifier signin
 
 func (r *Reconciler) write(ctx context.Context, object *v1alpha1.ClerkSink, conditions []metav1.Condition) error {
 	status := &object.Status
-	if status.ObservedGeneration == object.Generation && status.Path == path(object) && equality.Semantic.DeepEqual(status.Conditions, conditions) {
+	if status.ObservedGeneration == object.Generation && status.Path == path(object) &&
+		equality.Semantic.DeepEqual(status.Conditions, conditions) {
 		return nil
 	}
 	wanted := clerkac.ClerkSinkStatus().WithObservedGeneration(object.Generation).WithPath(path(object))
@@ -221,7 +224,8 @@ func (r *Reconciler) write(ctx context.Context, object *v1alpha1.ClerkSink, cond
 			LastTransitionTime: &condition.LastTransitionTime, Reason: &condition.Reason, Message: &condition.Message,
 		})
 	}
-	err := r.Client.Status().Apply(ctx, clerkac.ClerkSink(object.Name).WithUID(object.UID).WithStatus(wanted), fieldOwner, client.ForceOwnership)
+	configuration := clerkac.ClerkSink(object.Name).WithUID(object.UID).WithStatus(wanted)
+	err := r.Client.Status().Apply(ctx, configuration, fieldOwner, client.ForceOwnership)
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("write the status of ClerkSink %s: %w", object.Name, err)
 	}

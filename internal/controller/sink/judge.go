@@ -43,7 +43,7 @@ type facts struct {
 	now    time.Time
 
 	// problem is what somebody has to mend before anything is handed on.
-	problem *sink.Problem
+	problem *sink.ProblemError
 
 	// stream is nil where there is none to look at. unreachable is why it could not be.
 	stream      *natstarget.Stream
@@ -91,7 +91,8 @@ func (f facts) ready() (condition metav1.Condition, stalled bool) {
 		return no(f.problem.Reason, f.problem.Message), true
 	case f.stream != nil && f.stream.Missing:
 		return no(v1alpha1.ReasonStreamNotFound,
-			"no JetStream stream takes the subjects "+f.object.Spec.NATS.SubjectPrefix+".>: create one; until then deliveries are answered with 503"), true
+			"no JetStream stream takes the subjects "+f.object.Spec.NATS.SubjectPrefix+".>: create one; "+
+				"until then deliveries are answered with 503"), true
 	case f.stream != nil && f.stream.NoAck:
 		return no(v1alpha1.ReasonNoAcknowledgement,
 			"the stream "+f.stream.Name+" acknowledges nothing (no_ack), so nothing counts as taken: create it anew without"), true
@@ -145,17 +146,20 @@ func (f facts) durable() *metav1.Condition {
 	case stream.Missing:
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonStreamNotFound, "no stream takes the subjects: create one")
 	case stream.NoAck:
-		return condition(metav1.ConditionFalse, v1alpha1.ReasonNoAcknowledgement, "the stream acknowledges nothing: create it anew without no_ack")
+		return condition(metav1.ConditionFalse, v1alpha1.ReasonNoAcknowledgement,
+			"the stream acknowledges nothing: create it anew without no_ack")
 	case stream.InMemory || stream.Asynchronous:
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonNotSynced, "the stream "+stream.Name+" acknowledges what is not on a disk: "+
 			"give it file storage and the default persist mode")
 	case stream.Window < natstarget.LongestRetry:
-		return condition(metav1.ConditionFalse, v1alpha1.ReasonWindowTooShort, fmt.Sprintf("the duplicate window of the stream %s is %s, and Clerk "+
-			"goes on trying for 27.6 hours: set it to 28h, or a late repeat is stored twice", stream.Name, stream.Window))
+		return condition(metav1.ConditionFalse, v1alpha1.ReasonWindowTooShort,
+			fmt.Sprintf("the duplicate window of the stream %s is %s, and Clerk "+
+				"goes on trying for 27.6 hours: set it to 28h, or a late repeat is stored twice", stream.Name, stream.Window))
 	case stream.Replicas < enoughReplicas:
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonNotReplicated, fmt.Sprintf("the stream %s has %d replica(s), so one lost disk "+
 			"loses events: give it %d", stream.Name, stream.Replicas, enoughReplicas))
 	}
-	return condition(metav1.ConditionTrue, v1alpha1.ReasonDurable, "the stream "+stream.Name+" is replicated, on disk, and tells every repeat "+
-		"from news; see docs/sinks.md for the servers' sync_interval, which no client can see")
+	return condition(metav1.ConditionTrue, v1alpha1.ReasonDurable,
+		"the stream "+stream.Name+" is replicated, on disk, and tells every repeat "+
+			"from news; see docs/sinks.md for the servers' sync_interval, which no client can see")
 }

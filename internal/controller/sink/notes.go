@@ -130,7 +130,7 @@ func (n *Notes) Start(ctx context.Context) error {
 }
 
 // write drops what cannot be written: the next delivery says as much.
-func (n *Notes) write(ctx context.Context, from *map[string]note) {
+func (n *Notes) write(ctx context.Context, from *map[string]note) { //nolint:gocritic // the map is replaced
 	n.mu.Lock()
 	notes := *from
 	*from = map[string]note{}

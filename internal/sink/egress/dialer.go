@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package egress opens the connections of sinks. It decides by the address that is really dialled, after the name was looked up: a name that
-// leads elsewhere from one moment to the next changes nothing.
+// Package egress opens the connections of sinks. It decides by the address that is really dialled, after the name was looked up: a name
+// that leads elsewhere from one moment to the next changes nothing.
 package egress
 
 import (

@@ -86,7 +86,7 @@ func New(options Options) *Target {
 func (t *Target) Close() { t.transport.CloseIdleConnections() }
 
 // Send posts an event.
-func (t *Target) Send(ctx context.Context, delivery target.Delivery) *target.Failure {
+func (t *Target) Send(ctx context.Context, delivery target.Delivery) *target.FailureError {
 	request, failure := t.request(ctx, delivery)
 	if failure != nil {
 		return failure
@@ -102,14 +102,14 @@ func (t *Target) Send(ctx context.Context, delivery target.Delivery) *target.Fai
 	return judge(response.StatusCode)
 }
 
-func (t *Target) request(ctx context.Context, delivery target.Delivery) (*http.Request, *target.Failure) {
+func (t *Target) request(ctx context.Context, delivery target.Delivery) (*http.Request, *target.FailureError) {
 	body, contentType, err := t.body(delivery.Event)
 	if err != nil {
-		return nil, &target.Failure{Outcome: target.Rejected, Reason: "unwritable", OfEvent: true}
+		return nil, &target.FailureError{Outcome: target.Rejected, Reason: "unwritable", OfEvent: true}
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.options.URL, bytes.NewReader(body))
 	if err != nil {
-		return nil, &target.Failure{Outcome: target.Misconfigured, Reason: "url_invalid"}
+		return nil, &target.FailureError{Outcome: target.Misconfigured, Reason: "url_invalid"}
 	}
 	request.Header.Set("User-Agent", "clerk-operator")
 	if contentType != "" {
@@ -125,7 +125,7 @@ func (t *Target) request(ctx context.Context, delivery target.Delivery) (*http.R
 	}
 	token, err := t.options.Token(ctx)
 	if err != nil {
-		return nil, &target.Failure{Outcome: target.Misconfigured, Reason: "no_token"}
+		return nil, &target.FailureError{Outcome: target.Misconfigured, Reason: "no_token"}
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
 	return request, nil
@@ -143,34 +143,34 @@ func (t *Target) body(event cloudevent.Event) (body []byte, contentType string, 
 }
 
 // unanswered says why there was no answer. The error's own text is not kept: it can name what the target's certificate holds.
-func unanswered(ctx context.Context, err error) *target.Failure {
+func unanswered(ctx context.Context, err error) *target.FailureError {
 	if timeout, ok := errors.AsType[net.Error](err); errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil || ok && timeout.Timeout() {
-		return &target.Failure{Outcome: target.Timeout, Reason: "timeout"}
+		return &target.FailureError{Outcome: target.Timeout, Reason: "timeout"}
 	}
 	if errors.Is(err, egress.ErrRefusedAddress) {
-		return &target.Failure{Outcome: target.Misconfigured, Reason: "address_refused"}
+		return &target.FailureError{Outcome: target.Misconfigured, Reason: "address_refused"}
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return &target.Failure{Outcome: target.Connection, Reason: "certificate"}
+		return &target.FailureError{Outcome: target.Connection, Reason: "certificate"}
 	}
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		return &target.Failure{Outcome: target.Connection, Reason: "name_not_found"}
+		return &target.FailureError{Outcome: target.Connection, Reason: "name_not_found"}
 	}
-	return &target.Failure{Outcome: target.Connection, Reason: "connection"}
+	return &target.FailureError{Outcome: target.Connection, Reason: "connection"}
 }
 
-// judge says what an answer means. A redirect is tried again: it is how services say that they have moved for a while, and no event is given
-// up for it.
-func judge(status int) *target.Failure {
+// judge says what an answer means. A redirect is tried again: it is how services say that they have moved for a while, and no event is
+// given up for it.
+func judge(status int) *target.FailureError {
 	reason := fmt.Sprintf("http_%d", status)
 	switch {
 	case status >= 200 && status < 300:
 		return nil
 	case status < 400, status >= 500,
 		status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests:
-		return &target.Failure{Outcome: target.Unavailable, Reason: reason}
+		return &target.FailureError{Outcome: target.Unavailable, Reason: reason}
 	}
-	return &target.Failure{Outcome: target.Rejected, Reason: reason, OfEvent: speaksOfEvent(status)}
+	return &target.FailureError{Outcome: target.Rejected, Reason: reason, OfEvent: speaksOfEvent(status)}
 }
 
 // speaksOfEvent tells the refusals that are about what was sent from those about who sent it and where to.

@@ -26,8 +26,8 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/sink/target"
 )
 
-// LongestRetry is how late Clerk's sender may still try the same message: its attempts end after 27.6 hours. A duplicate window as long tells
-// every one of them from news.
+// LongestRetry is how late Clerk's sender may still try the same message: its attempts end after 27.6 hours. A duplicate window as long
+// tells every one of them from news.
 const LongestRetry = 27*time.Hour + 36*time.Minute
 
 // Stream is what is known of the stream that takes the events.
@@ -43,7 +43,7 @@ type Stream struct {
 }
 
 // Look looks at the stream. A failure says that the server cannot be reached.
-func (t *Target) Look(ctx context.Context, instance string) (Stream, *target.Failure) {
+func (t *Target) Look(ctx context.Context, instance string) (Stream, *target.FailureError) {
 	js, failure := t.connect(ctx)
 	if failure != nil {
 		return Stream{}, failure

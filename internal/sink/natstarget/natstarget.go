@@ -94,10 +94,10 @@ func (t *Target) Close() {
 }
 
 // Send publishes an event, and waits until the stream has it.
-func (t *Target) Send(ctx context.Context, delivery target.Delivery) *target.Failure {
+func (t *Target) Send(ctx context.Context, delivery target.Delivery) *target.FailureError {
 	message, err := t.message(delivery)
 	if err != nil {
-		return &target.Failure{Outcome: target.Rejected, Reason: "unwritable", OfEvent: true}
+		return &target.FailureError{Outcome: target.Rejected, Reason: "unwritable", OfEvent: true}
 	}
 	stream, failure := t.connect(ctx)
 	if failure != nil {
@@ -135,7 +135,7 @@ func (t *Target) message(delivery target.Delivery) (*nats.Msg, error) {
 
 // connect returns the connection, and makes it first where there is none. Others that come meanwhile wait for the same one, each as long as
 // it may.
-func (t *Target) connect(ctx context.Context) (jetstream.JetStream, *target.Failure) {
+func (t *Target) connect(ctx context.Context) (jetstream.JetStream, *target.FailureError) {
 	attempt, stream, failure := t.connection()
 	if attempt == nil {
 		return stream, failure
@@ -144,7 +144,7 @@ func (t *Target) connect(ctx context.Context) (jetstream.JetStream, *target.Fail
 	case <-attempt.done:
 		return attempt.stream, attempt.failure
 	case <-ctx.Done():
-		return nil, &target.Failure{Outcome: target.Timeout, Reason: "timeout"}
+		return nil, &target.FailureError{Outcome: target.Timeout, Reason: "timeout"}
 	}
 }
 
@@ -152,23 +152,23 @@ func (t *Target) connect(ctx context.Context) (jetstream.JetStream, *target.Fail
 type attempt struct {
 	done    chan struct{}
 	stream  jetstream.JetStream
-	failure *target.Failure
+	failure *target.FailureError
 }
 
 // connection is what there is: a connection, why there is none, or an attempt at one.
-func (t *Target) connection() (*attempt, jetstream.JetStream, *target.Failure) {
+func (t *Target) connection() (*attempt, jetstream.JetStream, *target.FailureError) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case t.closed:
-		return nil, nil, &target.Failure{Outcome: target.Connection, Reason: "closed"}
+		return nil, nil, &target.FailureError{Outcome: target.Connection, Reason: "closed"}
 	case t.attempt != nil:
 		return t.attempt, nil, nil
 	case t.conn != nil && t.conn.IsConnected():
 		return nil, t.stream, nil
 	case t.conn != nil && !t.conn.IsClosed():
 		// While it reconnects, nothing is held back to be sent later: the sender tries again.
-		return nil, nil, &target.Failure{Outcome: target.Connection, Reason: "connection"}
+		return nil, nil, &target.FailureError{Outcome: target.Connection, Reason: "connection"}
 	}
 	t.attempt = &attempt{done: make(chan struct{})}
 	go t.try(t.attempt)
@@ -188,7 +188,7 @@ func (t *Target) try(attempt *attempt) {
 	stream, err := jetstream.New(conn)
 	if err != nil || t.closed {
 		conn.Close()
-		attempt.failure = &target.Failure{Outcome: target.Connection, Reason: "closed"}
+		attempt.failure = &target.FailureError{Outcome: target.Connection, Reason: "closed"}
 		return
 	}
 	t.conn, t.stream, attempt.stream = conn, stream, stream
@@ -241,46 +241,46 @@ func (t *Target) isForbidden() bool {
 	return t.options.Now().Sub(t.forbidden) < permissionMemory
 }
 
-func unreachable(err error) *target.Failure {
+func unreachable(err error) *target.FailureError {
 	switch {
 	case errors.Is(err, egress.ErrRefusedAddress):
-		return &target.Failure{Outcome: target.Misconfigured, Reason: "address_refused"}
+		return &target.FailureError{Outcome: target.Misconfigured, Reason: "address_refused"}
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
-		return &target.Failure{Outcome: target.Misconfigured, Reason: "unauthorized"}
+		return &target.FailureError{Outcome: target.Misconfigured, Reason: "unauthorized"}
 	}
-	return &target.Failure{Outcome: target.Connection, Reason: "connection"}
+	return &target.FailureError{Outcome: target.Connection, Reason: "connection"}
 }
 
 // wrongStream is JetStream's code for a message that another stream than the expected one takes.
 const wrongStream jetstream.ErrorCode = 10060
 
 // judge says what went wrong with a publish.
-func (t *Target) judge(err error) *target.Failure {
+func (t *Target) judge(err error) *target.FailureError {
 	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return refused(refusal)
 	}
 	switch {
 	case errors.Is(err, jetstream.ErrNoStreamResponse):
-		return &target.Failure{Outcome: target.Misconfigured, Reason: "stream_not_found"}
+		return &target.FailureError{Outcome: target.Misconfigured, Reason: "stream_not_found"}
 	case errors.Is(err, nats.ErrMaxPayload):
-		return &target.Failure{Outcome: target.Rejected, Reason: "too_large", OfEvent: true}
+		return &target.FailureError{Outcome: target.Rejected, Reason: "too_large", OfEvent: true}
 	case errors.Is(err, nats.ErrPermissionViolation), t.isForbidden():
-		return &target.Failure{Outcome: target.Misconfigured, Reason: "forbidden"}
+		return &target.FailureError{Outcome: target.Misconfigured, Reason: "forbidden"}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
-		return &target.Failure{Outcome: target.Timeout, Reason: "timeout"}
+		return &target.FailureError{Outcome: target.Timeout, Reason: "timeout"}
 	case errors.Is(err, jetstream.ErrInvalidJSAck):
-		return &target.Failure{Outcome: target.Misconfigured, Reason: "no_acknowledgement"}
+		return &target.FailureError{Outcome: target.Misconfigured, Reason: "no_acknowledgement"}
 	}
-	return &target.Failure{Outcome: target.Connection, Reason: "connection"}
+	return &target.FailureError{Outcome: target.Connection, Reason: "connection"}
 }
 
-func refused(refusal *jetstream.APIError) *target.Failure {
+func refused(refusal *jetstream.APIError) *target.FailureError {
 	reason := fmt.Sprintf("jetstream_%d", refusal.ErrorCode)
 	switch refusal.ErrorCode {
 	case jetstream.JSErrCodeStreamMessageExceedsMaximum:
-		return &target.Failure{Outcome: target.Rejected, Reason: "too_large", OfEvent: true}
+		return &target.FailureError{Outcome: target.Rejected, Reason: "too_large", OfEvent: true}
 	case wrongStream:
-		return &target.Failure{Outcome: target.Misconfigured, Reason: "wrong_stream"}
+		return &target.FailureError{Outcome: target.Misconfigured, Reason: "wrong_stream"}
 	}
-	return &target.Failure{Outcome: target.Unavailable, Reason: reason}
+	return &target.FailureError{Outcome: target.Unavailable, Reason: reason}
 }

@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package redact leaves of an event's data what may leave the cluster: a list of fields for each type, and nothing that is not listed. It is
-// pure: values in, values out.
+// Package redact leaves of an event's data what may leave the cluster: a list of fields for each type, and nothing that is not listed. It
+// is pure: values in, values out.
 package redact
 
 import (

@@ -70,9 +70,15 @@ var (
 			"create_organization_enabled", "create_organizations_limit", "delete_self_enabled", "legal_accepted_at",
 			"last_active_at", "last_sign_in_at", "created_at", "updated_at", "deleted",
 		},
-		within("email_addresses", []string{"id", "object", "email_address", "verification.status", "verification.strategy", "created_at", "updated_at"}),
-		within("phone_numbers", []string{"id", "object", "phone_number", "verification.status", "verification.strategy", "created_at", "updated_at"}),
-		within("web3_wallets", []string{"id", "object", "web3_wallet", "verification.status", "verification.strategy", "created_at", "updated_at"}),
+		within("email_addresses", []string{
+			"id", "object", "email_address", "verification.status", "verification.strategy", "created_at", "updated_at",
+		}),
+		within("phone_numbers", []string{
+			"id", "object", "phone_number", "verification.status", "verification.strategy", "created_at", "updated_at",
+		}),
+		within("web3_wallets", []string{
+			"id", "object", "web3_wallet", "verification.status", "verification.strategy", "created_at", "updated_at",
+		}),
 		within("external_accounts", []string{"id", "object", "provider", "email_address", "username", "created_at", "updated_at"}),
 		within("enterprise_accounts", []string{"id", "object", "provider", "protocol", "active", "email_address"}),
 		within("saml_accounts", []string{"id", "object", "provider", "active", "email_address"}),
@@ -105,7 +111,8 @@ var (
 	money = []string{"amount", "amount_formatted", "currency", "currency_symbol"}
 
 	payer = []string{
-		"id", "object", "user_id", "organization_id", "organization_name", "email", "first_name", "last_name", "image_url", "created_at", "updated_at",
+		"id", "object", "user_id", "organization_id", "organization_name", "email", "first_name", "last_name", "image_url",
+		"created_at", "updated_at",
 	}
 
 	plan = []string{

@@ -34,7 +34,7 @@ type Delivery struct {
 // Target takes events.
 type Target interface {
 	// Send returns nil once the target has durably taken the event.
-	Send(ctx context.Context, delivery Delivery) *Failure
+	Send(ctx context.Context, delivery Delivery) *FailureError
 
 	// Close gives up what is held open. What is being sent is not waited for.
 	Close()
@@ -58,8 +58,8 @@ const (
 	Rejected = "rejected"
 )
 
-// Failure is why an event was not taken. It holds nothing of what the target answered.
-type Failure struct {
+// FailureError is why an event was not taken. It holds nothing of what the target answered.
+type FailureError struct {
 	// Outcome is one of those above.
 	Outcome string
 
@@ -71,4 +71,4 @@ type Failure struct {
 }
 
 // Error implements error.
-func (f *Failure) Error() string { return f.Reason }
+func (f *FailureError) Error() string { return f.Reason }
