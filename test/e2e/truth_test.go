@@ -267,7 +267,7 @@ func (t *truth) editRole(id string) {
 
 func (t *truth) tellRole(id string, event func(clerktest.Role) clerktest.Event) {
 	p := t.positions[id].last()
-	role := clerktest.Role{ID: p.id, Key: p.key, Name: canary, UpdatedAt: p.updated}
+	role := clerktest.Role{ID: p.id, Key: p.key, Name: canary, CreatedAt: t.positions[id].states[0].updated, UpdatedAt: p.updated}
 	if p.reads {
 		role.Permissions = []clerktest.Permission{t.read}
 	}
