@@ -39,7 +39,7 @@ demo: kubernetes build nats ## Tell the story on a real control plane: signed de
 	@exec bin/hack-demo
 
 .PHONY: run
-run: kubernetes build ## Run a control plane and the operator until Ctrl-C; kubeconfig in bin/kubeconfig.
+run: kubernetes build ## Run a control plane and the operator until Ctrl-C; CLERK_SECRET_KEY=sk_… hears a Clerk application of yours.
 	@$(GO) build -trimpath -o bin/hack-run ./hack/run
 	@RECEIVER_BIND_ADDRESS=$(RECEIVER_BIND_ADDRESS) exec bin/hack-run
 

@@ -15,7 +15,8 @@ limitations under the License.
 */
 
 // Command run brings up a Kubernetes control plane and the operator in it, says how to use them, shows the operator's log and stays until
-// Ctrl-C. Deliveries come in at $RECEIVER_BIND_ADDRESS. Run it with "make run".
+// Ctrl-C. Deliveries come in at $RECEIVER_BIND_ADDRESS. With CLERK_SECRET_KEY or CLERK_SIGNING_SECRET it hears a Clerk application of
+// yours. Run it with "make run".
 package main
 
 import (
@@ -31,7 +32,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/clerk-operator/clerk-operator/test/clerktest"
 	"github.com/clerk-operator/clerk-operator/test/controlplane"
 	"github.com/clerk-operator/clerk-operator/test/operatorproc"
 )
@@ -61,6 +61,13 @@ func run() error {
 	// A second Ctrl-C ends this process at once; the kernel ends its children.
 	context.AfterFunc(interrupted, restore)
 
+	clerk, err := readSettings(os.Getenv)
+	if err != nil {
+		return err
+	}
+	if err := forgetSettings(); err != nil {
+		return err
+	}
 	address, err := bindAddress(interrupted)
 	if err != nil {
 		return err
@@ -69,7 +76,11 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	if err := serve(interrupted, root, address); err != nil {
+	session := session{
+		root: root, address: address, clerk: clerk, out: os.Stdout, log: os.Stderr,
+		logs: filepath.Join(root, logFolder), kubeconfig: filepath.Join(root, "bin", "kubeconfig"),
+	}
+	if err := session.serve(interrupted); err != nil {
 		return err
 	}
 	fmt.Println("Everything is stopped.")
@@ -97,52 +108,58 @@ func bindAddress(ctx context.Context) (string, error) {
 	return address, listener.Close()
 }
 
+// session is one run: where everything of it is, and what it hears.
+type session struct {
+	root, address    string
+	logs, kubeconfig string
+	clerk            settings
+	out, log         io.Writer
+}
+
 // serve brings everything up, stays, and takes everything down.
-func serve(interrupted context.Context, root, address string) (err error) {
-	logs := filepath.Join(root, logFolder)
-	if err := os.RemoveAll(logs); err != nil { // of the last time
+func (s session) serve(interrupted context.Context) (err error) {
+	if err := os.RemoveAll(s.logs); err != nil { // of the last time
 		return err
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("%w\nall logs are in %s", err, logFolder)
+			err = fmt.Errorf("%w\nall logs are in %s", err, s.logs)
 		}
 	}()
 	ctx, end := context.WithCancelCause(interrupted)
 	defer end(nil)
 
-	fmt.Println("Starting etcd, kube-apiserver and kube-controller-manager …")
-	cp, err := controlplane.Start(ctx, controlplane.Options{CRDs: filepath.Join(root, "config", "crd", "bases"), LogDir: logs})
+	fmt.Fprintln(s.out, "Starting etcd, kube-apiserver and kube-controller-manager …")
+	cp, err := controlplane.Start(ctx, controlplane.Options{CRDs: filepath.Join(s.root, "config", "crd", "bases"), LogDir: s.logs})
 	if err != nil {
 		return unlessEnded(interrupted, err)
 	}
 	defer func() { err = errors.Join(err, cp.Stop()) }()
-	kubeconfig := filepath.Join(root, "bin", "kubeconfig")
-	if err := cp.Kubeconfig(kubeconfig); err != nil {
+	if err := cp.Kubeconfig(s.kubeconfig); err != nil {
 		return err
 	}
 	// It leads nowhere afterwards. That it is gone already, after a make clean, is no error.
-	defer func() { err = errors.Join(err, os.RemoveAll(kubeconfig)) }()
+	defer func() { err = errors.Join(err, os.RemoveAll(s.kubeconfig)) }()
 
-	fmt.Println("Installing and starting the operator …")
-	secret, err := operatorproc.Install(ctx, cp)
-	if err != nil {
+	fmt.Fprintln(s.out, "Installing and starting the operator …")
+	if err := operatorproc.InstallFor(ctx, cp, s.clerk.Clerk); err != nil {
 		return unlessEnded(interrupted, err)
 	}
 	operator, err := operatorproc.Start(ctx, cp, operatorproc.Options{
-		ReceiverBindAddress: address, LogDir: logs, Args: []string{"--zap-encoder=console"}, Died: end,
+		ReceiverBindAddress: s.address, LogDir: s.logs, Args: append(s.clerk.operatorArgs(), "--zap-encoder=console"), Died: end,
 	})
 	if err != nil {
 		return unlessEnded(interrupted, err)
 	}
 	defer func() { err = errors.Join(err, operator.Stop()) }()
 
-	fmt.Print(instructions(operator.URL(operatorproc.Instance), secret, cp.Kubectl(ctx).Path, root))
-	go follow(ctx, operator.LogFile(), os.Stderr)
+	where := placeAt(s.root, operator.URL(operatorproc.Instance), cp.Kubectl(ctx).Path)
+	fmt.Fprint(s.out, instructions(s.clerk, where))
+	go follow(ctx, operator.LogFile(), s.log)
 	if err := cp.Wait(ctx); err != nil {
 		return err
 	}
-	fmt.Println("\nStopping …")
+	fmt.Fprintln(s.out, "\nStopping …")
 	return unlessEnded(interrupted, context.Cause(ctx))
 }
 
@@ -152,35 +169,6 @@ func unlessEnded(interrupted context.Context, err error) error {
 		return err
 	}
 	return nil
-}
-
-// instructions say what there is and how to use it.
-func instructions(url, secret, kubectl, root string) string {
-	if relative, err := filepath.Rel(root, kubectl); err == nil && filepath.IsLocal(relative) {
-		kubectl = relative
-	}
-	subject := "clerk:" + clerktest.ID("user", "jane")
-	return fmt.Sprintf(`
-Everything is up, until Ctrl-C.
-
-  Deliveries      %[1]s
-  Signing secret  %[2]s
-  Logs            %[5]s
-
-In another terminal, in this folder: send signed deliveries, and see what becomes of them.
-
-  export KUBECONFIG=$PWD/bin/kubeconfig
-  export CLERK_WEBHOOK_URL=%[1]s CLERK_SIGNING_SECRET=%[2]s
-  go run ./hack/send --type organization.created --organization acme
-  go run ./hack/send --type organizationMembership.created --organization acme --user jane --role org:admin
-  %[3]s get clerkorganizations,clerkmembers
-  %[3]s auth can-i create deployments -n org-acme --as %[4]s
-  go run ./hack/send --type organizationMembership.deleted --organization acme --user jane
-  go run ./hack/send --help     (what else can be sent, and how to do so with curl and openssl)
-
-The operator's log:
-
-`, url, secret, kubectl, subject, logFolder)
 }
 
 // follow copies a growing file until ctx ends, and what is in it by then.
