@@ -66,6 +66,20 @@ image: ## Build the image: bin/clerk-operator-image.tar, an OCI archive, and its
 image-check: ## Build the image twice, from two folders, and compare the digests.
 	@$(BUILD_IMAGE) -check
 
+# The image that install.yaml names: <name>:<tag> or <name>@<digest>.
+INSTALL_IMAGE ?= $(IMAGE)
+
+.PHONY: install-yaml
+install-yaml: ## Write bin/install.yaml: config/default as one file, with INSTALL_IMAGE.
+	@mkdir -p bin/install; \
+	case "$(INSTALL_IMAGE)" in \
+		*@*) name="$(INSTALL_IMAGE)"; version="digest: \"$${name##*@}\""; name="$${name%@*}" ;; \
+		*) name="$(INSTALL_IMAGE)"; version="newTag: \"$${name##*:}\""; name="$${name%:*}" ;; \
+	esac; \
+	printf '%s\n' 'resources: [../../config/default]' 'images:' '- name: clerk-operator' "  newName: $$name" "  $$version" \
+		>bin/install/kustomization.yaml
+	@$(TOOL) kustomize build bin/install >bin/install.yaml
+
 .PHONY: kubernetes
 kubernetes: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl: bin/k8s/ (minutes the first time).
 	@hack/kubernetes/build.sh
@@ -137,6 +151,10 @@ verify: ## Check all that needs no cluster: generated files, formatting, lint, v
 	@echo "verify: vet"; $(GO) vet ./... && $(GO) -C test/monitoring vet ./...
 	@$(MAKE) lint
 	@echo "verify: manifests"; for folder in default samples; do $(TOOL) kustomize build config/$$folder >/dev/null; done
+	@$(MAKE) install-yaml INSTALL_IMAGE=registry.example.com:5000/clerk-operator:0.1.0
+	@grep -q 'image: registry.example.com:5000/clerk-operator:0.1.0$$' bin/install.yaml
+	@echo "verify: workflows"; if grep -rnE '^ *-? *uses: ' .github/workflows | grep -vE 'uses: (\./|[^@ ]+@[0-9a-f]{40} # v[0-9])'; then \
+		echo "verify: pin these actions by commit, with the version beside it"; exit 1; fi
 	@$(MAKE) lint-chart
 	@echo "verify: all is well"
 

@@ -54,6 +54,8 @@ func run(ctx context.Context) error {
 	var config operator.Config
 	var logging zap.Options
 	showVersion := flag.Bool("version", false, "Print the version and exit.")
+	endpoint := flag.String("check-endpoint", "",
+		"Send a forged delivery to this URL, exit with 0 if it is refused for its signature, and do nothing else. What helm test runs.")
 	defineFlags(&config)
 	logging.BindFlags(flag.CommandLine)
 	switch err := parseFlags(); {
@@ -68,6 +70,9 @@ func run(ctx context.Context) error {
 	}
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q: every setting is a flag, see --help", flag.Arg(0))
+	}
+	if *endpoint != "" {
+		return checkEndpoint(ctx, *endpoint)
 	}
 	logger := zap.New(zap.UseFlagOptions(&logging))
 	ctrl.SetLogger(logger)
@@ -104,6 +109,10 @@ func defineFlags(c *operator.Config) {
 		"Private key (PEM) of the certificate.")
 	flag.StringVar(&c.MetricsBindAddress, "metrics-bind-address", ":8443",
 		"Where metrics are served, over HTTPS, to those whom the API server lets get /metrics; 0 for nowhere.")
+	flag.StringVar(&c.MetricsTLSCertFile, "metrics-tls-cert-file", "",
+		"Certificate (PEM) to serve metrics with; it is read again when it changes. Without it, a self-signed one is made at each start.")
+	flag.StringVar(&c.MetricsTLSKeyFile, "metrics-tls-key-file", "",
+		"Private key (PEM) of that certificate.")
 	flag.StringVar(&c.HealthProbeBindAddress, "health-probe-bind-address", ":8081",
 		"Where /healthz and /readyz are; 0 for nowhere.")
 	c.ClerkAPIHosts = []string{"api.clerk.com"}

@@ -22,6 +22,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -67,6 +68,11 @@ type Config struct {
 	// MetricsBindAddress is where metrics are served, over HTTPS and to those alone whom the API server lets. "0": nowhere.
 	MetricsBindAddress string
 
+	// MetricsTLSCertFile and MetricsTLSKeyFile are what metrics are served with; they are read again when they change. Empty: a self-signed
+	// certificate, made at each start.
+	MetricsTLSCertFile string
+	MetricsTLSKeyFile  string
+
 	// HealthProbeBindAddress is where /healthz and /readyz are. "0": nowhere.
 	HealthProbeBindAddress string
 
@@ -97,6 +103,9 @@ func (c Config) Validate() error {
 	}
 	if (c.ReceiverTLSCertFile == "") != (c.ReceiverTLSKeyFile == "") {
 		errs = append(errs, errors.New("--receiver-tls-cert-file and --receiver-tls-key-file go together: set both or neither"))
+	}
+	if (c.MetricsTLSCertFile == "") != (c.MetricsTLSKeyFile == "") {
+		errs = append(errs, errors.New("--metrics-tls-cert-file and --metrics-tls-key-file go together: set both or neither"))
 	}
 	return errors.Join(errs...)
 }
@@ -147,6 +156,27 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 	return nil
 }
 
+// metricsOptions serve metrics over HTTPS, with a certificate of the administrator's where there is one.
+func (c Config) metricsOptions() (metricsserver.Options, error) {
+	options := metricsserver.Options{
+		BindAddress:    c.MetricsBindAddress,
+		SecureServing:  true,
+		FilterProvider: metricsauth.New,
+		TLSOpts:        []func(*tls.Config){func(t *tls.Config) { t.MinVersion = tls.VersionTLS12 }},
+	}
+	if c.MetricsTLSCertFile == "" {
+		return options, nil
+	}
+	options.CertDir, options.CertName = filepath.Split(c.MetricsTLSCertFile)
+	options.CertDir = filepath.Clean(options.CertDir)
+	key, err := filepath.Rel(options.CertDir, c.MetricsTLSKeyFile) // the server takes it from that folder
+	if err != nil {
+		return options, fmt.Errorf("find --metrics-tls-key-file from --metrics-tls-cert-file: %w", err)
+	}
+	options.KeyName = key
+	return options, nil
+}
+
 func newManager(restConfig *rest.Config, c Config) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
@@ -154,18 +184,17 @@ func newManager(restConfig *rest.Config, c Config) (ctrl.Manager, error) {
 			return nil, err
 		}
 	}
+	metrics, err := c.metricsOptions()
+	if err != nil {
+		return nil, err
+	}
 	restConfig = rest.CopyConfig(restConfig)
 	restConfig.QPS = -1 // the API server's own priority and fairness decides, which knows what it can take
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
-		Scheme: scheme,
-		Cache:  controller.CacheOptions(c.Namespace),
-		Client: client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
-		Metrics: metricsserver.Options{
-			BindAddress:    c.MetricsBindAddress,
-			SecureServing:  true,
-			FilterProvider: metricsauth.New,
-			TLSOpts:        []func(*tls.Config){func(t *tls.Config) { t.MinVersion = tls.VersionTLS12 }},
-		},
+		Scheme:                        scheme,
+		Cache:                         controller.CacheOptions(c.Namespace),
+		Client:                        client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
+		Metrics:                       metrics,
 		HealthProbeBindAddress:        c.HealthProbeBindAddress,
 		LeaderElection:                c.LeaderElect,
 		LeaderElectionID:              leaseName,

@@ -106,7 +106,7 @@ func TestAKindGoesWithItsTombstonesAlthoughTheyAreGuarded(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	mustHelm(t, cp, "install", release, chart, "-n", namespace, "--create-namespace", "--set", "clerk.signingSecret="+signingSecret)
+	mustHelm(t, cp, "install", release, chart, "-n", namespace, "--create-namespace", "--set", oneCommand())
 	if err := guarded(t.Context(), cp); err != nil {
 		t.Fatal(err)
 	}

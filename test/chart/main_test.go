@@ -40,6 +40,9 @@ const (
 	release   = "clerk-operator"
 	namespace = operatorproc.Namespace
 
+	// image names one that a cluster could pull; without it the chart refuses to be installed.
+	image = "image.repository=registry.example.com/clerk-operator"
+
 	// patience bounds every wait for a state. What is waited for takes under a second on an idle machine.
 	patience = 2 * time.Minute
 	// pollInterval is how often the state is looked at.
@@ -56,6 +59,9 @@ var (
 	// chart is the chart's folder, helmBinary the helm that make helm builds.
 	chart, helmBinary string
 )
+
+// oneCommand are the values that the documentation's one command sets.
+func oneCommand() string { return image + ",clerk.signingSecret=" + signingSecret }
 
 func TestMain(m *testing.M) { controlplane.Main(m, controlplane.Options{}, setUp) }
 
@@ -74,7 +80,7 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane) error {
 	if cluster, err = operatorproc.NewClient(cp); err != nil {
 		return err
 	}
-	_, err = helm(ctx, cp, "install", release, chart, "-n", namespace, "--create-namespace", "--set", "clerk.signingSecret="+signingSecret)
+	_, err = helm(ctx, cp, "install", release, chart, "-n", namespace, "--create-namespace", "--set", oneCommand())
 	if err != nil {
 		return err
 	}

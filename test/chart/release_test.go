@@ -68,7 +68,7 @@ func TestAReleaseLivesAndGoesWithoutATrace(t *testing.T) {
 	// What is there before, and has nothing to do with the operator.
 	before := life.inventory()
 
-	mustHelm(t, cp, "install", release, olderChart(t), "-n", namespace, "--create-namespace", "--set", "clerk.signingSecret="+signingSecret)
+	mustHelm(t, cp, "install", release, olderChart(t), "-n", namespace, "--create-namespace", "--set", oneCommand())
 	if life.knows("instanceID") {
 		t.Fatal("the older chart's kinds are not older")
 	}
@@ -91,7 +91,7 @@ func TestAReleaseLivesAndGoesWithoutATrace(t *testing.T) {
 	life.wantNothingLeft(before)
 
 	// And it comes back to what it left.
-	mustHelm(t, cp, "install", release, chart, "-n", namespace, "--set", "clerk.signingSecret="+signingSecret)
+	mustHelm(t, cp, "install", release, chart, "-n", namespace, "--set", oneCommand())
 	operator = startOperator(t, cp)
 	deliver(t, operator, clerktest.MembershipDeleted(n.membership, n.membership.UpdatedAt))
 	waitForAccess(t, life.cluster, n, false)
@@ -128,7 +128,7 @@ type lifetime struct {
 func (l *lifetime) upgrade(before *v1alpha1.ClerkInstance) {
 	l.t.Helper()
 	// The new field of the new kind is in the same upgrade as the kind.
-	mustHelm(l.t, l.plane, "upgrade", release, chart, "-n", namespace, "--set", "clerk.signingSecret="+signingSecret,
+	mustHelm(l.t, l.plane, "upgrade", release, chart, "-n", namespace, "--set", oneCommand(),
 		"--set", "instances.default.instanceID=ins_new,replicas=3,service.port=80,exposure.host=a.example,exposure.ingress.enabled=true,"+
 			"flowControl.enabled=true")
 	if !l.knows("instanceID") {

@@ -103,6 +103,7 @@ func TestEveryDocumentedCombinationIsAccepted(t *testing.T) {
 			r := render(t, file)
 			accepted(t, r)
 			each(t, r, "Deployment", func(d *appsv1.Deployment) { runsRestricted(t, d) })
+			each(t, r, "Pod", func(p *corev1.Pod) { isRestricted(t, p.Spec) })
 			exposesTheReceiverAlone(t, r)
 			grantsByName(t, r)
 		})
@@ -130,13 +131,18 @@ func accepted(t *testing.T, r rendered) {
 // runsRestricted has the API server admit a pod of the Deployment in a namespace of the level "restricted".
 func runsRestricted(t *testing.T, d *appsv1.Deployment) {
 	t.Helper()
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "pod", Namespace: "restricted"}, Spec: *d.Spec.Template.Spec.DeepCopy()}
+	isRestricted(t, d.Spec.Template.Spec)
+	if grace := *d.Spec.Template.Spec.TerminationGracePeriodSeconds; grace < 30+preStop(d)+5 {
+		t.Errorf("a pod has %d s to end, too few to sleep %d s and to drain for 30 s", grace, preStop(d))
+	}
+}
+
+func isRestricted(t *testing.T, spec corev1.PodSpec) {
+	t.Helper()
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "pod", Namespace: "restricted"}, Spec: *spec.DeepCopy()}
 	pod.Spec.ServiceAccountName, pod.Spec.PriorityClassName = "any", ""
 	if err := cluster.Create(t.Context(), pod, client.DryRunAll); err != nil {
 		t.Errorf("its pods are not restricted: %v", err)
-	}
-	if grace := *d.Spec.Template.Spec.TerminationGracePeriodSeconds; grace < 30+preStop(d)+5 {
-		t.Errorf("a pod has %d s to end, too few to sleep %d s and to drain for 30 s", grace, preStop(d))
 	}
 }
 
@@ -265,6 +271,12 @@ func TestTyposAreRefused(t *testing.T) {
 		"a name that is none":                "instances.My_Instance.instanceID=x",
 		"a flag without dashes":              "settings.extraArgs[0]=zap-devel",
 		"a digest that is none":              "image.digest=latest",
+		"a registry with a scheme":           "image.registry=https://registry.example.com",
+		"the variable that is the chart's":   "extraEnv[0].name=POD_NAMESPACE",
+		"a volume without a name":            "extraVolumes[0].emptyDir.medium=Memory",
+		"a DNS policy that is none":          "dnsPolicy=Cluster",
+		"an annotation that is no text":      "commonAnnotations.a.b=c",
+		"a proxy's port that is none":        "networkPolicy.proxy.ports[0]=http",
 		"a priority above the system's":      "priorityClass.value=2000000000",
 		"a monitor that is not there (yet)":  "monitor=true",
 		"a host with a scheme":               "exposure.host=https://example.com",
@@ -292,9 +304,9 @@ func TestTyposAreRefused(t *testing.T) {
 // What no schema can say is said by the templates, with what to do.
 func TestWhatDoesNotGoTogetherIsRefused(t *testing.T) {
 	t.Parallel()
-	const secret = "clerk.existingSecret=a"
+	const secret = image + ",clerk.existingSecret=a"
 	for name, test := range map[string]struct{ set, want string }{
-		"no signing secret":                 {"replicas=1", "set clerk.signingSecret"},
+		"no signing secret":                 {image, "set clerk.signingSecret"},
 		"two signing secrets":               {secret + ",clerk.signingSecret=whsec_abc", "set one of them"},
 		"another instance without a Secret": {secret + ",instances.staging.instanceID=ins_a", "instances.staging.webhook.signingSecretRef.name"},
 		"an Ingress without a host":         {secret + ",exposure.ingress.enabled=true", "exposure.host is not set"},
@@ -303,6 +315,11 @@ func TestWhatDoesNotGoTogetherIsRefused(t *testing.T) {
 		"TLS without a certificate":         {secret + ",exposure.tls.inOperator=true", "needs a certificate"},
 		"a Prometheus without a ClusterRole": {
 			secret + ",rbac.userRoles=false,metrics.serviceMonitor.enabled=true,metrics.serviceMonitor.prometheus.serviceAccount=a", "rbac.userRoles=true",
+		},
+		"an image that nobody can pull": {"clerk.existingSecret=a", "there is no published image yet"},
+		"its tag alone":                 {"clerk.existingSecret=a,image.tag=1.0.0", "no cluster can pull"},
+		"a Prometheus without any rights": {
+			secret + ",rbac.create=false,metrics.serviceMonitor.enabled=true,metrics.serviceMonitor.prometheus.serviceAccount=a", "rbac.create=true",
 		},
 		"two priority classes": {secret + ",priorityClass.name=a", "priorityClass.create=false"},
 	} {

@@ -69,7 +69,7 @@ func mustChart(t *testing.T) rendered {
 func render(values ...string) (rendered, error) {
 	var r rendered
 	helm := exec.CommandContext(context.Background(), filepath.Join(root, "bin", "helm"),
-		"template", "clerk-operator", filepath.Join(root, "charts", "clerk-operator"), "--show-only", "templates/monitoring.yaml", "--set", "clerk.existingSecret=a,"+strings.Join(values, ","))
+		"template", "clerk-operator", filepath.Join(root, "charts", "clerk-operator"), "--show-only", "templates/monitoring.yaml", "--set", "image.repository=registry.example.com/clerk-operator,clerk.existingSecret=a,"+strings.Join(values, ","))
 	var problems bytes.Buffer
 	helm.Stderr = &problems
 	output, err := helm.Output()
@@ -212,7 +212,7 @@ func TestEveryAlertSaysWhatToDo(t *testing.T) {
 		if severity := rule.Labels["severity"]; severity != "critical" && severity != "warning" {
 			t.Errorf("%s has the severity %q", rule.Alert, severity)
 		}
-		if got, want := rule.Annotations["runbook_url"], "docs/alerts.md#"+strings.ToLower(rule.Alert); got != want {
+		if got, want := rule.Annotations["runbook_url"], "https://github.com/clerk-operator/clerk-operator/blob/main/docs/alerts.md#"+strings.ToLower(rule.Alert); got != want {
 			t.Errorf("%s has the runbook %s, want %s", rule.Alert, got, want)
 		}
 		section := sections[rule.Alert]

@@ -18,13 +18,19 @@ package operatorproc_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	certutil "k8s.io/client-go/util/cert"
 
 	"github.com/clerk-operator/clerk-operator/test/clerktest"
 	"github.com/clerk-operator/clerk-operator/test/controlplane"
@@ -78,6 +84,75 @@ func TestAnOperatorThatCannotStartSaysWhy(t *testing.T) {
 	_, err := operatorproc.Start(t.Context(), cluster, operatorproc.Options{Args: []string{"--tombstone-retention=0s"}})
 	if err == nil || !strings.Contains(err.Error(), "tombstone-retention is not above 0") {
 		t.Errorf("got %v, want the end of its log", err)
+	}
+}
+
+// What helm test runs in a pod, run here: a forged delivery has to be refused, by an instance that there is.
+func TestTheOperatorsOwnCheckProvesTheWayToTheEndpoint(t *testing.T) {
+	if _, err := operatorproc.Install(t.Context(), cluster); err != nil {
+		t.Fatal(err)
+	}
+	operator, err := operatorproc.Start(t.Context(), cluster, operatorproc.Options{LogDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := operator.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	root, err := controlplane.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for instance, want := range map[string]string{operatorproc.Instance: "", "nobody": "no such ClerkInstance"} {
+		check := exec.CommandContext(t.Context(), filepath.Join(root, "bin", "clerk-operator"), "--check-endpoint="+operator.URL(instance))
+		output, err := check.CombinedOutput()
+		if (err != nil) != (want != "") || !strings.Contains(string(output), want) {
+			t.Errorf("for %s: %v, want %q\n%s", instance, err, want, output)
+		}
+	}
+}
+
+func TestMetricsAreServedWithACertificateOfTheAdministrators(t *testing.T) {
+	if _, err := operatorproc.Install(t.Context(), cluster); err != nil {
+		t.Fatal(err)
+	}
+	certificate, key, err := certutil.GenerateSelfSignedCertKey("127.0.0.1", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	files := []string{filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")}
+	if err := errors.Join(os.WriteFile(files[0], certificate, 0o600), os.WriteFile(files[1], key, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	operator, err := operatorproc.Start(t.Context(), cluster, operatorproc.Options{
+		LogDir: t.TempDir(), Args: []string{"--metrics-tls-cert-file=" + files[0], "--metrics-tls-key-file=" + files[1]},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := operator.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM(certificate)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}}
+	defer transport.CloseIdleConnections()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, operator.MetricsURL(), http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("who does not say who it is gets %s, want 401", response.Status)
 	}
 }
 

@@ -3,7 +3,7 @@
 {{- end -}}
 
 {{- define "clerk-operator.serviceAccount" -}}
-{{- .Values.serviceAccount.name | default (include "clerk-operator.fullname" .) -}}
+{{- .Values.serviceAccount.name | default (ternary (include "clerk-operator.fullname" .) "default" .Values.serviceAccount.create) -}}
 {{- end -}}
 
 {{- define "clerk-operator.selector" -}}
@@ -19,11 +19,28 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- merge $own .Values.commonLabels | toYaml -}}
 {{- end -}}
 
+{{- /* The block "annotations" of an object, if it has any: its own, and the common ones. Takes a list of context and its own. */ -}}
+{{- define "clerk-operator.annotations" -}}
+{{- $annotations := merge (deepCopy (index . 1)) (index . 0).Values.commonAnnotations -}}
+{{- if $annotations }}
+  annotations:
+    {{- toYaml $annotations | nindent 4 }}
+{{- end -}}
+{{- end -}}
+
 {{- define "clerk-operator.image" -}}
+{{- with .Values.image.registry }}{{ trimSuffix "/" . }}/{{ end -}}
 {{- if .Values.image.digest -}}
 {{ .Values.image.repository }}@{{ .Values.image.digest }}
 {{- else -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{- /* Nothing of a cluster: a name without a registry that is Docker's to resolve, where nobody has published this image. */ -}}
+{{- define "clerk-operator.imageIsUnpublished" -}}
+{{- if and (not .Values.image.registry) (not (contains "/" .Values.image.repository)) (ne .Values.image.pullPolicy "Never") -}}
+true
 {{- end -}}
 {{- end -}}
 
@@ -57,6 +74,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- if hasPrefix "rbac.authorization.k8s.io/" $key -}}{{- $_ := set $labels $key $value -}}{{- end -}}
 {{- end -}}
 {{- $_ := set $object.metadata "labels" (merge $labels (include "clerk-operator.labels" .context | fromYaml)) -}}
+{{- with .context.Values.commonAnnotations -}}
+{{- $_ := set $object.metadata "annotations" (merge ($object.metadata.annotations | default dict) .) -}}
+{{- end -}}
 {{- $_ := set $object.metadata "name" (regexReplaceAll "^clerk-operator" $object.metadata.name $fullname) -}}
 {{- if hasKey $object.metadata "namespace" -}}{{- $_ := set $object.metadata "namespace" .context.Release.Namespace -}}{{- end -}}
 {{- if hasKey $object "roleRef" -}}
