@@ -47,12 +47,26 @@ cache=${CLERK_OPERATOR_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/clerk-operator}/$k
 binary=$cache/$kind
 listed=$(IFS=, && echo "${names[*]}")
 
+# The build takes some 16 minutes of one core's time, measured on 2 cores; it uses all there are.
+core_minutes=16
+cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+
+# What is left at the pace so far: $1 of $2 are done, in $3 seconds. Nothing is said before there is a pace.
+left() {
+  local done=$1 of=$2 took=$3
+  if ((of > 0 && took >= 20 && done * 20 > of && done < of)); then
+    echo ", about $(((took * (of - done) / done + 59) / 60)) min left"
+  fi
+}
+
 # Waits for the go command in the background, which prints one line to its log for each thing done: $1 says what has been done, $2 of how
-# many. On a terminal that is one line, refreshed each second; elsewhere a line every 15 seconds.
+# many (0: that is not known). On a terminal that is one line, refreshed each second; elsewhere a line every 15 seconds.
 follow() {
-  local line said=$SECONDS
+  local line count of said=$SECONDS began=$SECONDS
+  if (($2 > 0)); then of=" of $2 packages"; else of=""; fi
   while kill -0 "$job" 2>/dev/null; do
-    line="kubernetes ${version#v}: $1 $(wc -l <"$new/log" | tr -d ' ')$2 ($((SECONDS / 60))m$((SECONDS % 60))s); this happens once"
+    count=$(wc -l <"$new/log" | tr -d ' ')
+    line="kubernetes ${version#v}: $1 $count$of ($((SECONDS / 60))m$((SECONDS % 60))s$(left "$count" "$2" $((SECONDS - began)))); this happens once"
     if [[ -t 1 ]]; then printf '\r\033[K%s' "$line"; elif ((SECONDS >= said + 15)); then said=$SECONDS && echo "$line"; fi
     sleep 1
   done
@@ -67,16 +81,17 @@ build() {
   set -m # The go command gets a process group of its own: without that it would ignore Ctrl-C, as all background jobs of a script do.
   trap '[[ -z "${job:-}" ]] || { kill -INT -- "-$job" && wait "$job"; } 2>/dev/null || true; rm -rf "$new"' EXIT
   trap 'exit 130' INT TERM HUP
-  echo "kubernetes ${version#v}: building ${listed//,/, }; this takes minutes, once"
+  echo "kubernetes ${version#v}: building ${listed//,/, }: about $(((core_minutes + cores - 1) / cores)) min here ($cores cores), once"
+  [[ $kind != kubernetes ]] || echo "  (KUBEBUILDER_ASSETS=<a folder with these> spares it)"
   : >"$new/log" # follow may look before the go command has begun
   go list -deps "$package" >"$new/packages" 2>"$new/log" & job=$!
-  if ! follow "downloaded modules:" ""; then
+  if ! follow "downloaded modules:" 0; then
     grep -v '^go: downloading ' "$new/log" | tail -n 5 >&2
     echo "kubernetes ${version#v}: could not download its modules: check the network and 'go env GOPROXY', then run this again" >&2
     exit 1
   fi
   go build -v -trimpath -buildvcs=false -ldflags "$ldflags" -o "$new/$kind" "$package" 2>"$new/log" & job=$!
-  follow "compiled" " of $(wc -l <"$new/packages" | tr -d ' ') packages" || { grep ' ' "$new/log" | tail -n 20 >&2; exit 1; }
+  follow "compiled" "$(wc -l <"$new/packages" | tr -d ' ')" || { grep ' ' "$new/log" | tail -n 20 >&2; exit 1; }
   mv "$new/$kind" "$binary"
   echo "kubernetes ${version#v}: ready after $((SECONDS / 60))m$((SECONDS % 60))s, kept in $cache"
 }
