@@ -52,7 +52,9 @@ func instructions(s settings, p place) string {
 
 // realClerk says what is heard of a person's own Clerk application, and what is missing for the rest. It repeats no secret.
 func realClerk(s settings, p place) string {
-	rows := [][2]string{{"Mode", describeMode(s.Mode)}, {"API key", describeKey(s)}, {"Signing secret", describeSecrets(s, p)}, {"Logs", logFolder}}
+	rows := [][2]string{
+		{"Mode", describeMode(s.Mode)}, {"API key", describeKey(s)}, {"Signing secret", describeSecrets(s, p)}, {"Logs", logFolder},
+	}
 	var text strings.Builder
 	for _, row := range rows {
 		fmt.Fprintf(&text, "  %-15s %s\n", row[0], strings.ReplaceAll(row[1], "\n", "\n"+strings.Repeat(" ", 18)))

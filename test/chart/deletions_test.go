@@ -52,8 +52,12 @@ func keepers() map[string]struct {
 	}
 	member := func(deletedAt *metav1.MicroTime) client.Object {
 		id := clerktest.RandomID("orgmem")
-		return &v1alpha1.ClerkMember{ObjectMeta: named(id), Spec: v1alpha1.ClerkMemberSpec{Instance: "default", ID: id,
-			OrganizationID: "org_gone", UserID: "user_gone", Role: "org:admin", UpdatedAt: &now, DeletedAt: deletedAt}}
+		member := &v1alpha1.ClerkMember{ObjectMeta: named(id), Spec: v1alpha1.ClerkMemberSpec{Instance: "default", ID: id,
+			OrganizationID: "org_gone", UserID: "user_gone", DeletedAt: deletedAt}}
+		if deletedAt == nil { // a tombstone keeps neither
+			member.Spec.Role, member.Spec.UpdatedAt = "org:admin", &now
+		}
+		return member
 	}
 	gone, living, role, permission := clerktest.RandomID("org"), clerktest.RandomID("org"), clerktest.RandomID("role"), clerktest.RandomID("perm")
 	return map[string]struct {
@@ -62,7 +66,7 @@ func keepers() map[string]struct {
 	}{
 		"a banned user":        {user(func(spec *v1alpha1.ClerkUserSpec) { spec.Banned = new(true) }), true},
 		"a deprovisioned user": {user(func(spec *v1alpha1.ClerkUserSpec) { spec.Deprovisioned = new(true) }), true},
-		"a user's tombstone":   {user(func(spec *v1alpha1.ClerkUserSpec) { spec.DeletedAt = &now }), true},
+		"a user's tombstone":   {user(func(spec *v1alpha1.ClerkUserSpec) { spec.DeletedAt, spec.UpdatedAt = &now, nil }), true},
 		"a living user":        {user(func(*v1alpha1.ClerkUserSpec) {}), false},
 		"a member's tombstone": {member(&now), true},
 		"a living member":      {member(nil), false},

@@ -325,6 +325,11 @@ func olderChart(t *testing.T) string {
 	}
 	delete(definition.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"].Properties, "instanceID")
 	versions := definition.Spec.Versions
+	// Rules that speak of the field, or of the status's like it, were not there before it either.
+	schema := versions[0].Schema.OpenAPIV3Schema
+	schema.XValidations = slices.DeleteFunc(schema.XValidations, func(rule apiextensionsv1.ValidationRule) bool {
+		return strings.Contains(rule.Rule, "instanceID")
+	})
 	versions[0].AdditionalPrinterColumns = slices.DeleteFunc(versions[0].AdditionalPrinterColumns,
 		func(column apiextensionsv1.CustomResourceColumnDefinition) bool {
 			return strings.Contains(column.JSONPath, "instanceID")
