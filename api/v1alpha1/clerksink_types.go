@@ -22,8 +22,7 @@ import (
 
 // ClerkSinkSpec says which events are handed on, what of them, and where to.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.http), has(self.nats)].filter(set, set).size() == 1",message="exactly one target is
-// required: http or nats"
+// +kubebuilder:validation:XValidation:rule="[has(self.http), has(self.nats)].filter(set, set).size() == 1",message="exactly one target is required: http or nats"
 type ClerkSinkSpec struct {
 	// instanceRef names the ClerkInstance whose environment the events are of.
 	// +required
@@ -104,8 +103,7 @@ const (
 // SinkData says what of an event leaves the cluster.
 //
 // +kubebuilder:validation:MinProperties=1
-// +kubebuilder:validation:XValidation:rule="self.mode == 'Safe' || !has(self.include)",message="include adds to mode Safe: with Envelope
-// no data leaves"
+// +kubebuilder:validation:XValidation:rule="self.mode == 'Safe' || !has(self.include)",message="include adds to mode Safe: with Envelope no data leaves"
 type SinkData struct {
 	// mode is Safe (the default), which lets the fields through that docs/sinks.md lists for each type and no others, or Envelope, which
 	// lets no data through. Of a type that this version does not know, no data is let through either way.
@@ -141,19 +139,15 @@ const (
 // SinkHTTP hands events on as CloudEvents over HTTP. A 2xx is success; 408, 425, 429, 5xx, a redirect and no answer are tried again;
 // any other answer is a refusal.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.auth) || self.url.startsWith('https://')",message="a token is sent over https://
-// alone"
-// +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.url.startsWith('https://')",message="tls needs a url that begins with
-// https://"
+// +kubebuilder:validation:XValidation:rule="!has(self.auth) || self.url.startsWith('https://')",message="a token is sent over https:// alone"
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.url.startsWith('https://')",message="tls needs a url that begins with https://"
 type SinkHTTP struct {
 	// url is where each event is posted. Redirects are not followed, and no proxy is used. Addresses of the operator's own machine and of
 	// a cloud's metadata service are refused, whatever name leads there.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHost() != '' &&
-	// !self.contains('@') && !self.contains('#')",message="must be http:// or https:// with a host, and without a user, a password or a
-	// fragment"
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHost() != '' && !self.contains('@') && !self.contains('#')",message="must be http:// or https:// with a host, and without a user, a password or a fragment"
 	URL string `json:"url,omitempty"`
 
 	// contentMode is Binary (the default), attributes as headers, or Structured, everything in one JSON object.
@@ -172,8 +166,7 @@ type SinkHTTP struct {
 
 // SinkHTTPAuth says how the operator shows who it is: by exactly one of these.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.bearerTokenSecretRef), has(self.serviceAccountToken)].filter(set, set).size() ==
-// 1",message="exactly one is required: bearerTokenSecretRef or serviceAccountToken"
+// +kubebuilder:validation:XValidation:rule="[has(self.bearerTokenSecretRef), has(self.serviceAccountToken)].filter(set, set).size() == 1",message="exactly one is required: bearerTokenSecretRef or serviceAccountToken"
 type SinkHTTPAuth struct {
 	// bearerTokenSecretRef names the key of a Secret, in the operator's namespace, whose value is sent as the bearer token.
 	// +optional
@@ -217,10 +210,8 @@ type SinkTLS struct {
 // SinkNATS hands events on to a JetStream stream, each acknowledged by it. The subject is
 // <subjectPrefix>.<instance>.<organization, or _>.<entity>.<action>.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.auth) || !has(self.auth.userSecretRef) || self.servers.all(s,
-// s.startsWith('tls://'))",message="a password is sent over tls:// alone"
-// +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.servers.all(s, s.startsWith('tls://'))",message="tls needs servers
-// that begin with tls://"
+// +kubebuilder:validation:XValidation:rule="!has(self.auth) || !has(self.auth.userSecretRef) || self.servers.all(s, s.startsWith('tls://'))",message="a password is sent over tls:// alone"
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.servers.all(s, s.startsWith('tls://'))",message="tls needs servers that begin with tls://"
 type SinkNATS struct {
 	// servers are tried in turn. Servers that they tell of are not used. Addresses are refused as for http.
 	// +required
@@ -263,8 +254,7 @@ type SinkNATS struct {
 
 // SinkNATSAuth says how the operator shows who it is: by exactly one of these.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.credentialsSecretRef), has(self.userSecretRef)].filter(set, set).size() ==
-// 1",message="exactly one is required: credentialsSecretRef or userSecretRef"
+// +kubebuilder:validation:XValidation:rule="[has(self.credentialsSecretRef), has(self.userSecretRef)].filter(set, set).size() == 1",message="exactly one is required: credentialsSecretRef or userSecretRef"
 type SinkNATSAuth struct {
 	// credentialsSecretRef names the key of a Secret, in the operator's namespace, that holds a .creds file.
 	// +optional
@@ -298,8 +288,7 @@ type SinkDelivery struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s))+$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('10s')",message="must be
-	// 100ms to 10s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('10s')",message="must be 100ms to 10s"
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 
 	// maxInFlight is how many events each replica hands on at a time: 16 by default. More are answered with 503 after a moment.

@@ -31,8 +31,8 @@ import (
 // with apply.
 //
 // ClerkSink hands verified events on to where they are needed: a service or a queue. Deliveries come in at
-// /webhooks/<instance>/sinks/<name>, and each is answered with success only after the target has taken the event. So Clerk's sender keeps the
-// queue, and nothing is stored here.
+// /webhooks/<instance>/sinks/<name>, and each is answered with success only after the target has taken the event. So Clerk's sender keeps
+// the queue, and nothing is stored here.
 type ClerkSinkApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is standard object metadata. The name is the last part of the webhook's path.
