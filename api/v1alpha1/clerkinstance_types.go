@@ -62,8 +62,8 @@ type ClerkInstanceSpec struct {
 	Username string `json:"username,omitempty"`
 
 	// users says which users are mirrored as ClerkUsers: Members (the default), those with a membership; a user who has none, or none any
-	// more, is kept for the retention of tombstones. All: everyone. None: nobody; a ban is then known from events of memberships alone, and
-	// only those ClerkUsers stay that keep a member out, until Clerk lets them in again.
+	// more, is kept for the retention of tombstones. All: everyone. None: nobody but those who are kept out (banned, deprovisioned,
+	// deleted), and of them nothing personal; who is let in again stays so for the retention, or while they are a member.
 	// +optional
 	// +kubebuilder:default=Members
 	Users MirroredUsers `json:"users,omitempty"`
@@ -220,6 +220,11 @@ type ClerkInstanceStatus struct {
 	// lastResync is what the last resync that ended came to.
 	// +optional
 	LastResync LastResync `json:"lastResync,omitzero"`
+
+	// confirmedAt is when the last resync began that compared all that was mirrored with Clerk's lists, by the operator's clock. What was
+	// said before it about something with the same updatedAt is old.
+	// +optional
+	ConfirmedAt *metav1.Time `json:"confirmedAt,omitempty"`
 
 	// heldPrune is what the last resync would have removed, if it was too much: see the condition PruneHeld.
 	// +optional

@@ -26,7 +26,8 @@ import (
 // +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || (has(self.updatedAt) && has(self.key))",message="updatedAt and key are required unless the permission is deleted"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.deletedAt) || (has(self.deletedAt) && self.deletedAt == oldSelf.deletedAt)",fieldPath=".deletedAt",reason=FieldValueForbidden,message="the permission is deleted for good: deletedAt neither changes nor goes away"
 // +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || !has(oldSelf.updatedAt) || (has(self.updatedAt) && self.updatedAt >= oldSelf.updatedAt)",fieldPath=".updatedAt",reason=FieldValueForbidden,message="updatedAt never goes back: this is older than what is known"
-// +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.createdAt) || has(self.key) || has(self.name) || has(self.description))",message="a tombstone keeps nothing but instance, id and deletedAt"
+// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || !has(oldSelf.updatedAt) || !has(self.updatedAt) || self.updatedAt > oldSelf.updatedAt || !has(oldSelf.asOf) || (has(self.asOf) && self.asOf >= oldSelf.asOf)",fieldPath=".asOf",reason=FieldValueForbidden,message="asOf does not go back while updatedAt stays: this is older than what is known"
+// +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.asOf) || has(self.createdAt) || has(self.key) || has(self.name) || has(self.description))",message="a tombstone keeps nothing but instance, id and deletedAt"
 type ClerkPermissionSpec struct {
 	// instance is the ClerkInstance that the permission was heard from. It never changes.
 	// +required
@@ -68,6 +69,11 @@ type ClerkPermissionSpec struct {
 	// updatedAt is when the permission last changed, by Clerk's clock. It never goes back.
 	// +optional
 	UpdatedAt *metav1.MicroTime `json:"updatedAt,omitempty"`
+
+	// asOf is when Clerk said all this: the time of the event, or when the list was asked for. Of two states with the same updatedAt it tells
+	// the newer one. A list that says nothing new does not move it.
+	// +optional
+	AsOf *metav1.MicroTime `json:"asOf,omitempty"`
 
 	// deletedAt is when the permission was deleted, by Clerk's clock. Once set, it stays: this object is then a tombstone, which keeps late
 	// deliveries from bringing the permission back, in any role.

@@ -29,7 +29,8 @@ import (
 // +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || (has(self.updatedAt) && has(self.key))",message="updatedAt and key are required unless the role is deleted"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.deletedAt) || (has(self.deletedAt) && self.deletedAt <= oldSelf.deletedAt)",fieldPath=".deletedAt",reason=FieldValueForbidden,message="the role is deleted for good: deletedAt neither goes up nor away"
 // +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || !has(oldSelf.updatedAt) || (has(self.updatedAt) && self.updatedAt >= oldSelf.updatedAt)",fieldPath=".updatedAt",reason=FieldValueForbidden,message="updatedAt never goes back: this is older than what is known"
-// +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.name) || has(self.description) || has(self.permissions))",message="a tombstone keeps nothing but instance, id, the keys, createdAt and deletedAt"
+// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || !has(oldSelf.updatedAt) || !has(self.updatedAt) || self.updatedAt > oldSelf.updatedAt || !has(oldSelf.asOf) || (has(self.asOf) && self.asOf >= oldSelf.asOf)",fieldPath=".asOf",reason=FieldValueForbidden,message="asOf does not go back while updatedAt stays: this is older than what is known"
+// +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.asOf) || has(self.name) || has(self.description) || has(self.permissions))",message="a tombstone keeps nothing but instance, id, the keys, createdAt and deletedAt"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.createdAt) || (has(self.createdAt) && self.createdAt <= oldSelf.createdAt)",fieldPath=".createdAt",reason=FieldValueForbidden,message="createdAt is kept: it neither goes up nor away"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.key) || has(self.keysDropped) || (has(self.key) && self.key == oldSelf.key) || (has(self.keys) && self.keys.exists(k, k.key == oldSelf.key))",fieldPath=".keys",reason=FieldValueForbidden,message="a key that changes is kept among keys"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.keys) || has(self.keysDropped) || (has(self.keys) && oldSelf.keys.all(o, self.keys.exists(k, k.key == o.key && k.firstSeen <= o.firstSeen && k.lastSeen >= o.lastSeen)))",fieldPath=".keys",reason=FieldValueForbidden,message="keys are kept, and their times only go apart"
@@ -95,6 +96,11 @@ type ClerkRoleSpec struct {
 	// updatedAt is when the role last changed, by Clerk's clock. It never goes back.
 	// +optional
 	UpdatedAt *metav1.MicroTime `json:"updatedAt,omitempty"`
+
+	// asOf is when Clerk said all this: the time of the event, or when the list was asked for. Of two states with the same updatedAt it tells
+	// the newer one. A list that says nothing new does not move it.
+	// +optional
+	AsOf *metav1.MicroTime `json:"asOf,omitempty"`
 
 	// deletedAt is when the role was deleted, by Clerk's clock. Once set, it stays: this object is then a tombstone, which keeps late
 	// deliveries from bringing the role back, and its grants with it.

@@ -25,6 +25,9 @@ const (
 	// ConditionStalled is True while nothing will change until somebody acts; its message says what to do.
 	ConditionStalled = "Stalled"
 
+	// ConditionDataDropped is True (present only then) while something that Clerk says cannot be kept: spec.droppedFields says what.
+	ConditionDataDropped = "DataDropped"
+
 	// ConditionBound is True on a ClerkMember while RoleBindings that exist give its user access.
 	ConditionBound = "Bound"
 
@@ -51,6 +54,12 @@ const (
 
 	// ReasonDeleted: Clerk has deleted it; this object is its tombstone and goes after the retention.
 	ReasonDeleted = "Deleted"
+)
+
+// Reasons of DataDropped.
+const (
+	// ReasonFieldsOdd: fields are of the wrong type, too long or too deep, and so are left out. Correct them in Clerk.
+	ReasonFieldsOdd = "FieldsOdd"
 )
 
 // Reasons of a ClerkInstance.

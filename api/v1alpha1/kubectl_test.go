@@ -366,8 +366,8 @@ func TestTheSamplesCanBeApplied(t *testing.T) {
 		classes = append(classes, class)
 	}
 	view := tenant.OrganizationOf(organization)
-	class := tenant.Select(classes, view)
-	if class == nil || class.Name() != "enterprise" {
+	class, err := tenant.Select(classes, view)
+	if err != nil || class == nil || class.Name() != "enterprise" {
 		t.Fatalf("the sample organization is on the enterprise plan, and gets %v", class)
 	}
 	namespaces, err := class.Render(view)

@@ -167,6 +167,10 @@ func (in *ClerkInstanceStatus) DeepCopyInto(out *ClerkInstanceStatus) {
 		(*in).DeepCopyInto(*out)
 	}
 	in.LastResync.DeepCopyInto(&out.LastResync)
+	if in.ConfirmedAt != nil {
+		in, out := &in.ConfirmedAt, &out.ConfirmedAt
+		*out = (*in).DeepCopy()
+	}
 	in.HeldPrune.DeepCopyInto(&out.HeldPrune)
 	in.Contradiction.DeepCopyInto(&out.Contradiction)
 }
@@ -277,6 +281,15 @@ func (in *ClerkMemberSpec) DeepCopyInto(out *ClerkMemberSpec) {
 	if in.UpdatedAt != nil {
 		in, out := &in.UpdatedAt, &out.UpdatedAt
 		*out = (*in).DeepCopy()
+	}
+	if in.AsOf != nil {
+		in, out := &in.AsOf, &out.AsOf
+		*out = (*in).DeepCopy()
+	}
+	if in.DroppedFields != nil {
+		in, out := &in.DroppedFields, &out.DroppedFields
+		*out = make([]string, len(*in))
+		copy(*out, *in)
 	}
 	if in.DeletedAt != nil {
 		in, out := &in.DeletedAt, &out.DeletedAt
@@ -426,6 +439,15 @@ func (in *ClerkOrganizationSpec) DeepCopyInto(out *ClerkOrganizationSpec) {
 		in, out := &in.UpdatedAt, &out.UpdatedAt
 		*out = (*in).DeepCopy()
 	}
+	if in.AsOf != nil {
+		in, out := &in.AsOf, &out.AsOf
+		*out = (*in).DeepCopy()
+	}
+	if in.DroppedFields != nil {
+		in, out := &in.DroppedFields, &out.DroppedFields
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.DeletedAt != nil {
 		in, out := &in.DeletedAt, &out.DeletedAt
 		*out = (*in).DeepCopy()
@@ -544,6 +566,10 @@ func (in *ClerkPermissionSpec) DeepCopyInto(out *ClerkPermissionSpec) {
 	}
 	if in.UpdatedAt != nil {
 		in, out := &in.UpdatedAt, &out.UpdatedAt
+		*out = (*in).DeepCopy()
+	}
+	if in.AsOf != nil {
+		in, out := &in.AsOf, &out.AsOf
 		*out = (*in).DeepCopy()
 	}
 	if in.DeletedAt != nil {
@@ -671,6 +697,10 @@ func (in *ClerkRoleSpec) DeepCopyInto(out *ClerkRoleSpec) {
 	}
 	if in.UpdatedAt != nil {
 		in, out := &in.UpdatedAt, &out.UpdatedAt
+		*out = (*in).DeepCopy()
+	}
+	if in.AsOf != nil {
+		in, out := &in.AsOf, &out.AsOf
 		*out = (*in).DeepCopy()
 	}
 	if in.DeletedAt != nil {
@@ -936,6 +966,15 @@ func (in *ClerkUserSpec) DeepCopyInto(out *ClerkUserSpec) {
 	if in.UpdatedAt != nil {
 		in, out := &in.UpdatedAt, &out.UpdatedAt
 		*out = (*in).DeepCopy()
+	}
+	if in.AsOf != nil {
+		in, out := &in.AsOf, &out.AsOf
+		*out = (*in).DeepCopy()
+	}
+	if in.DroppedFields != nil {
+		in, out := &in.DroppedFields, &out.DroppedFields
+		*out = make([]string, len(*in))
+		copy(*out, *in)
 	}
 	if in.DeletedAt != nil {
 		in, out := &in.DeletedAt, &out.DeletedAt

@@ -233,7 +233,7 @@ func readAnswer(body io.Reader, target any) error {
 	if !json.Valid(content) {
 		return errors.New("the answer is no JSON")
 	}
-	if err := unmarshal("", validUTF8(content), target); err != nil {
+	if err := unmarshal("", shallow(validUTF8(content)), target); err != nil {
 		return &APIError{Status: http.StatusOK, Reason: "the answer is not understood: " + err.Error()}
 	}
 	return nil

@@ -21,17 +21,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 	"unicode/utf8"
 )
 
 // Decode reads a webhook's body, which must have been verified. Fields nobody knows are ignored; a type that is not mirrored has
 // Data nil, whatever its data looks like. An error means that the event cannot be understood: it names the field and never quotes a
-// value, which may be personal.
+// value, which may be personal. Only an id, the key of a role or of a permission, or a time can be the reason: what is shown or matched is
+// left out instead, and noted, so that nobody who may write metadata can keep a role from changing.
 func Decode(body []byte) (*Event, error) {
 	var envelope envelopeJSON
-	if err := unmarshal("", validUTF8(body), &envelope); err != nil {
+	if err := unmarshal("", shallow(validUTF8(body)), &envelope); err != nil {
 		return nil, err
 	}
 	if err := envelope.validate(); err != nil {
@@ -115,223 +115,12 @@ func (e *envelopeJSON) validate() error {
 	return checkID("instance_id", e.InstanceID)
 }
 
-type organizationJSON struct {
-	ID                    string          `json:"id"`
-	Name                  string          `json:"name"`
-	Slug                  string          `json:"slug"`
-	ImageURL              string          `json:"image_url"`
-	PublicMetadata        json.RawMessage `json:"public_metadata"`
-	MaxAllowedMemberships int64           `json:"max_allowed_memberships"`
-	CreatedAt             int64           `json:"created_at"`
-	UpdatedAt             int64           `json:"updated_at"`
-}
-
-func decodeOrganization(data json.RawMessage) (Data, error) {
-	var raw organizationJSON
-	if err := unmarshal("data", data, &raw); err != nil {
-		return nil, err
-	}
-	organization, err := raw.organization("data")
-	if err != nil {
-		return nil, err
-	}
-	return &organization, nil
-}
-
-// organization checks the fields; path is where they stand in the event, for messages.
-func (o *organizationJSON) organization(path string) (Organization, error) {
-	if err := checkID(path+".id", o.ID); err != nil {
-		return Organization{}, err
-	}
-	if o.MaxAllowedMemberships < 0 {
-		return Organization{}, fmt.Errorf("%s.max_allowed_memberships: must not be negative", path)
-	}
-	metadata, err := publicMetadata(path+".public_metadata", o.PublicMetadata)
-	if err != nil {
-		return Organization{}, err
-	}
-	createdAt, updatedAt, err := stamps(path, o.CreatedAt, o.UpdatedAt)
-	if err != nil {
-		return Organization{}, err
-	}
-	return Organization{
-		ID:                    o.ID,
-		Name:                  displayText(o.Name),
-		Slug:                  displayText(o.Slug),
-		ImageURL:              displayURL(o.ImageURL),
-		PublicMetadata:        metadata,
-		MaxAllowedMemberships: o.MaxAllowedMemberships,
-		CreatedAt:             createdAt,
-		UpdatedAt:             updatedAt,
-	}, nil
-}
-
-type deletedJSON struct {
-	ID string `json:"id"`
-}
-
-func decodeOrganizationDeleted(data json.RawMessage) (Data, error) {
-	id, err := decodeDeletedID(data)
-	if err != nil {
-		return nil, err
-	}
-	return &OrganizationDeleted{ID: id}, nil
-}
-
-// decodeDeletedID reads the id of what is deleted. Whatever else is odd about a deletion, it must take access away.
-func decodeDeletedID(data json.RawMessage) (string, error) {
-	var raw deletedJSON
-	if err := unmarshal("data", data, &raw); err != nil {
-		return "", err
-	}
-	return raw.ID, checkID("data.id", raw.ID)
-}
-
-type membershipJSON struct {
-	ID             string           `json:"id"`
-	Role           string           `json:"role"`
-	Permissions    []string         `json:"permissions"`
-	PublicMetadata json.RawMessage  `json:"public_metadata"`
-	Organization   organizationJSON `json:"organization"`
-	User           publicUserJSON   `json:"public_user_data"`
-	CreatedAt      int64            `json:"created_at"`
-	UpdatedAt      int64            `json:"updated_at"`
-}
-
-type publicUserJSON struct {
-	ID            string `json:"user_id"`
-	Identifier    string `json:"identifier"`
-	Username      string `json:"username"`
-	FirstName     string `json:"first_name"`
-	LastName      string `json:"last_name"`
-	Banned        bool   `json:"banned"`
-	Deprovisioned bool   `json:"deprovisioned"`
-}
-
-func decodeMembership(data json.RawMessage) (Data, error) {
-	var raw membershipJSON
-	if err := unmarshal("data", data, &raw); err != nil {
-		return nil, err
-	}
-	if err := checkID("data.id", raw.ID); err != nil {
-		return nil, err
-	}
-	if err := checkKey("data.role", raw.Role, maxKeyLength); err != nil {
-		return nil, err
-	}
-	permissions, err := permissionKeys("data.permissions", raw.Permissions)
-	if err != nil {
-		return nil, err
-	}
-	metadata, err := publicMetadata("data.public_metadata", raw.PublicMetadata)
-	if err != nil {
-		return nil, err
-	}
-	organization, err := raw.Organization.organization("data.organization")
-	if err != nil {
-		return nil, err
-	}
-	user, err := raw.User.user("data.public_user_data")
-	if err != nil {
-		return nil, err
-	}
-	createdAt, updatedAt, err := stamps("data", raw.CreatedAt, raw.UpdatedAt)
-	if err != nil {
-		return nil, err
-	}
-	return &Membership{
-		ID:             raw.ID,
-		Role:           raw.Role,
-		Permissions:    permissions,
-		PublicMetadata: metadata,
-		Organization:   organization,
-		User:           user,
-		CreatedAt:      createdAt,
-		UpdatedAt:      updatedAt,
-	}, nil
-}
-
-func (u *publicUserJSON) user(path string) (PublicUser, error) {
-	if err := checkID(path+".user_id", u.ID); err != nil {
-		return PublicUser{}, err
-	}
-	if err := checkIdentifier(path+".identifier", u.Identifier); err != nil {
-		return PublicUser{}, err
-	}
-	if err := checkIdentifier(path+".username", u.Username); err != nil {
-		return PublicUser{}, err
-	}
-	return PublicUser{
-		ID:            u.ID,
-		Identifier:    u.Identifier,
-		Username:      u.Username,
-		FirstName:     displayText(u.FirstName),
-		LastName:      displayText(u.LastName),
-		Banned:        u.Banned,
-		Deprovisioned: u.Deprovisioned,
-	}, nil
-}
-
-type membershipDeletedJSON struct {
-	ID           string          `json:"id"`
-	Organization json.RawMessage `json:"organization"`
-	User         json.RawMessage `json:"public_user_data"`
-}
-
-// decodeMembershipDeleted needs the membership's id alone. Whatever else is odd about a deletion, it must take access away.
-func decodeMembershipDeleted(data json.RawMessage) (Data, error) {
-	var raw membershipDeletedJSON
-	if err := unmarshal("data", data, &raw); err != nil {
-		return nil, err
-	}
-	if err := checkID("data.id", raw.ID); err != nil {
-		return nil, err
-	}
-	var (
-		organization deletedJSON
-		user         struct {
-			ID string `json:"user_id"`
-		}
-	)
-	return &MembershipDeleted{
-		ID:             raw.ID,
-		OrganizationID: idOrEmpty(raw.Organization, &organization, &organization.ID),
-		UserID:         idOrEmpty(raw.User, &user, &user.ID),
-	}, nil
-}
-
-// idOrEmpty decodes raw into target and returns the id that lands in it, or "" when there is none of use.
-func idOrEmpty(raw json.RawMessage, target any, id *string) string {
-	if len(raw) == 0 || json.Unmarshal(raw, target) != nil || checkID("", *id) != nil {
-		return ""
-	}
-	return *id
-}
-
-func permissionKeys(path string, keys []string) ([]string, error) {
-	if len(keys) > maxPermissions {
-		return nil, fmt.Errorf("%s: more than %d", path, maxPermissions)
-	}
-	for i, key := range keys {
-		if err := checkKey(fmt.Sprintf("%s[%d]", path, i), key, maxKeyLength); err != nil {
-			return nil, err
-		}
-	}
-	slices.Sort(keys)
-	return slices.Compact(keys), nil
-}
-
-// stamps reads created_at, which may be missing, and updated_at, which orders everything and so may not.
-func stamps(path string, created, updated int64) (createdAt, updatedAt time.Time, err error) {
+// updateTime reads updated_at, which orders everything and so may not be missing.
+func updateTime(path string, updated int64) (time.Time, error) {
 	if updated == 0 {
-		return time.Time{}, time.Time{}, fmt.Errorf("%s.updated_at: missing", path)
+		return time.Time{}, fmt.Errorf("%s.updated_at: missing", path)
 	}
-	updatedAt, err = milliseconds(path+".updated_at", updated)
-	if err != nil || created == 0 {
-		return time.Time{}, updatedAt, err
-	}
-	createdAt, err = milliseconds(path+".created_at", created)
-	return createdAt, updatedAt, err
+	return milliseconds(path+".updated_at", updated)
 }
 
 // eventTime reads the envelope's timestamp: live payloads carry milliseconds, older ones and Clerk's examples seconds.

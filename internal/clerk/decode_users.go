@@ -27,27 +27,27 @@ import (
 const verified = "verified"
 
 type userJSON struct {
-	ID             string             `json:"id"`
-	ExternalID     string             `json:"external_id"`
-	PrimaryEmailID string             `json:"primary_email_address_id"`
-	Emails         []emailAddressJSON `json:"email_addresses"`
-	Username       string             `json:"username"`
-	FirstName      string             `json:"first_name"`
-	LastName       string             `json:"last_name"`
-	Banned         bool               `json:"banned"`
-	Locked         bool               `json:"locked"`
-	Deprovisioned  bool               `json:"deprovisioned"`
-	PublicMetadata json.RawMessage    `json:"public_metadata"`
-	CreatedAt      int64              `json:"created_at"`
-	UpdatedAt      int64              `json:"updated_at"`
+	ID             string                       `json:"id"`
+	ExternalID     lax[string]                  `json:"external_id"`
+	PrimaryEmailID lax[string]                  `json:"primary_email_address_id"`
+	Emails         lax[[]lax[emailAddressJSON]] `json:"email_addresses"`
+	Username       lax[string]                  `json:"username"`
+	FirstName      lax[string]                  `json:"first_name"`
+	LastName       lax[string]                  `json:"last_name"`
+	Banned         lax[bool]                    `json:"banned"`
+	Locked         lax[bool]                    `json:"locked"`
+	Deprovisioned  lax[bool]                    `json:"deprovisioned"`
+	PublicMetadata json.RawMessage              `json:"public_metadata"`
+	CreatedAt      lax[int64]                   `json:"created_at"`
+	UpdatedAt      int64                        `json:"updated_at"`
 }
 
 type emailAddressJSON struct {
-	ID           string `json:"id"`
-	Address      string `json:"email_address"`
-	Verification struct {
+	ID           string      `json:"id"`
+	Address      lax[string] `json:"email_address"`
+	Verification lax[struct {
 		Status string `json:"status"`
-	} `json:"verification"`
+	}] `json:"verification"`
 }
 
 func decodeUser(data json.RawMessage) (Data, error) {
@@ -58,56 +58,57 @@ func decodeUser(data json.RawMessage) (Data, error) {
 	if err := checkID("data.id", raw.ID); err != nil {
 		return nil, err
 	}
-	createdAt, updatedAt, err := stamps("data", raw.CreatedAt, raw.UpdatedAt)
+	updatedAt, err := updateTime("data", raw.UpdatedAt)
 	if err != nil {
 		return nil, err
 	}
-	metadata, err := publicMetadata("data.public_metadata", raw.PublicMetadata)
-	if err != nil {
-		metadata = nil // a user name that is made of it will be missing; a ban must not
-	}
-	return &User{
+	var dropped losses
+	user := &User{
 		ID:             raw.ID,
-		PrimaryEmail:   raw.primaryEmail(),
-		Username:       identifierOrNone(raw.Username),
-		ExternalID:     identifierOrNone(raw.ExternalID),
-		FirstName:      displayText(raw.FirstName),
-		LastName:       displayText(raw.LastName),
-		Banned:         raw.Banned,
-		Locked:         raw.Locked,
-		Deprovisioned:  raw.Deprovisioned,
-		PublicMetadata: metadata,
-		CreatedAt:      createdAt,
+		PrimaryEmail:   raw.primaryEmail(&dropped),
+		Username:       dropped.identifier(FieldUsername, raw.Username),
+		ExternalID:     dropped.identifier(FieldExternalID, raw.ExternalID),
+		FirstName:      dropped.text(FieldFirstName, raw.FirstName),
+		LastName:       dropped.text(FieldLastName, raw.LastName),
+		Banned:         dropped.bar(FieldBanned, raw.Banned),
+		Locked:         raw.Locked.value,
+		Deprovisioned:  dropped.bar(FieldDeprovisioned, raw.Deprovisioned),
+		PublicMetadata: dropped.metadata(FieldPublicMetadata, raw.PublicMetadata),
+		CreatedAt:      dropped.created(raw.CreatedAt),
 		UpdatedAt:      updatedAt,
-	}, nil
+	}
+	if raw.Locked.isOdd {
+		dropped.note(FieldLocked)
+	}
+	user.Dropped = dropped.sorted()
+	return user, nil
 }
 
 // primaryEmail is the entry that the user has chosen. Where the choice is missing, or names none or several, there is no primary address:
 // the first of a list is just some address.
-func (u *userJSON) primaryEmail() EmailAddress {
-	if u.PrimaryEmailID == "" {
+func (u *userJSON) primaryEmail(dropped *losses) EmailAddress {
+	if u.PrimaryEmailID.isOdd || u.Emails.isOdd {
+		dropped.note(FieldPrimaryEmail)
 		return EmailAddress{}
 	}
-	var found []EmailAddress
-	for _, email := range u.Emails {
-		if email.ID == u.PrimaryEmailID {
-			found = append(found, EmailAddress{
-				Address: identifierOrNone(email.Address), Verified: email.Verification.Status == verified,
-			})
+	if u.PrimaryEmailID.value == "" {
+		return EmailAddress{}
+	}
+	chosen := slices.DeleteFunc(slices.Clone(u.Emails.value), func(email lax[emailAddressJSON]) bool {
+		return email.value.ID != u.PrimaryEmailID.value
+	})
+	if len(chosen) != 1 {
+		if slices.ContainsFunc(u.Emails.value, func(email lax[emailAddressJSON]) bool { return email.isOdd }) {
+			dropped.note(FieldPrimaryEmail) // it may be the one
 		}
-	}
-	if len(found) != 1 || found[0].Address == "" {
 		return EmailAddress{}
 	}
-	return found[0]
-}
-
-// identifierOrNone leaves out an identifier of no use: RBAC may name a user by it, and a changed one may be someone else's.
-func identifierOrNone(identifier string) string {
-	if checkIdentifier("", identifier) != nil {
-		return ""
+	email := &chosen[0].value
+	address := dropped.identifier(FieldPrimaryEmail, email.Address)
+	if address == "" {
+		return EmailAddress{}
 	}
-	return identifier
+	return EmailAddress{Address: address, Verified: email.Verification.value.Status == verified}
 }
 
 func decodeUserDeleted(data json.RawMessage) (Data, error) {
@@ -121,10 +122,10 @@ func decodeUserDeleted(data json.RawMessage) (Data, error) {
 type roleJSON struct {
 	ID          string           `json:"id"`
 	Key         string           `json:"key"`
-	Name        string           `json:"name"`
-	Description string           `json:"description"`
+	Name        lax[string]      `json:"name"`
+	Description lax[string]      `json:"description"`
 	Permissions []permissionJSON `json:"permissions"`
-	CreatedAt   int64            `json:"created_at"`
+	CreatedAt   lax[int64]       `json:"created_at"`
 	UpdatedAt   int64            `json:"updated_at"`
 }
 
@@ -143,19 +144,22 @@ func decodeRole(data json.RawMessage) (Data, error) {
 	if err != nil {
 		return nil, err
 	}
-	createdAt, updatedAt, err := stamps("data", raw.CreatedAt, raw.UpdatedAt)
+	updatedAt, err := updateTime("data", raw.UpdatedAt)
 	if err != nil {
 		return nil, err
 	}
-	return &Role{
+	var dropped losses
+	role := &Role{
 		ID:          raw.ID,
 		Key:         raw.Key,
-		Name:        displayText(raw.Name),
-		Description: displayText(raw.Description),
+		Name:        dropped.text(FieldName, raw.Name),
+		Description: dropped.text(FieldDescription, raw.Description),
 		Permissions: permissions,
-		CreatedAt:   createdAt,
+		CreatedAt:   dropped.created(raw.CreatedAt),
 		UpdatedAt:   updatedAt,
-	}, nil
+	}
+	role.Dropped = dropped.sorted()
+	return role, nil
 }
 
 func rolePermissions(path string, raw []permissionJSON) ([]RolePermission, error) {
@@ -207,12 +211,12 @@ func decodeRoleDeleted(data json.RawMessage) (Data, error) {
 }
 
 type permissionJSON struct {
-	ID          string `json:"id"`
-	Key         string `json:"key"`
-	Name        string `json:"name"`
-	Description string `json:"description"`
-	CreatedAt   int64  `json:"created_at"`
-	UpdatedAt   int64  `json:"updated_at"`
+	ID          string      `json:"id"`
+	Key         string      `json:"key"`
+	Name        lax[string] `json:"name"`
+	Description lax[string] `json:"description"`
+	CreatedAt   lax[int64]  `json:"created_at"`
+	UpdatedAt   int64       `json:"updated_at"`
 }
 
 func decodePermission(data json.RawMessage) (Data, error) {
@@ -226,18 +230,21 @@ func decodePermission(data json.RawMessage) (Data, error) {
 	if err := checkKey("data.key", raw.Key, maxKeyLength); err != nil {
 		return nil, err
 	}
-	createdAt, updatedAt, err := stamps("data", raw.CreatedAt, raw.UpdatedAt)
+	updatedAt, err := updateTime("data", raw.UpdatedAt)
 	if err != nil {
 		return nil, err
 	}
-	return &Permission{
+	var dropped losses
+	permission := &Permission{
 		ID:          raw.ID,
 		Key:         raw.Key,
-		Name:        displayText(raw.Name),
-		Description: displayText(raw.Description),
-		CreatedAt:   createdAt,
+		Name:        dropped.text(FieldName, raw.Name),
+		Description: dropped.text(FieldDescription, raw.Description),
+		CreatedAt:   dropped.created(raw.CreatedAt),
 		UpdatedAt:   updatedAt,
-	}, nil
+	}
+	permission.Dropped = dropped.sorted()
+	return permission, nil
 }
 
 func decodePermissionDeleted(data json.RawMessage) (Data, error) {

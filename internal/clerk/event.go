@@ -34,6 +34,8 @@ type Event struct {
 	// Time is when it happened, not when it was delivered; of a change that does not say, when the entity last changed. Zero where the
 	// payload says neither.
 	Time time.Time
+	// IsListed says that it is no event, but a row of a list: Time is when the page was asked for.
+	IsListed bool
 	// Data is what it happened to, such as *Organization or *OrganizationDeleted. Nil for every type that is not mirrored.
 	Data Data
 }
@@ -45,6 +47,32 @@ type Data interface {
 	EntityID() string
 	isData()
 }
+
+// Fields that may be left out, named as in the mirrored objects.
+const (
+	FieldBanned                = "banned"
+	FieldCreatedAt             = "createdAt"
+	FieldDeprovisioned         = "deprovisioned"
+	FieldDescription           = "description"
+	FieldExternalID            = "externalID"
+	FieldFirstName             = "firstName"
+	FieldImageURL              = "imageURL"
+	FieldLastName              = "lastName"
+	FieldLocked                = "locked"
+	FieldMaxAllowedMemberships = "maxAllowedMemberships"
+	FieldName                  = "name"
+	FieldPrimaryEmail          = "primaryEmail"
+	FieldPublicMetadata        = "publicMetadata"
+	FieldSlug                  = "slug"
+	FieldUser                  = "user"
+	FieldUserBanned            = "user.banned"
+	FieldUserDeprovisioned     = "user.deprovisioned"
+	FieldUserFirstName         = "user.firstName"
+	FieldUserIdentifier        = "user.identifier"
+	FieldUserLastName          = "user.lastName"
+	FieldUserUsername          = "user.username"
+	FieldUsername              = "username"
+)
 
 // Organization is an organization as it stands after it was created or updated.
 type Organization struct {
@@ -59,6 +87,8 @@ type Organization struct {
 	CreatedAt time.Time
 	// UpdatedAt orders the states of one organization. Never zero.
 	UpdatedAt time.Time
+	// Dropped are the fields that could not be kept, in order.
+	Dropped []string
 }
 
 // OrganizationDeleted says that an organization is gone. Clerk sends no time of its own with it.
@@ -82,10 +112,13 @@ type Membership struct {
 	CreatedAt time.Time
 	// UpdatedAt orders the states of one membership. Never zero.
 	UpdatedAt time.Time
+	// Dropped are the fields that could not be kept, in order.
+	Dropped []string
 }
 
 // PublicUser is what a membership tells about its user.
 type PublicUser struct {
+	// ID is empty where the payload does not say; the rest is so, too, then.
 	ID string
 	// Identifier is an e-mail address, a user name or a phone number. It is no verified e-mail address.
 	Identifier string
@@ -103,8 +136,7 @@ type MembershipDeleted struct {
 	OrganizationID, UserID string
 }
 
-// User is a user as it stands after it was created or updated. Of what is odd in it, only the id, the time of update and the wrong type of
-// a field keep it from being understood: anything else is cleaned or left out, so that a ban takes effect whatever else is odd.
+// User is a user as it stands after it was created or updated.
 type User struct {
 	ID string
 	// PrimaryEmail is the address that the user has chosen as the primary one; its Address is empty where there is none of use.
@@ -113,14 +145,17 @@ type User struct {
 	Username, ExternalID string
 	// FirstName and LastName are display text: cleaned and bounded.
 	FirstName, LastName string
-	// Banned and Deprovisioned keep the user out. Locked says that there were too many attempts to sign in.
+	// Banned and Deprovisioned keep the user out; they are true, too, where they cannot be read. Locked says that there were too many attempts
+	// to sign in.
 	Banned, Locked, Deprovisioned bool
-	// PublicMetadata is compact JSON with sorted keys. Nil when it is absent, null, {}, or of no use.
+	// PublicMetadata is compact JSON with sorted keys. Nil when it is absent, null or {}.
 	PublicMetadata json.RawMessage
 	// CreatedAt is zero where the payload does not say.
 	CreatedAt time.Time
 	// UpdatedAt orders the states of one user. Never zero.
 	UpdatedAt time.Time
+	// Dropped are the fields that could not be kept, in order.
+	Dropped []string
 }
 
 // EmailAddress is an e-mail address of a user.
@@ -149,6 +184,8 @@ type Role struct {
 	CreatedAt time.Time
 	// UpdatedAt orders the states of one role. Never zero.
 	UpdatedAt time.Time
+	// Dropped are the fields that could not be kept, in order.
+	Dropped []string
 }
 
 // RolePermission is a permission as a role tells of it.
@@ -176,6 +213,8 @@ type Permission struct {
 	CreatedAt time.Time
 	// UpdatedAt orders the states of one permission. Never zero.
 	UpdatedAt time.Time
+	// Dropped are the fields that could not be kept, in order.
+	Dropped []string
 }
 
 // PermissionDeleted says that a permission is gone.

@@ -49,12 +49,9 @@ func checkKey(path, key string, maxLength int) error {
 	return nil
 }
 
-// checkIdentifier refuses what display text would have cleaned or cut: a changed identifier may be someone else's.
-func checkIdentifier(path, identifier string) error {
-	if len(identifier) > maxIdentifierLength || strings.ContainsFunc(identifier, isUnprintable) {
-		return fmt.Errorf("%s: must be at most %d bytes without control characters", path, maxIdentifierLength)
-	}
-	return nil
+// isIdentifier is false of what display text would have cleaned or cut: a changed identifier may be someone else's.
+func isIdentifier(identifier string) bool {
+	return len(identifier) <= maxIdentifierLength && !strings.ContainsFunc(identifier, isUnprintable)
 }
 
 func consistsOf(s string, allowed func(byte) bool) bool {
@@ -126,51 +123,51 @@ func dropFunc(s string, drop func(rune) bool) string {
 
 // publicMetadata brings metadata into the form in which an API server returns it: compact, keys sorted and unique, numbers as int64
 // or float64. Two that say the same are then the same bytes, and none is refused for how it was written.
-func publicMetadata(path string, raw json.RawMessage) (json.RawMessage, error) {
+func publicMetadata(raw json.RawMessage) (json.RawMessage, error) {
 	if isNull(raw) {
 		return nil, nil
+	}
+	if nesting(raw) > maxMetadataDepth { // before anything is done that goes as deep
+		return nil, fmt.Errorf("nested more than %d deep", maxMetadataDepth)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
 	var value any
 	if err := decoder.Decode(&value); err != nil {
-		return nil, fmt.Errorf("%s: not JSON", path)
+		return nil, errors.New("not JSON")
 	}
 	if object, ok := value.(map[string]any); ok && len(object) == 0 {
 		return nil, nil
 	}
-	value, err := canonical(value, 1)
+	value, err := canonical(value)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {
-		return nil, fmt.Errorf("%s: not JSON", path)
+		return nil, errors.New("not JSON")
 	}
 	compact := bytes.TrimSuffix(out.Bytes(), []byte("\n"))
 	if len(compact) > maxMetadataLength {
-		return nil, fmt.Errorf("%s: more than %d bytes", path, maxMetadataLength)
+		return nil, fmt.Errorf("more than %d bytes", maxMetadataLength)
 	}
 	return compact, nil
 }
 
-// canonical brings a value at a depth of nesting into the form in which it is compared.
-func canonical(value any, depth int) (any, error) {
-	if depth > maxMetadataDepth {
-		return nil, fmt.Errorf("nested more than %d deep", maxMetadataDepth)
-	}
+// canonical brings a value into the form in which it is compared.
+func canonical(value any) (any, error) {
 	switch value := value.(type) {
 	case string:
 		return dropFunc(value, isNotYAML), nil
 	case json.Number:
 		return canonicalNumber(value)
 	case []any:
-		return canonicalList(value, depth)
+		return canonicalList(value)
 	case map[string]any:
-		return canonicalObject(value, depth)
+		return canonicalObject(value)
 	default:
 		return value, nil
 	}
@@ -187,9 +184,9 @@ func canonicalNumber(number json.Number) (any, error) {
 	return float, nil
 }
 
-func canonicalList(list []any, depth int) (any, error) {
+func canonicalList(list []any) (any, error) {
 	for i, entry := range list {
-		value, err := canonical(entry, depth+1)
+		value, err := canonical(entry)
 		if err != nil {
 			return nil, err
 		}
@@ -199,10 +196,10 @@ func canonicalList(list []any, depth int) (any, error) {
 }
 
 // canonicalObject goes through the keys in order, so that it is always the same one that wins where cleaning makes two alike.
-func canonicalObject(object map[string]any, depth int) (any, error) {
+func canonicalObject(object map[string]any) (any, error) {
 	out := make(map[string]any, len(object))
 	for _, key := range slices.Sorted(maps.Keys(object)) {
-		value, err := canonical(object[key], depth+1)
+		value, err := canonical(object[key])
 		if err != nil {
 			return nil, err
 		}

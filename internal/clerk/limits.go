@@ -37,7 +37,7 @@ const (
 	maxURLLength = 2048
 
 	// maxIdentifierLength bounds a user's identifier and user name, in bytes. The longest e-mail address has 254. Longer ones are
-	// refused, not cut: RBAC may name a user by them.
+	// left out, not cut: RBAC may name a user by them.
 	maxIdentifierLength = 320
 
 	// maxMetadataLength bounds public metadata, in bytes of compact JSON. Clerk allows 8 KB; 64 KiB leaves it room to grow and an
@@ -47,6 +47,9 @@ const (
 	// maxMetadataDepth bounds how deep public metadata is nested. The API server keeps a managed field for every level of every
 	// path: a thousand levels take it half a second, ten thousand longer than a request may.
 	maxMetadataDepth = 32
+
+	// maxDepth bounds how deep a body is nested: metadata and what it stands in, and a reserve. What is deeper is emptied.
+	maxDepth = 2 * maxMetadataDepth
 
 	// maxTypeLength bounds the name of an event type, in bytes. The longest known has 32.
 	maxTypeLength = 128

@@ -56,7 +56,7 @@ func (f *memberFacts) status() v1alpha1.ClerkMemberStatus {
 	default:
 		bound.Reason, bound.Message = unbound.reason, unbound.message
 	}
-	status.Conditions = result.conditions(member.Status.Conditions, member.Generation, bound)
+	status.Conditions = result.without(member.Spec.DroppedFields).conditions(member.Status.Conditions, member.Generation, bound)
 	return status
 }
 

@@ -73,7 +73,7 @@ func (r *organizationReconciler) rehearse(ctx context.Context, v *visit) (reconc
 }
 
 func observing(organization *v1alpha1.ClerkOrganization, would string) verdict {
-	return verdict{stalled: true, reason: v1alpha1.ReasonObserving,
+	return verdict{stalled: true, reason: v1alpha1.ReasonObserving, dropped: organization.Spec.DroppedFields,
 		message: fmt.Sprintf("the ClerkInstance %s only observes (spec.mode); with mode Enforce it would %s", organization.Spec.Instance, would)}
 }
 

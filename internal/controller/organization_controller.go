@@ -153,9 +153,15 @@ func (r *organizationReconciler) decide(ctx context.Context, have *situation) (*
 // says for whom the class is, those are whom it served before.
 func (w *intent) choose(from catalogue, organization *v1alpha1.ClerkOrganization) {
 	view := tenant.OrganizationOf(organization)
-	class := tenant.Select(from.matchables, view)
-	if current := organization.Status.ClassName; from.broken[current] != nil && !from.isMatchable(current) {
+	class, err := tenant.Select(from.matchables, view)
+	current := organization.Status.ClassName
+	if from.broken[current] != nil && !from.isMatchable(current) {
 		w.freezeWith(from, current)
+		return
+	}
+	if err != nil {
+		w.className, w.rules = current, allRules(from.objects[current])
+		w.freeze(v1alpha1.ReasonExpressionFailed, "which TenantClass is for this organization is not certain: %s", err)
 		return
 	}
 	if class == nil {
@@ -193,6 +199,9 @@ func (w *intent) freeze(reason, format string, args ...any) {
 
 func allRules(class *v1alpha1.TenantClass) []v1alpha1.TenantRoleBinding {
 	var rules []v1alpha1.TenantRoleBinding
+	if class == nil {
+		return nil
+	}
 	for _, namespace := range class.Spec.Namespaces {
 		rules = append(rules, namespace.RoleBindings...)
 	}

@@ -43,7 +43,8 @@ func (v *visit) status() v1alpha1.ClerkOrganizationStatus {
 		Namespaces:         v.namespaceStates(),
 		Members:            new(countMembers(v.have.members)),
 	}
-	status.Conditions = v.verdict().conditions(organization.Status.Conditions, organization.Generation)
+	found := v.verdict().without(organization.Spec.DroppedFields)
+	status.Conditions = found.conditions(organization.Status.Conditions, organization.Generation)
 	return status
 }
 

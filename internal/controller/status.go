@@ -34,6 +34,23 @@ type verdict struct {
 	stalled bool
 	reason  string
 	message string
+
+	// dropped are the fields that could not be kept as Clerk sent them.
+	dropped []string
+}
+
+// without is the verdict on an object that lacks some fields.
+func (v verdict) without(dropped []string) verdict {
+	v.dropped = dropped
+	return v
+}
+
+func droppedCondition(fields []string) metav1.Condition {
+	return metav1.Condition{
+		Type: v1alpha1.ConditionDataDropped, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonFieldsOdd,
+		Message: "left out, since of the wrong type, too long or too deep: " + strings.Join(fields, ", ") +
+			": correct it in Clerk; until then expressions that read it fail",
+	}
 }
 
 // maxMessage bounds a condition's message, in bytes. The note of a Kubernetes Event, which may repeat it, takes 1024.
@@ -49,6 +66,9 @@ func (v verdict) conditions(before []metav1.Condition, generation int64, more ..
 			Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: v.reason, Message: v.message,
 		})
 	}
+	if len(v.dropped) > 0 {
+		wanted = append(wanted, droppedCondition(v.dropped))
+	}
 	conditions := slices.Clone(before)
 	for _, condition := range wanted {
 		condition.ObservedGeneration = generation
@@ -59,6 +79,9 @@ func (v verdict) conditions(before []metav1.Condition, generation int64, more ..
 	}
 	if !v.stalled {
 		meta.RemoveStatusCondition(&conditions, v1alpha1.ConditionStalled)
+	}
+	if len(v.dropped) == 0 {
+		meta.RemoveStatusCondition(&conditions, v1alpha1.ConditionDataDropped)
 	}
 	return conditions
 }

@@ -110,7 +110,7 @@ func (f userFacts) removalDue(retention time.Duration) time.Time {
 		return collectionTime(user.Spec.DeletedAt.Time, retention)
 	case f.isOrphan:
 		return time.Time{}
-	case f.mode == v1alpha1.UsersNone:
+	case f.mode == v1alpha1.UsersNone && !isImpersonal(user):
 		return user.CreationTimestamp.Time
 	case f.mode == v1alpha1.UsersAll, f.wasMember:
 		return time.Time{}
@@ -121,6 +121,15 @@ func (f userFacts) removalDue(retention time.Duration) time.Time {
 		last = changed
 	}
 	return collectionTime(last, retention)
+}
+
+// isImpersonal tells whether nothing personal is known of a user: only whether Clerk lets them in. Where no users are wanted, such an
+// object is there because the user was kept out. It stays as long as the user's membership does, or for the retention: a ban that is sent
+// again would come back without it.
+func isImpersonal(user *v1alpha1.ClerkUser) bool {
+	spec := &user.Spec
+	return spec.PrimaryEmail == (v1alpha1.ClerkUserEmail{}) && spec.Username == "" && spec.FirstName == "" && spec.LastName == "" &&
+		spec.ExternalID == "" && spec.PublicMetadata == nil && spec.CreatedAt == nil
 }
 
 // verdict is what the status says.
@@ -154,7 +163,7 @@ func (r *userReconciler) remove(ctx context.Context, user *v1alpha1.ClerkUser) (
 }
 
 func (r *userReconciler) writeStatus(ctx context.Context, user *v1alpha1.ClerkUser, result verdict) error {
-	conditions, changed := result.changed(user.Status.Conditions)
+	conditions, changed := result.without(user.Spec.DroppedFields).changed(user.Status.Conditions)
 	if !changed {
 		return nil
 	}

@@ -61,6 +61,12 @@ var (
 		Help: "Unix time of the last delivery that was not accepted, by ClerkInstance and reason, on this replica.",
 	}, []string{"instance", "reason"})
 
+	// DroppedFields counts fields that could not be kept. kind is that of the mirrored object, field one of the names in spec.droppedFields.
+	DroppedFields = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: "mirror", Name: "dropped_fields_total",
+		Help: "Fields of what Clerk says that were left out when it was written: of the wrong type, too long or too deep. By kind and field.",
+	}, []string{"kind", "field"})
+
 	// ResyncSeconds is how long resyncs took. result is that of ClerkInstance.status.lastResync, or aborted.
 	ResyncSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: namespace, Subsystem: "resync", Name: "duration_seconds",
@@ -203,7 +209,7 @@ var (
 
 func init() {
 	metrics.Registry.MustRegister(Deliveries, AnswerSeconds, EventAgeSeconds, LastVerifiedTimestamp, LastRefusedTimestamp,
-		ResyncSeconds, ResyncLastSuccessTimestamp, ResyncRequests, ResyncListed, ResyncDrift, ResyncPruneHeld, ResyncContradictions,
+		DroppedFields, ResyncSeconds, ResyncLastSuccessTimestamp, ResyncRequests, ResyncListed, ResyncDrift, ResyncPruneHeld, ResyncContradictions,
 		GrantSeconds, RevocationSeconds, PendingRevocations, Mirrored, NotReady, OverdueTombstones, SilentSinceTimestamp, DriftRepaired,
 		CacheReduced,
 		SinkDeliveries, SinkAnswerSeconds, SinkInFlight, SinkBreakerOpen, SinkLastAcceptedTimestamp, SinkLastFailureTimestamp)

@@ -166,29 +166,29 @@ func endOf(history []*clerk.Event) state {
 	end := state{}
 	deleted := map[string]bool{}
 	newest := map[string]time.Time{}
-	organization := func(o *clerk.Organization) {
-		if deleted[o.ID] || o.UpdatedAt.Before(newest[o.ID]) {
+	organization := func(o *clerk.Organization, asOf *metav1.MicroTime) {
+		if deleted[o.ID] || o.UpdatedAt.Before(newest[o.ID]) || o.UpdatedAt.Equal(newest[o.ID]) && asOf == nil {
 			return
 		}
 		newest[o.ID] = o.UpdatedAt
 		end[o.ID] = v1alpha1.ClerkOrganizationSpec{
 			Instance: "default", ID: o.ID, Name: o.Name, MaxAllowedMemberships: new(int64(0)),
-			CreatedAt: new(metav1.NewMicroTime(o.CreatedAt)), UpdatedAt: new(metav1.NewMicroTime(o.UpdatedAt)),
+			CreatedAt: new(metav1.NewMicroTime(o.CreatedAt)), UpdatedAt: new(metav1.NewMicroTime(o.UpdatedAt)), AsOf: asOf,
 		}
 	}
 	for _, event := range history {
 		when := new(metav1.NewMicroTime(event.Time))
 		switch data := event.Data.(type) {
 		case *clerk.Organization:
-			organization(data)
+			organization(data, when)
 		case *clerk.OrganizationDeleted:
 			deleted[data.ID] = true
 			end[data.ID] = v1alpha1.ClerkOrganizationSpec{Instance: "default", ID: data.ID, DeletedAt: when}
 		case *clerk.Membership:
-			organization(&data.Organization)
+			organization(&data.Organization, nil)
 			end[data.ID] = v1alpha1.ClerkMemberSpec{
 				Instance: "default", ID: data.ID, OrganizationID: data.Organization.ID, UserID: data.User.ID, Role: data.Role,
-				CreatedAt: new(metav1.NewMicroTime(data.CreatedAt)), UpdatedAt: when,
+				CreatedAt: new(metav1.NewMicroTime(data.CreatedAt)), UpdatedAt: when, AsOf: when,
 			}
 		case *clerk.Role, *clerk.RoleDeleted:
 			end[data.EntityID()] = endOfRole(history, data.EntityID())
@@ -246,10 +246,11 @@ func endOfRole(history []*clerk.Event, id string) v1alpha1.ClerkRoleSpec {
 		case *clerk.Role:
 			if data.ID == id {
 				key, end.Key, end.UpdatedAt, end.CreatedAt = data.Key, data.Key, when, new(metav1.NewMicroTime(data.CreatedAt))
+				end.AsOf = when
 			}
 		case *clerk.RoleDeleted:
 			if data.ID == id {
-				key, end.DeletedAt, end.UpdatedAt = data.Key, when, nil
+				key, end.DeletedAt, end.UpdatedAt, end.AsOf = data.Key, when, nil, nil
 			}
 		}
 		if key == "" {

@@ -29,16 +29,17 @@ import (
 // state is what decides about news of an entity: whose it is, and how old.
 type state struct {
 	identity
-	updatedAt, deletedAt *metav1.MicroTime
+	updatedAt, asOf, deletedAt *metav1.MicroTime
 }
 
 // kind is what the mirror has to know of a kind of object O with the spec S.
 type kind[O, S any] struct {
 	specOf        func(*O) *S
 	stateOf       func(*S) state
+	asOf          func(*S) **metav1.MicroTime
 	configuration func(name string, uid *types.UID, labels map[string]string, spec S) runtime.ApplyConfiguration
 
-	// labels, metadata, keep and join may be nil.
+	// labels, metadata, keep, join and keepsOut may be nil.
 	labels   func(S) map[string]string
 	metadata func(*S) **runtime.RawExtension
 
@@ -48,6 +49,9 @@ type kind[O, S any] struct {
 	// join puts together what is wanted and what is known, whichever is newer: stale news adds to what is known too. It is commutative,
 	// associative and idempotent, so that every order of the news ends alike.
 	join func(want, known S) S
+
+	// keepsOut tells whether it keeps somebody out.
+	keepsOut func(S) bool
 }
 
 func (k kind[O, S]) empty() client.Object { return any(new(O)).(client.Object) }
@@ -57,13 +61,24 @@ func (k kind[O, S]) nameOf(spec *S) string {
 	return v1alpha1.ObjectName(known.instance, known.id)
 }
 
-// isSame tells whether what is known says what is wanted already. A tombstone is final, whatever the time it has.
+// isSame tells whether what is known says what is wanted already, whenever that was said. A tombstone is final, whatever the time it has.
 func (k kind[O, S]) isSame(known *O, want S) bool {
 	if k.join == nil && k.stateOf(&want).deletedAt != nil {
 		return true
 	}
 	want = k.withHistory(want, known)
-	return k.isExact(*k.specOf(known), want) && includes(any(known).(client.Object).GetLabels(), k.labelsOf(want))
+	*k.asOf(&want) = k.stateOf(k.specOf(known)).asOf
+	return k.isExact(*k.specOf(known), want)
+}
+
+// letsIn tells whether what is wanted lets somebody in whom what is known keeps out.
+func (k kind[O, S]) letsIn(known *O, want S) bool {
+	return k.keepsOut != nil && k.keepsOut(*k.specOf(known)) && !k.keepsOut(want)
+}
+
+// isLabelled tells whether what is known has the labels that are wanted.
+func (k kind[O, S]) isLabelled(known *O, want S) bool {
+	return k.stateOf(&want).deletedAt != nil || includes(any(known).(client.Object).GetLabels(), k.labelsOf(want))
 }
 
 func (k kind[O, S]) withHistory(want S, known *O) S {

@@ -17,6 +17,7 @@ limitations under the License.
 package mirror
 
 import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -29,8 +30,9 @@ import (
 
 var organizations = kind[v1alpha1.ClerkOrganization, v1alpha1.ClerkOrganizationSpec]{
 	specOf: func(object *v1alpha1.ClerkOrganization) *v1alpha1.ClerkOrganizationSpec { return &object.Spec },
+	asOf:   func(spec *v1alpha1.ClerkOrganizationSpec) **metav1.MicroTime { return &spec.AsOf },
 	stateOf: func(spec *v1alpha1.ClerkOrganizationSpec) state {
-		return state{identity{spec.Instance, spec.ID}, spec.UpdatedAt, spec.DeletedAt}
+		return state{identity{spec.Instance, spec.ID}, spec.UpdatedAt, spec.AsOf, spec.DeletedAt}
 	},
 	labels:   organizationLabels,
 	metadata: func(spec *v1alpha1.ClerkOrganizationSpec) **runtime.RawExtension { return &spec.PublicMetadata },
@@ -44,9 +46,11 @@ var organizations = kind[v1alpha1.ClerkOrganization, v1alpha1.ClerkOrganizationS
 			Slug:                  orNil(spec.Slug),
 			ImageURL:              orNil(spec.ImageURL),
 			PublicMetadata:        spec.PublicMetadata,
+			DroppedFields:         spec.DroppedFields,
 			MaxAllowedMemberships: spec.MaxAllowedMemberships,
 			CreatedAt:             spec.CreatedAt,
 			UpdatedAt:             spec.UpdatedAt,
+			AsOf:                  spec.AsOf,
 			DeletedAt:             spec.DeletedAt,
 		})
 		configuration.UID = uid
@@ -56,12 +60,16 @@ var organizations = kind[v1alpha1.ClerkOrganization, v1alpha1.ClerkOrganizationS
 
 var members = kind[v1alpha1.ClerkMember, v1alpha1.ClerkMemberSpec]{
 	specOf: func(object *v1alpha1.ClerkMember) *v1alpha1.ClerkMemberSpec { return &object.Spec },
+	asOf:   func(spec *v1alpha1.ClerkMemberSpec) **metav1.MicroTime { return &spec.AsOf },
 	stateOf: func(spec *v1alpha1.ClerkMemberSpec) state {
-		return state{identity{spec.Instance, spec.ID}, spec.UpdatedAt, spec.DeletedAt}
+		return state{identity{spec.Instance, spec.ID}, spec.UpdatedAt, spec.AsOf, spec.DeletedAt}
 	},
 	labels:   memberLabels,
 	metadata: func(spec *v1alpha1.ClerkMemberSpec) **runtime.RawExtension { return &spec.PublicMetadata },
 	keep:     keepIDs,
+	keepsOut: func(spec v1alpha1.ClerkMemberSpec) bool {
+		return spec.User.Banned != nil || spec.User.Deprovisioned != nil
+	},
 	configuration: func(
 		name string, uid *types.UID, labels map[string]string, spec v1alpha1.ClerkMemberSpec,
 	) runtime.ApplyConfiguration {
@@ -74,8 +82,10 @@ var members = kind[v1alpha1.ClerkMember, v1alpha1.ClerkMemberSpec]{
 			Permissions:    spec.Permissions,
 			User:           userConfiguration(spec.User),
 			PublicMetadata: spec.PublicMetadata,
+			DroppedFields:  spec.DroppedFields,
 			CreatedAt:      spec.CreatedAt,
 			UpdatedAt:      spec.UpdatedAt,
+			AsOf:           spec.AsOf,
 			DeletedAt:      spec.DeletedAt,
 		})
 		configuration.UID = uid
@@ -85,13 +95,15 @@ var members = kind[v1alpha1.ClerkMember, v1alpha1.ClerkMemberSpec]{
 
 var users = kind[v1alpha1.ClerkUser, v1alpha1.ClerkUserSpec]{
 	specOf: func(object *v1alpha1.ClerkUser) *v1alpha1.ClerkUserSpec { return &object.Spec },
+	asOf:   func(spec *v1alpha1.ClerkUserSpec) **metav1.MicroTime { return &spec.AsOf },
 	stateOf: func(spec *v1alpha1.ClerkUserSpec) state {
-		return state{identity{spec.Instance, spec.ID}, spec.UpdatedAt, spec.DeletedAt}
+		return state{identity{spec.Instance, spec.ID}, spec.UpdatedAt, spec.AsOf, spec.DeletedAt}
 	},
 	labels: func(spec v1alpha1.ClerkUserSpec) map[string]string {
 		return map[string]string{v1alpha1.UserIDLabel: spec.ID}
 	},
 	metadata: func(spec *v1alpha1.ClerkUserSpec) **runtime.RawExtension { return &spec.PublicMetadata },
+	keepsOut: isBarred,
 	configuration: func(
 		name string, uid *types.UID, labels map[string]string, spec v1alpha1.ClerkUserSpec,
 	) runtime.ApplyConfiguration {
@@ -107,8 +119,10 @@ var users = kind[v1alpha1.ClerkUser, v1alpha1.ClerkUserSpec]{
 			Locked:         spec.Locked,
 			Deprovisioned:  spec.Deprovisioned,
 			PublicMetadata: spec.PublicMetadata,
+			DroppedFields:  spec.DroppedFields,
 			CreatedAt:      spec.CreatedAt,
 			UpdatedAt:      spec.UpdatedAt,
+			AsOf:           spec.AsOf,
 			DeletedAt:      spec.DeletedAt,
 		})
 		configuration.UID = uid
@@ -118,6 +132,7 @@ var users = kind[v1alpha1.ClerkUser, v1alpha1.ClerkUserSpec]{
 
 var roles = kind[v1alpha1.ClerkRole, v1alpha1.ClerkRoleSpec]{
 	specOf:  func(object *v1alpha1.ClerkRole) *v1alpha1.ClerkRoleSpec { return &object.Spec },
+	asOf:    func(spec *v1alpha1.ClerkRoleSpec) **metav1.MicroTime { return &spec.AsOf },
 	stateOf: stateOfRole,
 	join:    joinRoles,
 	configuration: func(
@@ -134,6 +149,7 @@ var roles = kind[v1alpha1.ClerkRole, v1alpha1.ClerkRoleSpec]{
 			Permissions: rolePermissionConfigurations(spec.Permissions),
 			CreatedAt:   spec.CreatedAt,
 			UpdatedAt:   spec.UpdatedAt,
+			AsOf:        spec.AsOf,
 			DeletedAt:   spec.DeletedAt,
 		})
 		configuration.UID = uid
@@ -143,8 +159,9 @@ var roles = kind[v1alpha1.ClerkRole, v1alpha1.ClerkRoleSpec]{
 
 var permissions = kind[v1alpha1.ClerkPermission, v1alpha1.ClerkPermissionSpec]{
 	specOf: func(object *v1alpha1.ClerkPermission) *v1alpha1.ClerkPermissionSpec { return &object.Spec },
+	asOf:   func(spec *v1alpha1.ClerkPermissionSpec) **metav1.MicroTime { return &spec.AsOf },
 	stateOf: func(spec *v1alpha1.ClerkPermissionSpec) state {
-		return state{identity{spec.Instance, spec.ID}, spec.UpdatedAt, spec.DeletedAt}
+		return state{identity{spec.Instance, spec.ID}, spec.UpdatedAt, spec.AsOf, spec.DeletedAt}
 	},
 	configuration: func(
 		name string, uid *types.UID, labels map[string]string, spec v1alpha1.ClerkPermissionSpec,
@@ -157,6 +174,7 @@ var permissions = kind[v1alpha1.ClerkPermission, v1alpha1.ClerkPermissionSpec]{
 			Description: orNil(spec.Description),
 			CreatedAt:   spec.CreatedAt,
 			UpdatedAt:   spec.UpdatedAt,
+			AsOf:        spec.AsOf,
 			DeletedAt:   spec.DeletedAt,
 		})
 		configuration.UID = uid

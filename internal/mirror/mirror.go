@@ -20,19 +20,17 @@ package mirror
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
+	"github.com/clerk-operator/clerk-operator/internal/metrics"
 )
 
 // FieldOwner is the field manager of what Clerk says.
@@ -63,113 +61,93 @@ func New(options Options) *Mirror {
 	return &Mirror{Options: options}
 }
 
+// telling is how something was heard.
+type telling struct {
+	// at is when Clerk said it.
+	at time.Time
+
+	// isListed: it was read from a list, which confirms what it does not change.
+	isListed bool
+
+	// isCarried: it is what news of something else tells by the way. News of its own with the same time of update knows better.
+	isCarried bool
+
+	// mayCreate: it may create something, whatever its age.
+	mayCreate bool
+}
+
 // Apply writes what an event of a ClerkInstance says. An error other than a RejectedError is worth another attempt.
 func (m *Mirror) Apply(ctx context.Context, instance string, event *clerk.Event) (Outcome, error) {
-	switch data := event.Data.(type) {
+	outcome, err := m.apply(ctx, instance, event.Data, telling{at: event.Time, isListed: event.IsListed})
+	if err == nil && outcome == Applied {
+		countDropped(event.Data)
+	}
+	return outcome, err
+}
+
+func (m *Mirror) apply(ctx context.Context, instance string, data clerk.Data, told telling) (Outcome, error) {
+	switch data := data.(type) {
 	case *clerk.Organization:
-		return put(ctx, m, organizations, organizationSpec(instance, data), event.Time)
+		return put(ctx, m, organizations, organizationSpec(instance, data), told)
 	case *clerk.OrganizationDeleted:
-		return put(ctx, m, organizations, organizationTombstone(instance, data, event.Time), event.Time)
+		return put(ctx, m, organizations, organizationTombstone(instance, data, told.at), told)
 	case *clerk.Membership:
-		return m.membership(ctx, instance, data, event.Time)
+		return m.membership(ctx, instance, data, told)
 	case *clerk.MembershipDeleted:
-		return put(ctx, m, members, memberTombstone(instance, data, event.Time), event.Time)
+		return put(ctx, m, members, memberTombstone(instance, data, told.at), told)
 	case *clerk.User:
-		return m.user(ctx, userSpec(instance, data), event.Time)
+		return m.user(ctx, userSpec(instance, data), told)
 	case *clerk.UserDeleted:
-		return m.user(ctx, userTombstone(instance, data, event.Time), event.Time)
+		return m.user(ctx, userTombstone(instance, data, told.at), told)
 	case *clerk.Role:
-		return put(ctx, m, roles, roleSpec(instance, data), event.Time)
+		return put(ctx, m, roles, roleSpec(instance, data), told)
 	case *clerk.RoleDeleted:
-		return put(ctx, m, roles, roleTombstone(instance, data, event.Time), event.Time)
+		return put(ctx, m, roles, roleTombstone(instance, data, told.at), told)
 	case *clerk.Permission:
-		return put(ctx, m, permissions, permissionSpec(instance, data), event.Time)
+		return put(ctx, m, permissions, permissionSpec(instance, data), told)
 	case *clerk.PermissionDeleted:
-		return put(ctx, m, permissions, permissionTombstone(instance, data, event.Time), event.Time)
+		return put(ctx, m, permissions, permissionTombstone(instance, data, told.at), told)
 	default:
 		return Ignored, nil
 	}
 }
 
-// membership applies the organization that the membership carries first, where that is not mirrored yet or older. So the
-// order in which Clerk's events for the two arrive does not matter.
-func (m *Mirror) membership(ctx context.Context, instance string, data *clerk.Membership, at time.Time) (Outcome, error) {
-	organization := organizationSpec(instance, &data.Organization)
-	// It waits for no write of the organization that may be under way: that could keep a member's demotion waiting.
-	known, err := known(ctx, m, organizations, organization, client.DisableReadYourWritesConsistency)
-	if err != nil {
-		return "", err
+// countDropped counts what could not be kept of something that was written.
+func countDropped(data clerk.Data) {
+	kind, fields := "", []string(nil)
+	switch data := data.(type) {
+	case *clerk.Organization:
+		kind, fields = "ClerkOrganization", data.Dropped
+	case *clerk.Membership:
+		kind, fields = "ClerkMember", data.Dropped
+	case *clerk.User:
+		kind, fields = "ClerkUser", data.Dropped
+	case *clerk.Role:
+		kind, fields = "ClerkRole", data.Dropped
+	case *clerk.Permission:
+		kind, fields = "ClerkPermission", data.Dropped
 	}
-	if known == nil || progress(organizations.stateOf(&known.Spec), organizations.stateOf(&organization)) == newer {
-		if _, err := put(ctx, m, organizations, organization, at); err != nil {
-			return "", err
-		}
+	for _, field := range fields {
+		metrics.DroppedFields.WithLabelValues(kind, field).Inc()
 	}
-	return put(ctx, m, members, memberSpec(instance, data), at)
-}
-
-// user applies a user as far as the ClerkInstance wants users mirrored. Where it wants none, those who are mirrored already are brought up
-// to date, without anything personal: they are there because they keep somebody out.
-func (m *Mirror) user(ctx context.Context, want v1alpha1.ClerkUserSpec, at time.Time) (Outcome, error) {
-	var instance v1alpha1.ClerkInstance
-	if _, err := read(ctx, m.Client, want.Instance, &instance, client.DisableReadYourWritesConsistency); err != nil {
-		return "", err
-	}
-	if instance.Spec.Users != v1alpha1.UsersNone {
-		mayCreate, err := m.keepsOut(ctx, want, at)
-		if err != nil {
-			return "", err
-		}
-		if mayCreate {
-			at = m.Now()
-		}
-		return put(ctx, m, users, want, at)
-	}
-	known, err := known(ctx, m, users, want)
-	if err != nil {
-		return "", err
-	}
-	if known == nil {
-		return Ignored, nil
-	}
-	return put(ctx, m, users, impersonal(want), at)
-}
-
-// keepsOut tells whether an event from beyond the retention says that somebody who is a member is to be kept out. Such an event may
-// create all the same: it gives nobody access, and what it says is not known.
-func (m *Mirror) keepsOut(ctx context.Context, want v1alpha1.ClerkUserSpec, at time.Time) (bool, error) {
-	if m.Now().Sub(at) <= m.TombstoneRetention || want.DeletedAt == nil && want.Banned == nil && want.Deprovisioned == nil {
-		return false, nil
-	}
-	var list v1alpha1.ClerkMemberList
-	err := m.Client.List(ctx, &list, client.MatchingLabels{v1alpha1.UserIDLabel: want.ID}, client.DisableReadYourWritesConsistency)
-	if err != nil {
-		return false, fmt.Errorf("list the memberships of %s in the cache: %w", want.ID, err)
-	}
-	return slices.ContainsFunc(list.Items, func(member v1alpha1.ClerkMember) bool {
-		return member.Spec.DeletedAt == nil && member.Spec.Instance == want.Instance
-	}), nil
 }
 
 // put applies what is wanted of an entity, unless the cache knows it to be so already, or to be newer.
-func put[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, at time.Time) (Outcome, error) {
+func put[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, told telling) (Outcome, error) {
 	known, err := known(ctx, m, k, want)
 	if err != nil {
 		return "", err
 	}
+	if k.stateOf(&want).deletedAt == nil && !told.isCarried {
+		*k.asOf(&want) = microTime(told.at)
+	}
 	if known != nil {
-		switch progress(k.stateOf(k.specOf(known)), k.stateOf(&want)) {
-		case older:
-			if !k.adds(known, want) {
-				return Stale, nil
-			}
-		case same:
-			if k.isSame(known, want) {
-				return Duplicate, nil
-			}
+		outcome, err := compare(ctx, m, k, &want, known, told)
+		if err != nil || outcome != "" {
+			return outcome, err
 		}
 	}
-	uid, exists, err := horizon(ctx, m, k, want, at)
+	uid, exists, err := horizon(ctx, m, k, want, told)
 	if err != nil {
 		return "", err
 	}
@@ -179,10 +157,64 @@ func put[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, at time
 	return settle(ctx, m, k, want, known, uid)
 }
 
+// compare is what becomes of news of something that the cache knows; "" if it is to be written.
+func compare[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want *S, known *O, told telling) (Outcome, error) {
+	before, news := k.stateOf(k.specOf(known)), k.stateOf(want)
+	isStale := isOlder(before, news)
+	switch {
+	case isStale && k.adds(known, *want):
+		return "", nil
+	case isStale && (k.join != nil || progress(before, news) == older):
+		return Stale, nil
+	case progress(before, news) == newer:
+		return "", nil
+	}
+	if k.isSame(known, *want) {
+		saysSo := isLater(news.asOf, before.asOf) && !told.isListed
+		if !saysSo {
+			*k.asOf(want) = before.asOf
+		}
+		if !saysSo && k.isLabelled(known, *want) {
+			return Duplicate, nil
+		}
+		return "", nil // an event that says the same, later: what was said in between is old from now on
+	}
+	if isStale || !isLater(news.asOf, before.asOf) && k.letsIn(known, *want) {
+		return Stale, nil // of two that were said at the very same time, the one that keeps somebody out stays
+	}
+	isOld, err := m.isConfirmedSince(ctx, any(known).(client.Object), before, news)
+	if isOld && !told.isListed {
+		return Stale, err
+	}
+	return "", err
+}
+
+func isLater(news, known *metav1.MicroTime) bool {
+	return news != nil && (known == nil || known.Before(news))
+}
+
+// isConfirmedSince tells whether a resync has found something to be as it is known after news of it was sent: it compares everything, and
+// writes nothing where it finds no difference.
+func (m *Mirror) isConfirmedSince(ctx context.Context, known client.Object, before, news state) (bool, error) {
+	if !isLater(news.asOf, before.asOf) {
+		return false, nil // the very news that is known
+	}
+	instance, err := m.instance(ctx, before.instance)
+	at := instance.Status.ConfirmedAt
+	return at != nil && news.asOf.Time.Before(at.Time) && known.GetCreationTimestamp().Time.Before(at.Time), err
+}
+
+// instance is a ClerkInstance as the cache knows it; empty if it does not.
+func (m *Mirror) instance(ctx context.Context, name string) (*v1alpha1.ClerkInstance, error) {
+	instance := &v1alpha1.ClerkInstance{}
+	_, err := read(ctx, m.Client, name, instance, client.DisableReadYourWritesConsistency)
+	return instance, err
+}
+
 // horizon holds an event from beyond the retention to what exists, since the tombstone that would refuse it may be gone: the apply then
 // carries the object's uid, which makes the API server refuse to create it.
-func horizon[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, at time.Time) (uid *types.UID, exists bool, err error) {
-	if m.Now().Sub(at) <= m.TombstoneRetention {
+func horizon[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, told telling) (uid *types.UID, exists bool, err error) {
+	if told.mayCreate || m.isWithinHorizon(told.at) {
 		return nil, true, nil
 	}
 	name := k.nameOf(&want)
@@ -197,84 +229,10 @@ func horizon[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, at 
 	return new(live.GetUID()), true, nil
 }
 
-// maxReads bounds how often what is known is read again for one event: it is once, unless somebody else writes at the same moment.
-const maxReads = 5
-
-// settle applies what is wanted. Where that depends on what was before, and the cache did not know it, that is read from the API server.
-func settle[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, known *O, uid *types.UID) (Outcome, error) {
-	name := k.nameOf(&want)
-	put := func(known *O) (Outcome, error) {
-		outcome, err := m.put(ctx, k.entity(want, known), uid)
-		if k.join != nil && err == nil && outcome == Stale {
-			return "", errUnknownHistory // what the API server has is newer than what is known: does this add to it?
-		}
-		return outcome, err
-	}
-	outcome, err := put(known)
-	for range maxReads {
-		if !errors.Is(err, errUnknownHistory) {
-			break
-		}
-		object := k.empty()
-		if err := m.Live.Get(ctx, types.NamespacedName{Name: name}, object); err != nil {
-			return "", fmt.Errorf("read %s: %w", name, err)
-		}
-		live := any(object).(*O)
-		if k.join != nil && !k.adds(live, want) {
-			return Stale, nil
-		}
-		outcome, err = put(live)
-	}
-	if err != nil {
-		return "", fmt.Errorf("apply %s: %w", name, err)
-	}
-	return outcome, nil
-}
-
-// put applies an entity.
-func (m *Mirror) put(ctx context.Context, e entity, uid *types.UID) (Outcome, error) {
-	outcome, err := m.apply(ctx, e, uid)
-	if _, rejected := errors.AsType[*RejectedError](err); rejected || outcome == Applied && !e.isExact() {
-		replaced := outcome
-		replaceErr := retry.RetryOnConflict(retry.DefaultBackoff, func() (err error) {
-			replaced, err = m.replace(ctx, e, uid)
-			return err
-		})
-		if !apierrors.IsNotFound(replaceErr) {
-			outcome, err = replaced, replaceErr
-		}
-	}
-	return outcome, err
-}
-
-func (m *Mirror) apply(ctx context.Context, e entity, uid *types.UID) (Outcome, error) {
-	configuration, err := json.Marshal(e.configuration(uid))
-	if err != nil {
-		return "", &RejectedError{Reason: "the event cannot be written as JSON"}
-	}
-	e.stored.SetName(e.name)
-	return judge(m.Client.Patch(ctx, e.stored, client.RawPatch(types.ApplyPatchType, configuration), FieldOwner, client.ForceOwnership))
-}
-
-// replace makes the spec what is wanted where an apply does not: an apply leaves in place what somebody else has written too, a restored
-// backup or an edit by hand. Left there, it could keep a permission alive, or have a deletion refused. The rules of the kinds hold as ever.
-func (m *Mirror) replace(ctx context.Context, e entity, uid *types.UID) (Outcome, error) {
-	live := e.empty()
-	if err := m.Live.Get(ctx, types.NamespacedName{Name: e.name}, live); err != nil {
-		return "", err
-	}
-	patch, err := json.Marshal([]map[string]any{
-		{"op": "replace", "path": "/metadata/resourceVersion", "value": live.GetResourceVersion()},
-		{"op": "replace", "path": "/spec", "value": e.spec},
-	})
-	if err != nil {
-		return "", err
-	}
-	outcome, err := judge(m.Client.Patch(ctx, live, client.RawPatch(types.JSONPatchType, patch), FieldOwner))
-	if err != nil || outcome != Applied {
-		return outcome, err
-	}
-	return m.apply(ctx, e, uid) // for the labels, and to own the fields again
+// isWithinHorizon tells whether something that was said at a time may create: whether every tombstone that it could contradict is still
+// there.
+func (m *Mirror) isWithinHorizon(at time.Time) bool {
+	return m.Now().Sub(at) <= m.TombstoneRetention
 }
 
 // known is what the cache holds of an entity; nil if nothing. News from another ClerkInstance than the entity's is refused, also where it
@@ -312,7 +270,8 @@ const (
 	newer
 )
 
-// progress compares the times of what is wanted with those known. Deletion is final and wins over any time of update.
+// progress compares the times of update, and of deletion, of what is wanted with those known. Deletion is final and wins over any time of
+// update.
 func progress(known, want state) age {
 	switch {
 	case known.deletedAt != nil && want.deletedAt != nil:
@@ -327,4 +286,10 @@ func progress(known, want state) age {
 		return same
 	}
 	return newer
+}
+
+// isOlder tells whether what is wanted is older than what is known, by the times of update or, where these are equal, by when it was said.
+func isOlder(known, want state) bool {
+	age := progress(known, want)
+	return age == older || age == same && want.deletedAt == nil && want.asOf.Before(known.asOf)
 }

@@ -74,6 +74,7 @@ func TestAnOrganizationIsMirroredAsClerkSaysItIs(t *testing.T) {
 		Instance: "default", ID: id, Name: canary + " Acme", Slug: "acme", ImageURL: "https://img.example/" + canary,
 		PublicMetadata:        raw(`{"nested":{"key":["` + canary + `",{"a":null}]},"plan":"pro"}`),
 		MaxAllowedMemberships: new(int64(5)), CreatedAt: new(metav1.NewMicroTime(at(1000))), UpdatedAt: new(metav1.NewMicroTime(at(10))),
+		AsOf: new(metav1.NewMicroTime(at(10))),
 	}, got.Spec)
 	isEqual(t, "labels", map[string]string{v1alpha1.OrganizationIDLabel: id, v1alpha1.SlugLabel: "acme"}, got.Labels)
 
@@ -81,7 +82,8 @@ func TestAnOrganizationIsMirroredAsClerkSaysItIs(t *testing.T) {
 	first.apply(t, happened(5, changed), mirror.Applied)
 	got = organizationOf(t, id)
 	isEqual(t, "what an update leaves out is gone", v1alpha1.ClerkOrganizationSpec{
-		Instance: "default", ID: id, Name: "New", Slug: "new", MaxAllowedMemberships: new(int64(0)), UpdatedAt: new(metav1.NewMicroTime(at(5))),
+		Instance: "default", ID: id, Name: "New", Slug: "new", MaxAllowedMemberships: new(int64(0)),
+		UpdatedAt: new(metav1.NewMicroTime(at(5))), AsOf: new(metav1.NewMicroTime(at(5))),
 	}, got.Spec)
 	isEqual(t, "labels", map[string]string{v1alpha1.OrganizationIDLabel: id, v1alpha1.SlugLabel: "new"}, got.Labels)
 }
@@ -101,7 +103,7 @@ func TestAMemberIsMirroredAsClerkSaysItIs(t *testing.T) {
 			Identifier: canary + "@example.com", Username: canary, FirstName: canary, LastName: canary, Banned: new(true),
 		},
 		PublicMetadata: raw(`{"team":{"name":"` + canary + `"}}`),
-		CreatedAt:      new(metav1.NewMicroTime(at(1000))), UpdatedAt: new(metav1.NewMicroTime(at(10))),
+		CreatedAt:      new(metav1.NewMicroTime(at(1000))), UpdatedAt: new(metav1.NewMicroTime(at(10))), AsOf: new(metav1.NewMicroTime(at(10))),
 	}, got.Spec)
 	isEqual(t, "labels", map[string]string{v1alpha1.OrganizationIDLabel: organization.ID, v1alpha1.UserIDLabel: "user_" + id}, got.Labels)
 
@@ -110,7 +112,7 @@ func TestAMemberIsMirroredAsClerkSaysItIs(t *testing.T) {
 	}), mirror.Applied)
 	isEqual(t, "what an update leaves out is gone", v1alpha1.ClerkMemberSpec{
 		Instance: "default", ID: id, OrganizationID: organization.ID, UserID: "user_" + id, Role: "org:admin",
-		UpdatedAt: new(metav1.NewMicroTime(at(5))),
+		UpdatedAt: new(metav1.NewMicroTime(at(5))), AsOf: new(metav1.NewMicroTime(at(5))),
 	}, memberOf(t, id).Spec)
 }
 
@@ -257,7 +259,7 @@ func TestTheSameTimeAndAnotherContentIsApplied(t *testing.T) {
 	first.apply(t, happened(10, membership), mirror.Applied)
 
 	organization.Slug = "other"
-	first.apply(t, happened(10, organization), mirror.Applied)
+	first.apply(t, happened(10, organization), mirror.Applied) // which knows better than what the membership carried
 	isEqual(t, "organization", "other", organizationOf(t, organization.ID).Spec.Slug)
 	isEqual(t, "organization", "other", organizationOf(t, organization.ID).Labels[v1alpha1.SlugLabel])
 	membership.Role = "org:admin"
@@ -590,7 +592,7 @@ func TestWhatTheAPIServerCanNeverTakeIsRejected(t *testing.T) {
 		"first name":       {"", membership(func(m *clerk.Membership) { m.User.FirstName = long(1024) }), "spec.user.firstName: "},
 		"user's id":        {"", membership(func(m *clerk.Membership) { m.User.ID = "user_" + canary }), "spec.userID: "},
 		"its organization": {"", membership(func(m *clerk.Membership) { m.Organization.Name = long(1024) }), "spec.name: "},
-		"wrong id of it":   {"", membership(func(m *clerk.Membership) { m.Organization.ID = "org-2a" }), "spec.id: "},
+		"wrong id of it":   {"", membership(func(m *clerk.Membership) { m.Organization.ID = "org-2a" }), "spec.organizationID: "},
 
 		"id, underscore first": {"it makes no object's name", identified("_org" + newID("")), ""},
 		"id, underscore last":  {"it makes no object's name", identified(newID("org") + "_"), ""},

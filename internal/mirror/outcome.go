@@ -107,7 +107,7 @@ var (
 	historyFields = []string{"spec.keys", "spec.keysDropped", "spec.createdAt"}
 
 	// staleFields are those whose transition rules refuse what is old. What is old may lack something of what was before as well.
-	staleFields = append([]string{"spec.updatedAt", "spec.deletedAt"}, historyFields...)
+	staleFields = append([]string{"spec.updatedAt", "spec.asOf", "spec.deletedAt"}, historyFields...)
 )
 
 // allOf tells whether transition rules on some fields are all that refused the object. They alone use this reason.

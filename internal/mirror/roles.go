@@ -28,7 +28,7 @@ import (
 )
 
 func stateOfRole(spec *v1alpha1.ClerkRoleSpec) state {
-	return state{identity{spec.Instance, spec.ID}, spec.UpdatedAt, spec.DeletedAt}
+	return state{identity{spec.Instance, spec.ID}, spec.UpdatedAt, spec.AsOf, spec.DeletedAt}
 }
 
 func roleSpec(instance string, r *clerk.Role) v1alpha1.ClerkRoleSpec {
@@ -60,7 +60,7 @@ func roleTombstone(instance string, r *clerk.RoleDeleted, at time.Time) v1alpha1
 // the rest is that of the newer one. It says the same whichever of the two came first.
 func joinRoles(want, known v1alpha1.ClerkRoleSpec) v1alpha1.ClerkRoleSpec {
 	joined := want
-	if progress(stateOfRole(&known), stateOfRole(&want)) == older {
+	if isOlder(stateOfRole(&known), stateOfRole(&want)) {
 		joined = known
 	}
 	deletedAt := earliest(want.DeletedAt, known.DeletedAt)

@@ -31,17 +31,21 @@ import (
 )
 
 func organizationSpec(instance string, o *clerk.Organization) v1alpha1.ClerkOrganizationSpec {
-	return v1alpha1.ClerkOrganizationSpec{
-		Instance:              instance,
-		ID:                    o.ID,
-		Name:                  o.Name,
-		Slug:                  o.Slug,
-		ImageURL:              o.ImageURL,
-		PublicMetadata:        rawExtension(o.PublicMetadata),
-		MaxAllowedMemberships: new(o.MaxAllowedMemberships),
-		CreatedAt:             microTime(o.CreatedAt),
-		UpdatedAt:             microTime(o.UpdatedAt),
+	spec := v1alpha1.ClerkOrganizationSpec{
+		Instance:       instance,
+		ID:             o.ID,
+		Name:           o.Name,
+		Slug:           o.Slug,
+		ImageURL:       o.ImageURL,
+		PublicMetadata: rawExtension(o.PublicMetadata),
+		DroppedFields:  o.Dropped,
+		CreatedAt:      microTime(o.CreatedAt),
+		UpdatedAt:      microTime(o.UpdatedAt),
 	}
+	if !slices.Contains(o.Dropped, clerk.FieldMaxAllowedMemberships) { // 0 would say that there is no limit
+		spec.MaxAllowedMemberships = new(o.MaxAllowedMemberships)
+	}
+	return spec
 }
 
 func organizationTombstone(instance string, o *clerk.OrganizationDeleted, at time.Time) v1alpha1.ClerkOrganizationSpec {
@@ -58,6 +62,7 @@ func memberSpec(instance string, m *clerk.Membership) v1alpha1.ClerkMemberSpec {
 		Permissions:    sorted(m.Permissions),
 		User:           memberUser(m.User),
 		PublicMetadata: rawExtension(m.PublicMetadata),
+		DroppedFields:  m.Dropped,
 		CreatedAt:      microTime(m.CreatedAt),
 		UpdatedAt:      microTime(m.UpdatedAt),
 	}
@@ -121,11 +126,12 @@ func rawExtension(raw json.RawMessage) *runtime.RawExtension {
 	return &runtime.RawExtension{Raw: raw}
 }
 
+// microTime is a time as exact as the API server keeps it.
 func microTime(t time.Time) *metav1.MicroTime {
 	if t.IsZero() {
 		return nil
 	}
-	return new(metav1.NewMicroTime(t))
+	return new(metav1.NewMicroTime(t.Truncate(time.Microsecond)))
 }
 
 // orNil returns nil for a zero value: what Clerk left empty is left out.
@@ -149,6 +155,7 @@ func userSpec(instance string, u *clerk.User) v1alpha1.ClerkUserSpec {
 		Locked:         orNil(u.Locked),
 		Deprovisioned:  orNil(u.Deprovisioned),
 		PublicMetadata: rawExtension(u.PublicMetadata),
+		DroppedFields:  u.Dropped,
 		CreatedAt:      microTime(u.CreatedAt),
 		UpdatedAt:      microTime(u.UpdatedAt),
 	}

@@ -68,7 +68,7 @@ func TestAUserIsMirroredWhole(t *testing.T) {
 		"instance": "default", "id": id, "primaryEmail": map[string]any{"address": canary + "@Example.com", "verified": true},
 		"username": canary, "firstName": canary, "lastName": canary, "externalID": canary, "banned": true, "locked": true, "deprovisioned": true,
 		"publicMetadata": map[string]any{"team": canary},
-		"createdAt":      metav1.NewMicroTime(at(1000)), "updatedAt": metav1.NewMicroTime(at(30)),
+		"createdAt":      metav1.NewMicroTime(at(1000)), "updatedAt": metav1.NewMicroTime(at(30)), "asOf": metav1.NewMicroTime(at(30)),
 	}, got.Spec)
 	if got.Labels[v1alpha1.UserIDLabel] != id {
 		t.Errorf("labels: %v", got.Labels)
@@ -82,8 +82,9 @@ func TestAUserIsMirroredWhole(t *testing.T) {
 	}
 	blind.apply(t, happened(40, person(id, 40)), mirror.Stale)
 	first.apply(t, happened(20, &clerk.User{ID: id, UpdatedAt: at(20)}), mirror.Applied)
-	isEqual(t, "what Clerk no longer says is gone", map[string]any{"instance": "default", "id": id, "updatedAt": metav1.NewMicroTime(at(20))},
-		read[v1alpha1.ClerkUser](t, "default", id).Spec)
+	isEqual(t, "what Clerk no longer says is gone", map[string]any{
+		"instance": "default", "id": id, "updatedAt": metav1.NewMicroTime(at(20)), "asOf": metav1.NewMicroTime(at(20)),
+	}, read[v1alpha1.ClerkUser](t, "default", id).Spec)
 }
 
 func TestATombstoneOfAUserHoldsNothingPersonalAndIsFinal(t *testing.T) {
@@ -162,8 +163,7 @@ func (r *replica) applyTo(t *testing.T, instance string, event *clerk.Event, wan
 func TestAnInstanceThatWantsNoUsersGetsNone(t *testing.T) {
 	t.Parallel()
 	instance, id, known := instanceWith(t, v1alpha1.UsersNone), newID("user"), newID("user")
-	first.applyTo(t, instance, happened(30, person(id, 30, banned)), mirror.Ignored)
-	first.applyTo(t, instance, happened(20, &clerk.UserDeleted{ID: id}), mirror.Ignored)
+	first.applyTo(t, instance, happened(30, person(id, 30)), mirror.Ignored)
 	isMissing(t, &v1alpha1.ClerkUser{}, instance, id)
 
 	// One who was mirrored before is followed, without anything personal.
@@ -179,12 +179,42 @@ func TestAnInstanceThatWantsNoUsersGetsNone(t *testing.T) {
 	got := read[v1alpha1.ClerkUser](t, instance, known)
 	holdsNoPersonalData(t, got)
 	isEqual(t, "what keeps the user out, and nothing else", map[string]any{
-		"instance": instance, "id": known, "banned": true, "updatedAt": metav1.NewMicroTime(at(30)),
+		"instance": instance, "id": known, "banned": true, "updatedAt": metav1.NewMicroTime(at(30)), "asOf": metav1.NewMicroTime(at(30)),
 	}, got.Spec)
 	first.knows(t, got)
 	first.applyTo(t, instance, happened(20, person(known, 20)), mirror.Applied)
 	if read[v1alpha1.ClerkUser](t, instance, known).Spec.Banned != nil {
 		t.Error("the user is still banned")
+	}
+}
+
+// Nobody heard of these users before: what keeps them out is kept all the same, and nothing else.
+func TestAnInstanceThatWantsNoUsersHonoursTheirDeletionsAndBans(t *testing.T) {
+	t.Parallel()
+	instance := instanceWith(t, v1alpha1.UsersNone)
+	for name, r := range map[string]*replica{"knowing": first, "blind": blind} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			deleted, barred := newID("user"), newID("user")
+			r.applyTo(t, instance, happened(20, &clerk.UserDeleted{ID: deleted}), mirror.Applied)
+			isEqual(t, "a tombstone", map[string]any{
+				"instance": instance, "id": deleted, "deletedAt": metav1.NewMicroTime(at(20)),
+			}, read[v1alpha1.ClerkUser](t, instance, deleted).Spec)
+			r.applyTo(t, instance, happened(30, person(deleted, 30)), mirror.Stale)
+
+			r.applyTo(t, instance, happened(20, person(barred, 20, banned)), mirror.Applied)
+			got := read[v1alpha1.ClerkUser](t, instance, barred)
+			holdsNoPersonalData(t, got)
+			if got.Spec.Banned == nil {
+				t.Error("the user is not banned")
+			}
+			// The cache may not know of the ban yet when it is lifted.
+			r.applyTo(t, instance, happened(10, person(barred, 10)), mirror.Applied)
+			r.applyTo(t, instance, happened(20, person(barred, 20, banned)), mirror.Stale)
+			if read[v1alpha1.ClerkUser](t, instance, barred).Spec.Banned != nil {
+				t.Error("a replay banned the user again")
+			}
+		})
 	}
 }
 
@@ -301,7 +331,7 @@ func TestAPermissionIsMirrored(t *testing.T) {
 	first.apply(t, happened(30, permission("org:a", 30)), mirror.Applied)
 	isEqual(t, "", map[string]any{
 		"instance": "default", "id": id, "key": "org:a", "name": "N", "description": "D",
-		"createdAt": metav1.NewMicroTime(at(1000)), "updatedAt": metav1.NewMicroTime(at(30)),
+		"createdAt": metav1.NewMicroTime(at(1000)), "updatedAt": metav1.NewMicroTime(at(30)), "asOf": metav1.NewMicroTime(at(30)),
 	}, read[v1alpha1.ClerkPermission](t, "default", id).Spec)
 	blind.apply(t, happened(20, permission("org:b", 20)), mirror.Applied)
 	blind.apply(t, happened(30, permission("org:a", 30)), mirror.Stale)

@@ -104,7 +104,7 @@ func (r *run) take(ctx context.Context, k *kind, before inventory, page clerk.Pa
 			r.contradictions.add(k, tombstone, entity)
 			continue
 		}
-		group.Go(func() error { return r.mirror(groupCtx, k, before, r.event(entity, page.Asked)) })
+		group.Go(func() error { return r.mirror(groupCtx, k, before, r.event(entity, page.Asked.Add(-readLag))) })
 	}
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("mirror what Clerk lists: %w", err)
@@ -144,7 +144,7 @@ func (r *run) unwritten(ctx context.Context, id string, err error) error {
 
 // event is what Clerk says at a moment, in the form in which the mirror takes it.
 func (r *run) event(data clerk.Data, at time.Time) *clerk.Event {
-	return &clerk.Event{Type: "resync", InstanceID: r.instanceID, Time: at, Data: data}
+	return &clerk.Event{Type: "resync", InstanceID: r.instanceID, Time: at, IsListed: true, Data: data}
 }
 
 // Changes that a resync finds, as in the metrics.

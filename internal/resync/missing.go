@@ -104,7 +104,7 @@ func (r *Resyncer) fetch(ctx context.Context, name string, ids []string) error {
 	defer this.api.Close()
 	_, err = this.api.UsersByID(ctx, ids, func(page clerk.Page) error {
 		for _, user := range page.Entities {
-			if _, err := r.Mirror.Apply(ctx, name, this.event(user, page.Asked)); err != nil {
+			if _, err := r.Mirror.Apply(ctx, name, this.event(user, page.Asked.Add(-readLag))); err != nil {
 				return err
 			}
 		}

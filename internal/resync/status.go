@@ -59,7 +59,10 @@ type ending struct {
 // statusAfter is what a ClerkInstance's status says after a resync: the fields of this package alone.
 func (r *run) statusAfter(end ending) v1alpha1.ClerkInstanceStatus {
 	before := r.instance.Status
-	status := v1alpha1.ClerkInstanceStatus{}
+	status := v1alpha1.ClerkInstanceStatus{ConfirmedAt: before.ConfirmedAt}
+	if end.result == v1alpha1.ResyncComplete || end.result == v1alpha1.ResyncPruneHeld {
+		status.ConfirmedAt = new(metav1.NewTime(r.started.Add(-readLag)))
+	}
 	status.LastResync = v1alpha1.LastResync{
 		StartedAt: metav1.NewTime(r.started), FinishedAt: metav1.NewTime(end.finished), Result: end.result,
 		RequestedAt: end.served, Requests: new(r.requests.Load()),
@@ -142,7 +145,8 @@ func (r *run) conditions(wanted ...metav1.Condition) []metav1.Condition {
 func (r *run) writeProgress(ctx context.Context, progress v1alpha1.ResyncProgress) {
 	before := r.instance.Status
 	status := v1alpha1.ClerkInstanceStatus{
-		LastResync: before.LastResync, HeldPrune: before.HeldPrune, Contradiction: before.Contradiction, Resync: &progress,
+		LastResync: before.LastResync, HeldPrune: before.HeldPrune, Contradiction: before.Contradiction,
+		ConfirmedAt: before.ConfirmedAt, Resync: &progress,
 	}
 	for _, kind := range []string{v1alpha1.ConditionSynced, v1alpha1.ConditionPruneHeld} {
 		if condition := meta.FindStatusCondition(before.Conditions, kind); condition != nil {

@@ -197,24 +197,34 @@ func walkStrings(node any, change func(string) (string, error)) (any, error) {
 func (c *Class) Name() string { return c.object.Name }
 
 // Select returns the class for an organization, nil if none is: of those whose rule matches, else of those without a rule, the
-// one of the highest priority, then the first by name.
-func Select(classes []*Class, organization Organization) *Class {
+// one of the highest priority, then the first by name. A rule that reads what was dropped of the organization may match or not: where that
+// decides, the error says so.
+func Select(classes []*Class, organization Organization) (*Class, error) {
 	variables := map[string]any{"organization": organization}
-	var matching, defaults []*Class
+	var candidates, defaults []*Class
+	doubts := map[*Class]string{}
 	for _, class := range classes {
-		switch {
-		case class.match == nil:
+		if class.match == nil {
 			defaults = append(defaults, class)
-		case class.match.holds(variables):
-			matching = append(matching, class)
+			continue
+		}
+		doubts[class] = droppedRead(class.match.ast, variables)
+		if doubts[class] != "" || class.match.holds(variables) {
+			candidates = append(candidates, class)
 		}
 	}
-	for _, candidates := range [][]*Class{matching, defaults} {
-		if len(candidates) > 0 {
-			return slices.MinFunc(candidates, byPriority)
-		}
+	if len(candidates) == 0 {
+		candidates = defaults
 	}
-	return nil
+	if len(candidates) == 0 {
+		return nil, nil
+	}
+	first := slices.MinFunc(candidates, byPriority)
+	if field := doubts[first]; field != "" {
+		return nil, fmt.Errorf("spec.match of the TenantClass %s reads %s, which could not be kept as Clerk sent it: correct it in Clerk",
+			first.Name(), field)
+	}
+	return first, nil
 }
 
 func byPriority(a, b *Class) int {

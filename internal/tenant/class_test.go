@@ -299,7 +299,9 @@ func TestTheClassWithTheHighestPriorityServes(t *testing.T) {
 			}
 			for range 2 {
 				got := ""
-				if class := Select(classes, acme()); class != nil {
+				if class, err := Select(classes, acme()); err != nil {
+					t.Fatal(err)
+				} else if class != nil {
 					got = class.Name()
 				}
 				if got != tc.want {

@@ -106,6 +106,7 @@ func failure(err error, source string) string {
 // condition is an expression that is true or false.
 type condition struct {
 	program cel.Program
+	ast     *cel.Ast
 }
 
 func (s scope) condition(source string) (*condition, error) {
@@ -116,7 +117,7 @@ func (s scope) condition(source string) (*condition, error) {
 	if kind := ast.OutputType(); kind.Kind() != types.BoolKind && kind.Kind() != types.DynKind {
 		return nil, fmt.Errorf("expression %q gives %s: it has to be true or false", source, kind)
 	}
-	return &condition{program: program}, nil
+	return &condition{program: program, ast: ast}, nil
 }
 
 // holds is false also when the expression fails, as it does where a key is missing.
@@ -260,6 +261,9 @@ func (t *Template) expand(variables map[string]any) (string, error) {
 		if p.program == nil {
 			text.WriteString(p.text)
 			continue
+		}
+		if field := droppedRead(p.ast, variables); field != "" {
+			return "", fmt.Errorf("expression %q reads %s, which could not be kept as Clerk sent it: correct it in Clerk", p.text, field)
 		}
 		value, _, err := p.program.Eval(variables)
 		if err != nil {

@@ -20,6 +20,7 @@ package tenant
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -41,7 +42,12 @@ type Organization struct {
 	PublicMetadata        *structpb.Struct `cel:"publicMetadata"`
 	MaxAllowedMemberships int64            `cel:"maxAllowedMemberships"`
 	CreatedAt             time.Time        `cel:"createdAt"`
+
+	// dropped are the fields that could not be kept as Clerk sent them.
+	dropped []string
 }
+
+func (o Organization) droppedFields() []string { return o.dropped }
 
 // User is what expressions know as `user`.
 type User struct {
@@ -57,7 +63,12 @@ type User struct {
 
 	// mirrored says whether there is a ClerkUser.
 	mirrored bool
+
+	// dropped are the fields that could not be kept as Clerk sent them.
+	dropped []string
 }
+
+func (u User) droppedFields() []string { return u.dropped }
 
 // OrganizationOf is what expressions see of a ClerkOrganization.
 func OrganizationOf(object *v1alpha1.ClerkOrganization) Organization {
@@ -69,6 +80,11 @@ func OrganizationOf(object *v1alpha1.ClerkOrganization) Organization {
 		Handle:         handle(spec.Slug, spec.Name, spec.ID),
 		ImageURL:       spec.ImageURL,
 		PublicMetadata: metadata(spec.PublicMetadata),
+		dropped:        slices.Clone(spec.DroppedFields),
+	}
+	if isDropped := slices.Contains[[]string, string]; isDropped(spec.DroppedFields, "slug") ||
+		isDropped(spec.DroppedFields, "name") && dnsLabel(spec.Slug) == "" {
+		organization.dropped = append(organization.dropped, "handle")
 	}
 	if spec.MaxAllowedMemberships != nil {
 		organization.MaxAllowedMemberships = *spec.MaxAllowedMemberships
@@ -128,7 +144,11 @@ func dnsLabel(text string) string {
 // UserOf is what expressions see of a member's user, by the ClerkUser, nil if there is none, and by what the membership tells.
 func UserOf(member *v1alpha1.ClerkMember, user *v1alpha1.ClerkUser) User {
 	told := User{ID: member.Spec.UserID, Username: member.Spec.User.Username, PublicMetadata: &structpb.Struct{}}
+	isUnknown := slices.Contains(member.Spec.DroppedFields, "user.username")
 	if user == nil {
+		if isUnknown || slices.Contains(member.Spec.DroppedFields, "user") {
+			told.dropped = []string{fieldUsername}
+		}
 		return told
 	}
 	known := User{
@@ -139,9 +159,13 @@ func UserOf(member *v1alpha1.ClerkMember, user *v1alpha1.ClerkUser) User {
 		ExternalID:     user.Spec.ExternalID,
 		PublicMetadata: metadata(user.Spec.PublicMetadata),
 		mirrored:       true,
+		dropped:        slices.Clone(user.Spec.DroppedFields),
 	}
-	if told.Username != "" && user.Spec.UpdatedAt.Before(member.Spec.UpdatedAt) {
+	if isNewer := user.Spec.UpdatedAt.Before(member.Spec.UpdatedAt); isNewer && isUnknown {
+		known.dropped = append(known.dropped, fieldUsername)
+	} else if isNewer && told.Username != "" {
 		known.Username = told.Username // user names get reused: the newer one counts
+		known.dropped = slices.DeleteFunc(known.dropped, func(field string) bool { return field == fieldUsername })
 	}
 	if isTrue(user.Spec.PrimaryEmail.Verified) {
 		known.PrimaryEmail = strings.ToLower(user.Spec.PrimaryEmail.Address)

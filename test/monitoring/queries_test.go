@@ -55,6 +55,7 @@ var rare = map[string]string{
 	"clerk_operator_sink_breaker_open":                    needsSink,
 	"clerk_operator_sink_last_accepted_timestamp_seconds": needsSink,
 	"clerk_operator_sink_last_failure_timestamp_seconds":  needsSink,
+	"clerk_operator_mirror_dropped_fields_total":          "nothing that is odd was sent",
 }
 
 const needsSink = "the scraped operator has no ClerkSink"

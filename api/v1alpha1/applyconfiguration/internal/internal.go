@@ -120,6 +120,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: confirmedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: contradiction
       type:
         namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.Contradiction
@@ -171,12 +174,21 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkMemberSpec
   map:
     fields:
+    - name: asOf
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
     - name: createdAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
     - name: deletedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: droppedFields
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: id
       type:
         scalar: string
@@ -280,12 +292,21 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkOrganizationSpec
   map:
     fields:
+    - name: asOf
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
     - name: createdAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
     - name: deletedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: droppedFields
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: id
       type:
         scalar: string
@@ -367,6 +388,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkPermissionSpec
   map:
     fields:
+    - name: asOf
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
     - name: createdAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
@@ -423,6 +447,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkRoleSpec
   map:
     fields:
+    - name: asOf
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
     - name: createdAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
@@ -574,6 +601,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkUserSpec
   map:
     fields:
+    - name: asOf
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
     - name: banned
       type:
         scalar: boolean
@@ -586,6 +616,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: deprovisioned
       type:
         scalar: boolean
+    - name: droppedFields
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: externalID
       type:
         scalar: string

@@ -47,8 +47,8 @@ type ClerkInstanceSpecApplyConfiguration struct {
 	// member is not bound, and its status says why.
 	Username *string `json:"username,omitempty"`
 	// users says which users are mirrored as ClerkUsers: Members (the default), those with a membership; a user who has none, or none any
-	// more, is kept for the retention of tombstones. All: everyone. None: nobody; a ban is then known from events of memberships alone, and
-	// only those ClerkUsers stay that keep a member out, until Clerk lets them in again.
+	// more, is kept for the retention of tombstones. All: everyone. None: nobody but those who are kept out (banned, deprovisioned,
+	// deleted), and of them nothing personal; who is let in again stays so for the retention, or while they are a member.
 	Users *apiv1alpha1.MirroredUsers `json:"users,omitempty"`
 }
 

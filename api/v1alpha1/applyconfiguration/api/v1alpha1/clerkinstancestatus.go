@@ -19,6 +19,7 @@ limitations under the License.
 package v1alpha1
 
 import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	v1 "k8s.io/client-go/applyconfigurations/meta/v1"
 )
 
@@ -43,6 +44,9 @@ type ClerkInstanceStatusApplyConfiguration struct {
 	Resync *ResyncProgressApplyConfiguration `json:"resync,omitempty"`
 	// lastResync is what the last resync that ended came to.
 	LastResync *LastResyncApplyConfiguration `json:"lastResync,omitempty"`
+	// confirmedAt is when the last resync began that compared all that was mirrored with Clerk's lists, by the operator's clock. What was
+	// said before it about something with the same updatedAt is old.
+	ConfirmedAt *metav1.Time `json:"confirmedAt,omitempty"`
 	// heldPrune is what the last resync would have removed, if it was too much: see the condition PruneHeld.
 	HeldPrune *HeldPruneApplyConfiguration `json:"heldPrune,omitempty"`
 	// contradiction is what Clerk lists although it is deleted here: see the condition Synced.
@@ -113,6 +117,14 @@ func (b *ClerkInstanceStatusApplyConfiguration) WithResync(value *ResyncProgress
 // If called multiple times, the LastResync field is set to the value of the last call.
 func (b *ClerkInstanceStatusApplyConfiguration) WithLastResync(value *LastResyncApplyConfiguration) *ClerkInstanceStatusApplyConfiguration {
 	b.LastResync = value
+	return b
+}
+
+// WithConfirmedAt sets the ConfirmedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ConfirmedAt field is set to the value of the last call.
+func (b *ClerkInstanceStatusApplyConfiguration) WithConfirmedAt(value metav1.Time) *ClerkInstanceStatusApplyConfiguration {
+	b.ConfirmedAt = &value
 	return b
 }
 

@@ -42,6 +42,9 @@ type ClerkPermissionSpecApplyConfiguration struct {
 	CreatedAt *v1.MicroTime `json:"createdAt,omitempty"`
 	// updatedAt is when the permission last changed, by Clerk's clock. It never goes back.
 	UpdatedAt *v1.MicroTime `json:"updatedAt,omitempty"`
+	// asOf is when Clerk said all this: the time of the event, or when the list was asked for. Of two states with the same updatedAt it tells
+	// the newer one. A list that says nothing new does not move it.
+	AsOf *v1.MicroTime `json:"asOf,omitempty"`
 	// deletedAt is when the permission was deleted, by Clerk's clock. Once set, it stays: this object is then a tombstone, which keeps late
 	// deliveries from bringing the permission back, in any role.
 	DeletedAt *v1.MicroTime `json:"deletedAt,omitempty"`
@@ -106,6 +109,14 @@ func (b *ClerkPermissionSpecApplyConfiguration) WithCreatedAt(value v1.MicroTime
 // If called multiple times, the UpdatedAt field is set to the value of the last call.
 func (b *ClerkPermissionSpecApplyConfiguration) WithUpdatedAt(value v1.MicroTime) *ClerkPermissionSpecApplyConfiguration {
 	b.UpdatedAt = &value
+	return b
+}
+
+// WithAsOf sets the AsOf field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AsOf field is set to the value of the last call.
+func (b *ClerkPermissionSpecApplyConfiguration) WithAsOf(value v1.MicroTime) *ClerkPermissionSpecApplyConfiguration {
+	b.AsOf = &value
 	return b
 }
 

@@ -51,6 +51,9 @@ type ClerkRoleSpecApplyConfiguration struct {
 	CreatedAt *v1.MicroTime `json:"createdAt,omitempty"`
 	// updatedAt is when the role last changed, by Clerk's clock. It never goes back.
 	UpdatedAt *v1.MicroTime `json:"updatedAt,omitempty"`
+	// asOf is when Clerk said all this: the time of the event, or when the list was asked for. Of two states with the same updatedAt it tells
+	// the newer one. A list that says nothing new does not move it.
+	AsOf *v1.MicroTime `json:"asOf,omitempty"`
 	// deletedAt is when the role was deleted, by Clerk's clock. Once set, it stays: this object is then a tombstone, which keeps late
 	// deliveries from bringing the role back, and its grants with it.
 	DeletedAt *v1.MicroTime `json:"deletedAt,omitempty"`
@@ -149,6 +152,14 @@ func (b *ClerkRoleSpecApplyConfiguration) WithCreatedAt(value v1.MicroTime) *Cle
 // If called multiple times, the UpdatedAt field is set to the value of the last call.
 func (b *ClerkRoleSpecApplyConfiguration) WithUpdatedAt(value v1.MicroTime) *ClerkRoleSpecApplyConfiguration {
 	b.UpdatedAt = &value
+	return b
+}
+
+// WithAsOf sets the AsOf field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AsOf field is set to the value of the last call.
+func (b *ClerkRoleSpecApplyConfiguration) WithAsOf(value v1.MicroTime) *ClerkRoleSpecApplyConfiguration {
+	b.AsOf = &value
 	return b
 }
 

@@ -55,6 +55,13 @@ type ClerkUserSpecApplyConfiguration struct {
 	CreatedAt *v1.MicroTime `json:"createdAt,omitempty"`
 	// updatedAt is when the user last changed, by Clerk's clock. It never goes back.
 	UpdatedAt *v1.MicroTime `json:"updatedAt,omitempty"`
+	// asOf is when Clerk said all this: the time of the event, or when the list was asked for. Of two states with the same updatedAt it tells
+	// the newer one. A list that says nothing new does not move it.
+	AsOf *v1.MicroTime `json:"asOf,omitempty"`
+	// droppedFields are those fields of this spec that could not be kept as Clerk sent them, and so are empty: of the wrong type, too long,
+	// too deep. An expression that reads one fails, and nobody is given anything by it. A user whose banned or deprovisioned is dropped is
+	// kept out.
+	DroppedFields []string `json:"droppedFields,omitempty"`
 	// deletedAt is when the user was deleted, by Clerk's clock. Once set, it stays: this object is then a tombstone, which keeps late
 	// deliveries from bringing the user back, and their grants with it.
 	DeletedAt *v1.MicroTime `json:"deletedAt,omitempty"`
@@ -167,6 +174,24 @@ func (b *ClerkUserSpecApplyConfiguration) WithCreatedAt(value v1.MicroTime) *Cle
 // If called multiple times, the UpdatedAt field is set to the value of the last call.
 func (b *ClerkUserSpecApplyConfiguration) WithUpdatedAt(value v1.MicroTime) *ClerkUserSpecApplyConfiguration {
 	b.UpdatedAt = &value
+	return b
+}
+
+// WithAsOf sets the AsOf field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AsOf field is set to the value of the last call.
+func (b *ClerkUserSpecApplyConfiguration) WithAsOf(value v1.MicroTime) *ClerkUserSpecApplyConfiguration {
+	b.AsOf = &value
+	return b
+}
+
+// WithDroppedFields adds the given value to the DroppedFields field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the DroppedFields field.
+func (b *ClerkUserSpecApplyConfiguration) WithDroppedFields(values ...string) *ClerkUserSpecApplyConfiguration {
+	for i := range values {
+		b.DroppedFields = append(b.DroppedFields, values[i])
+	}
 	return b
 }
 
