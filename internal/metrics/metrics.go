@@ -209,7 +209,8 @@ var (
 
 func init() {
 	metrics.Registry.MustRegister(Deliveries, AnswerSeconds, EventAgeSeconds, LastVerifiedTimestamp, LastRefusedTimestamp,
-		DroppedFields, ResyncSeconds, ResyncLastSuccessTimestamp, ResyncRequests, ResyncListed, ResyncDrift, ResyncPruneHeld, ResyncContradictions,
+		DroppedFields, ResyncSeconds, ResyncLastSuccessTimestamp, ResyncRequests, ResyncListed, ResyncDrift, ResyncPruneHeld,
+		ResyncContradictions,
 		GrantSeconds, RevocationSeconds, PendingRevocations, Mirrored, NotReady, OverdueTombstones, SilentSinceTimestamp, DriftRepaired,
 		CacheReduced,
 		SinkDeliveries, SinkAnswerSeconds, SinkInFlight, SinkBreakerOpen, SinkLastAcceptedTimestamp, SinkLastFailureTimestamp)

@@ -170,14 +170,7 @@ func compare[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want *S, kn
 		return "", nil
 	}
 	if k.isSame(known, *want) {
-		saysSo := isLater(news.asOf, before.asOf) && !told.isListed
-		if !saysSo {
-			*k.asOf(want) = before.asOf
-		}
-		if !saysSo && k.isLabelled(known, *want) {
-			return Duplicate, nil
-		}
-		return "", nil // an event that says the same, later: what was said in between is old from now on
+		return compareSame(k, want, known, told), nil
 	}
 	if isStale || !isLater(news.asOf, before.asOf) && k.letsIn(known, *want) {
 		return Stale, nil // of two that were said at the very same time, the one that keeps somebody out stays
@@ -187,6 +180,19 @@ func compare[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want *S, kn
 		return Stale, err
 	}
 	return "", err
+}
+
+// compareSame is compare for news that says what is known already.
+func compareSame[O, S any](k kind[O, S], want *S, known *O, told telling) Outcome {
+	before, news := k.stateOf(k.specOf(known)), k.stateOf(want)
+	saysSo := isLater(news.asOf, before.asOf) && !told.isListed
+	if !saysSo {
+		*k.asOf(want) = before.asOf
+	}
+	if !saysSo && k.isLabelled(known, *want) {
+		return Duplicate
+	}
+	return "" // an event that says the same, later: what was said in between is old from now on
 }
 
 func isLater(news, known *metav1.MicroTime) bool {

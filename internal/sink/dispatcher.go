@@ -82,8 +82,8 @@ func (d *Dispatcher) Find(ctx context.Context, name string) (*v1alpha1.ClerkSink
 	return sink, err
 }
 
-// Open returns a ClerkSink at work: the same one as before, unless its spec or one of its Secrets changed. An error that is a ProblemError lasts
-// until somebody acts.
+// Open returns a ClerkSink at work: the same one as before, unless its spec or one of its Secrets changed. An error that is a
+// ProblemError lasts until somebody acts.
 func (d *Dispatcher) Open(ctx context.Context, object *v1alpha1.ClerkSink) (*Sink, error) {
 	secrets, err := readSecrets(ctx, d.options.Reader, d.options.Namespace, namesOf(&object.Spec))
 	if err != nil {

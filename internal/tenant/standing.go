@@ -20,6 +20,8 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
 
@@ -41,8 +43,8 @@ const (
 )
 
 // BarOf says what keeps a member's user out, by what is known of the user, nil if nothing, and by what the membership tells. The user's own
-// word keeps out, whenever it is from. That of the membership does unless the user's is newer: it is what held when the membership last
-// changed, or later.
+// word keeps out, whenever it is from. That of the membership does unless Clerk said the user's later: by when each was said, since a
+// sign-in changes a user and a ban changes no membership.
 func BarOf(member *v1alpha1.ClerkMember, user *v1alpha1.ClerkUser) Bar {
 	if user == nil {
 		return barOf(member.Spec.User.Banned, member.Spec.User.Deprovisioned)
@@ -53,10 +55,18 @@ func BarOf(member *v1alpha1.ClerkMember, user *v1alpha1.ClerkUser) Bar {
 	if bar := barOf(user.Spec.Banned, user.Spec.Deprovisioned); bar != NotBarred {
 		return bar
 	}
-	if member.Spec.UpdatedAt.Before(user.Spec.UpdatedAt) {
+	if saidAt(member.Spec.AsOf, member.Spec.UpdatedAt).Before(saidAt(user.Spec.AsOf, user.Spec.UpdatedAt)) {
 		return NotBarred
 	}
 	return barOf(member.Spec.User.Banned, member.Spec.User.Deprovisioned)
+}
+
+// saidAt is when Clerk said something; where that is not known, when it last changed.
+func saidAt(asOf, updatedAt *metav1.MicroTime) *metav1.MicroTime {
+	if asOf != nil {
+		return asOf
+	}
+	return updatedAt
 }
 
 func barOf(banned, deprovisioned *bool) Bar {

@@ -76,6 +76,31 @@ func TestWhoIsKeptOut(t *testing.T) {
 	}
 }
 
+func TestASignInLiftsNoBanThatAMembershipTellsOf(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		reason               string
+		memberSaid, userSaid int
+		want                 Bar
+	}{
+		"the membership told of it after the sign-in":      {"the user's object is newer by the sign-in alone", 20, 15, BarredByBan},
+		"the user was told of after that, and not as such": {"unbanned since", 20, 21, NotBarred},
+		"both at the same moment":                          {"doubt keeps out", 20, 20, BarredByBan},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			member := &v1alpha1.ClerkMember{Spec: v1alpha1.ClerkMemberSpec{
+				UpdatedAt: day(1), AsOf: day(tc.memberSaid), User: v1alpha1.ClerkMemberUser{Banned: new(true)},
+			}}
+			user := &v1alpha1.ClerkUser{Spec: v1alpha1.ClerkUserSpec{UpdatedAt: day(15), AsOf: day(tc.userSaid)}}
+			if got := BarOf(member, user); got != tc.want {
+				t.Errorf("%s: got %q, want %q", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
 func TestWhatAMemberHolds(t *testing.T) {
 	t.Parallel()
 	role := func(id, key string, created int, change ...func(*v1alpha1.ClerkRoleSpec)) *v1alpha1.ClerkRole {

@@ -93,7 +93,7 @@ func newBareTenants(ctx context.Context, b *bench) (kubernetes.Interface, error)
 		})
 	}
 	for _, object := range objects {
-		if err := b.administrator.Create(ctx, object); client.IgnoreAlreadyExists(err) != nil {
+		if err := client.IgnoreAlreadyExists(b.administrator.Create(ctx, object)); err != nil {
 			return nil, fmt.Errorf("let plain client-go make namespaces: %w", err)
 		}
 	}

@@ -18,6 +18,7 @@ package chart_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -53,7 +54,16 @@ func TestOnlyTheOperatorMarksWhatItKeepsInANamespace(t *testing.T) {
 	ours := tenantObjects(metav1.ObjectMeta{Name: "ours", Namespace: place, Labels: marks})
 	free := tenantObjects(metav1.ObjectMeta{Name: "free", Namespace: place})
 	claimed := tenantObjects(metav1.ObjectMeta{Name: "claimed", Namespace: place, Labels: map[string]string{organizationLabel: "org_victim"}})
-	owner := `{"metadata":{"ownerReferences":[{"apiVersion":"clerk-operator.io/v1alpha1","kind":"ClerkOrganization","name":"a","uid":"b"}]}}`
+	// An owner that is not there would have the garbage collector delete what it owns.
+	organization := &v1alpha1.ClerkOrganization{
+		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName("nobody", "org_owner")},
+		Spec:       v1alpha1.ClerkOrganizationSpec{Instance: "nobody", ID: "org_owner", UpdatedAt: new(metav1.NowMicro())},
+	}
+	if err := who.operator.Create(t.Context(), organization); err != nil {
+		t.Fatal(err)
+	}
+	owner := fmt.Sprintf(`{"metadata":{"ownerReferences":[{"apiVersion":%q,"kind":"ClerkOrganization","name":%q,"uid":%q}]}}`,
+		v1alpha1.GroupVersion, organization.Name, organization.UID)
 	for kind, object := range ours {
 		t.Run(kind, func(t *testing.T) {
 			for _, made := range []client.Object{object, free[kind]} {

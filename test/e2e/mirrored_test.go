@@ -214,7 +214,7 @@ func (t *truth) wanted(seen *sight, id string) map[templateGrant]bool {
 }
 
 // letsIn tells whether a member's user may enter. What the user's object says counts; against that, the membership may only keep out, and
-// only if it is newer.
+// only if it was said later, or at the same time.
 func letsIn(seen *sight, member *v1alpha1.ClerkMember) bool {
 	membershipLetsIn := !isTrue(member.Spec.User.Banned) && !isTrue(member.Spec.User.Deprovisioned)
 	user := seen.users[member.Spec.UserID]
@@ -224,7 +224,15 @@ func letsIn(seen *sight, member *v1alpha1.ClerkMember) bool {
 	case user.Spec.DeletedAt != nil || isTrue(user.Spec.Banned) || isTrue(user.Spec.Deprovisioned):
 		return false
 	}
-	return membershipLetsIn || user.Spec.UpdatedAt.After(member.Spec.UpdatedAt.Time)
+	return membershipLetsIn || saidAt(user.Spec.AsOf, user.Spec.UpdatedAt).After(saidAt(member.Spec.AsOf, member.Spec.UpdatedAt))
+}
+
+// saidAt is when Clerk said something.
+func saidAt(asOf, updatedAt *metav1.MicroTime) time.Time {
+	if asOf != nil {
+		return asOf.Time
+	}
+	return updatedAt.Time
 }
 
 // holds are the permissions of a member's role, or those that the membership tells while the role is not mirrored.

@@ -14,7 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package natsproc runs a NATS server beside a control plane: the real program, which can be killed and started again on what it had stored.
+// Package natsproc runs a NATS server beside a control plane: the real program, which can be killed and started again on what it
+// had stored.
 package natsproc
 
 import (

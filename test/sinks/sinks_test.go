@@ -101,16 +101,16 @@ func makeSink(t *testing.T, name string, change func(*v1alpha1.ClerkSinkSpec)) (
 	return signingSecret
 }
 
-// condition waits until a condition of a sink has a reason.
-func condition(t *testing.T, name, kind, reason string) {
+// condition waits until a condition of the sink "checks" has a reason.
+func condition(t *testing.T, kind, reason string) {
 	t.Helper()
 	var sink v1alpha1.ClerkSink
 	waitFor(t, func() error {
-		if err := cluster.Get(t.Context(), client.ObjectKey{Name: name}, &sink); err != nil {
+		if err := cluster.Get(t.Context(), client.ObjectKey{Name: "checks"}, &sink); err != nil {
 			return err
 		}
 		if found := meta.FindStatusCondition(sink.Status.Conditions, kind); found == nil || found.Reason != reason {
-			return fmt.Errorf("the ClerkSink %s has the conditions %+v, want %s with the reason %s", name, sink.Status.Conditions, kind, reason)
+			return fmt.Errorf("the ClerkSink %s has the conditions %+v, want %s with the reason %s", sink.Name, sink.Status.Conditions, kind, reason)
 		}
 		return nil
 	})
@@ -312,7 +312,7 @@ func TestAStreamsConditionSaysWhatToDo(t *testing.T) {
 		s.NATS = &v1alpha1.SinkNATS{Servers: []string{server.URL()}, SubjectPrefix: "checks"}
 	})
 	sender := clerktest.Sender{URL: operator.URL(operatorproc.Instance) + "/sinks/checks", Secret: signingSecret}
-	condition(t, "checks", v1alpha1.ConditionReady, v1alpha1.ReasonStreamNotFound)
+	condition(t, v1alpha1.ConditionReady, v1alpha1.ReasonStreamNotFound)
 	deliver := func(want int) {
 		t.Helper()
 		user := clerktest.User{ID: clerktest.RandomID("user"), UpdatedAt: time.Now()}
@@ -326,8 +326,8 @@ func TestAStreamsConditionSaysWhatToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	deliver(http.StatusNoContent)
-	condition(t, "checks", v1alpha1.ConditionReady, v1alpha1.ReasonReady)
-	condition(t, "checks", v1alpha1.ConditionDurable, v1alpha1.ReasonNotReplicated)
+	condition(t, v1alpha1.ConditionReady, v1alpha1.ReasonReady)
+	condition(t, v1alpha1.ConditionDurable, v1alpha1.ReasonNotReplicated)
 	var sink v1alpha1.ClerkSink
 	if err := cluster.Get(t.Context(), client.ObjectKey{Name: "checks"}, &sink); err != nil {
 		t.Fatal(err)
@@ -349,6 +349,6 @@ func TestAStreamsConditionSaysWhatToDo(t *testing.T) {
 	if err := cluster.Update(t.Context(), &own); err != nil {
 		t.Fatal(err)
 	}
-	condition(t, "checks", v1alpha1.ConditionStalled, v1alpha1.ReasonSameSecret)
+	condition(t, v1alpha1.ConditionStalled, v1alpha1.ReasonSameSecret)
 	deliver(http.StatusServiceUnavailable)
 }

@@ -79,7 +79,8 @@ func TestTheStructuredModeIsReadByTheOfficialSDKWithWhateverIsInIt(t *testing.T)
 	if err := read.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	if read.ID() != event.ID || string(read.Data()) != string(event.Data) || read.Extensions()["clerksuperseded"] == true {
+	superseded, isBool := read.Extensions()["clerksuperseded"].(bool)
+	if read.ID() != event.ID || string(read.Data()) != string(event.Data) || !isBool || superseded {
 		t.Errorf("read as %s", read)
 	}
 }
