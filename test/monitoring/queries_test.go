@@ -47,6 +47,7 @@ var rare = map[string]string{
 	"clerk_operator_resync_drift_total":                    needsKey,
 	"clerk_operator_resync_prune_held":                     needsKey,
 	"clerk_operator_resync_contradictions":                 needsKey,
+	"clerk_operator_cache_reduced_total":                   "somebody has to write what looks like the operator's and cannot be",
 	"clerk_operator_resync_listed":                         needsKey,
 
 	"clerk_operator_sink_deliveries_total":                needsSink,
