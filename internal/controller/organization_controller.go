@@ -98,7 +98,10 @@ func (r *organizationReconciler) keep(ctx context.Context, first *visit) (reconc
 	if err := r.writeStatus(ctx, v.have.organization, v.status()); err != nil {
 		return reconcile.Result{}, err
 	}
-	return reconcile.Result{}, v.problems().errs()
+	if err := v.problems().errs(); err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{RequeueAfter: r.recent.pending(v.have.organization.UID)}, nil
 }
 
 // situation is what there is of an organization. Its objects are the cache's own.

@@ -160,6 +160,7 @@ func (r *organizationReconciler) onTenantObject() handler.EventHandler {
 			concerned(ctx, queue, usualPriority, e.ObjectOld, e.ObjectNew)
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue workQueue) {
+			r.recent.lose(e.Object)
 			concerned(ctx, queue, usualPriority, e.Object)
 		},
 	}

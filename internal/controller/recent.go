@@ -74,6 +74,36 @@ func (r *recentWrites) forget(organization types.UID) {
 	delete(r.written, organization)
 }
 
+// lose drops what was written of an object that the cache has lost since: somebody deleted it, or took its label away, before anybody
+// looked. Otherwise it would be taken for one that the cache has yet to see.
+func (r *recentWrites) lose(object client.Object) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for organization, written := range r.written {
+		if write, known := written[object.GetUID()]; known && versionOf(object) > write.version {
+			delete(written, object.GetUID())
+		}
+		if len(written) == 0 {
+			delete(r.written, organization)
+		}
+	}
+}
+
+// pending is how long the last of an organization's writes that the cache has yet to show will be remembered; 0 if there is none. By then
+// the organization has to be looked at again: the event that would have said otherwise may have been missed.
+func (r *recentWrites) pending(organization types.UID) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var last time.Duration
+	for _, write := range r.written[organization] {
+		if write.object == nil {
+			continue // an object that is gone never comes back
+		}
+		last = max(last, write.at.Add(recentFor+time.Millisecond).Sub(r.now()))
+	}
+	return last
+}
+
 // latest are the objects of one kind as the cache has them or, where that is newer, as they were written. What the cache shows by now is
 // forgotten.
 func latest[O client.Object](r *recentWrites, organization types.UID, cached []O) []O {

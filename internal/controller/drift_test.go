@@ -1,0 +1,128 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package controller_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+func TestDriftIsPutRight(t *testing.T) {
+	t.Parallel()
+	tn := newTenancy(t, withPolicies)
+	organization := tn.createOrganization()
+	jane := tn.join("org:admin")
+	namespace := tn.namespace()
+	wantSubjects(t, namespace, "admin", subjectOf(jane))
+	wantReady(t, organization)
+
+	binding := get(t, &rbacv1.RoleBinding{}, namespace, "clerk:admin")
+	edit(t, binding, func(b *rbacv1.RoleBinding) {
+		b.Subjects = append(b.Subjects, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "mallory"})
+	})
+	wantSubjects(t, namespace, "admin", subjectOf(jane))
+	edit(t, binding, func(b *rbacv1.RoleBinding) { b.Labels = nil; b.Subjects = nil })
+	wantSubjects(t, namespace, "admin", subjectOf(jane))
+	must(t, cluster.Delete(t.Context(), binding))
+	wantSubjects(t, namespace, "admin", subjectOf(jane))
+
+	edit(t, get(t, &corev1.ResourceQuota{}, namespace, "clerk-operator"), func(q *corev1.ResourceQuota) {
+		q.Spec.Hard[corev1.ResourcePods] = resource.MustParse("1000")
+	})
+	eventually(t, "the quota", func(ctx context.Context) error {
+		quota := &corev1.ResourceQuota{}
+		err := cluster.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "clerk-operator"}, quota)
+		if err == nil && quota.Spec.Hard.Pods().Value() != 10 {
+			err = fmt.Errorf("it is %v", quota.Spec.Hard)
+		}
+		return err
+	})
+	edit(t, get(t, &networkingv1.NetworkPolicy{}, namespace, "own"), func(p *networkingv1.NetworkPolicy) {
+		p.Spec.Ingress = append(p.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{})
+	})
+	eventually(t, "the network policy", func(ctx context.Context) error {
+		policy := &networkingv1.NetworkPolicy{}
+		err := cluster.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "own"}, policy)
+		if err == nil && len(policy.Spec.Ingress) != 1 {
+			err = fmt.Errorf("it is %v", policy.Spec)
+		}
+		return err
+	})
+	// What somebody adds is theirs as far as server-side apply goes, and still has to go.
+	edit(t, get(t, &networkingv1.NetworkPolicy{}, namespace, "own"), func(p *networkingv1.NetworkPolicy) {
+		p.Spec.Egress = []networkingv1.NetworkPolicyEgressRule{{}}
+	})
+	edit(t, get(t, &corev1.ResourceQuota{}, namespace, "clerk-operator"), func(q *corev1.ResourceQuota) {
+		q.Spec.Hard[corev1.ResourceServices] = resource.MustParse("0")
+	})
+	eventually(t, "what was added to go", func(ctx context.Context) error {
+		policy, quota := &networkingv1.NetworkPolicy{}, &corev1.ResourceQuota{}
+		err := errors.Join(cluster.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "own"}, policy),
+			cluster.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "clerk-operator"}, quota))
+		if err == nil && (len(policy.Spec.Egress) > 0 || len(quota.Spec.Hard) != 1) {
+			err = fmt.Errorf("they are %v and %v", policy.Spec, quota.Spec)
+		}
+		return err
+	})
+	must(t, cluster.Delete(t.Context(), get(t, &corev1.LimitRange{}, namespace, "clerk-operator")))
+	eventually(t, "the limits", func(ctx context.Context) error {
+		return cluster.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "clerk-operator"}, &corev1.LimitRange{})
+	})
+	edit(t, get(t, &corev1.Namespace{}, "", namespace), func(n *corev1.Namespace) {
+		n.Labels["pod-security.kubernetes.io/enforce"] = "privileged"
+		n.Labels["somebody.else/label"] = "stays"
+	})
+	eventually(t, "the namespace's labels", func(ctx context.Context) error {
+		have := &corev1.Namespace{}
+		err := cluster.Get(ctx, client.ObjectKey{Name: namespace}, have)
+		if err == nil && (have.Labels["pod-security.kubernetes.io/enforce"] != "baseline" || have.Labels["somebody.else/label"] != "stays") {
+			err = fmt.Errorf("they are %v", have.Labels)
+		}
+		return err
+	})
+	wantEvent(t, organization.Name, "DriftRepaired")
+}
+
+// Whoever deletes a RoleBinding the moment it was written gets it back, though no reconciliation may have seen it in the operator's cache.
+func TestARoleBindingDeletedRightAfterItWasWrittenComesBack(t *testing.T) {
+	t.Parallel()
+	tn := newTenancy(t)
+	tn.createOrganization()
+	subjects := []string{subjectOf(tn.join("org:admin"))}
+	namespace := tn.namespace()
+	wantSubjects(t, namespace, "admin", subjects...)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for range 10 {
+		subjects = append(subjects, subjectOf(tn.join("org:admin")))
+		binding := &rbacv1.RoleBinding{}
+		for len(binding.Subjects) < len(subjects) { // as fast as the API server answers: the reconciliation must not be over
+			must(t, cluster.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "clerk:admin"}, binding))
+		}
+		must(t, cluster.Delete(t.Context(), binding))
+		wantSubjects(t, namespace, "admin", subjects...)
+	}
+}
