@@ -50,69 +50,48 @@ const (
 
 // bind makes the RoleBindings what they should be: first it takes away, then it gives. After each write it looks again, at everything
 // that decides about access: a grant goes out only if nothing newer is known, and one that was overtaken on its way is taken back at once.
-// What it returns is the last look; nil where the organization has become another.
-func (v *visit) bind(ctx context.Context, what bound) (*visit, error) {
-	for v.conflicts < maxConflicts {
-		wrote := v.revoke(ctx)
-		if !wrote && what == revokeAndGrant && !v.want.frozen {
-			wrote = v.grantNext(ctx)
+// It is false where the organization has become another.
+func (e *enforcement) bind(ctx context.Context, what bound) (same bool, err error) {
+	for e.conflicts < maxConflicts {
+		wrote := e.revoke(ctx)
+		if !wrote && what == revokeAndGrant && !e.intent.Frozen {
+			wrote = e.grantNext(ctx)
 		}
 		if !wrote {
-			return v, nil
+			return true, nil
 		}
-		next, err := v.again(ctx)
-		if err != nil || next == nil {
-			return nil, err
+		if same, err := e.lookAgain(ctx); err != nil || !same {
+			return false, err
 		}
-		v = next
 	}
-	return nil, fmt.Errorf("the RoleBindings of %s change all the time: tried again later", v.have.organization.Name)
-}
-
-// again is another look at the same organization; nil where it is deleted by now, or only observed: the event that tells of it has it
-// reconciled anew.
-func (v *visit) again(ctx context.Context) (*visit, error) {
-	var organization v1alpha1.ClerkOrganization
-	err := v.client.Get(ctx, client.ObjectKeyFromObject(v.have.organization), &organization)
-	if err != nil || organization.UID != v.have.organization.UID {
-		return nil, client.IgnoreNotFound(err)
-	}
-	next, err := v.look(ctx, &organization)
-	if err != nil {
-		return nil, err
-	}
-	next.pass = v.pass
-	if next.observed != v.observed || (organization.Spec.DeletedAt == nil) != (v.have.organization.Spec.DeletedAt == nil) {
-		return nil, nil //nolint:nilnil // nothing is an answer
-	}
-	return next, nil
+	return false, fmt.Errorf("the RoleBindings of %s change all the time: tried again later", e.organization().Name)
 }
 
 // revoke takes away every grant that should not be, in every namespace, and tells whether it wrote anything.
-func (v *visit) revoke(ctx context.Context) (wrote bool) {
-	for _, namespace := range slices.Sorted(maps.Keys(v.plans)) {
-		plan := v.plans[namespace]
+func (e *enforcement) revoke(ctx context.Context) (wrote bool) {
+	for _, namespace := range slices.Sorted(maps.Keys(e.intent.Bindings)) {
+		plan := e.intent.Bindings[namespace]
 		for _, binding := range plan.Keep {
-			v.settle(binding.Name, namespace, "RoleBinding", binding)
+			e.markRight(binding.Name, namespace, "RoleBinding", binding)
 		}
 		for _, binding := range plan.Delete {
-			wrote = v.takeAway(ctx, binding.DeepCopy()) || wrote
+			wrote = e.takeAway(ctx, binding.DeepCopy()) || wrote
 		}
 		for _, binding := range plan.Shrink {
-			wrote = v.write(ctx, namespace, binding) || wrote
+			wrote = e.write(ctx, namespace, binding) || wrote
 		}
 	}
 	return wrote
 }
 
 // grantNext gives the next grant that is missing, and tells whether it wrote anything.
-func (v *visit) grantNext(ctx context.Context) (wrote bool) {
-	for _, namespace := range slices.Sorted(maps.Keys(v.plans)) {
-		if !v.ready[namespace] {
+func (e *enforcement) grantNext(ctx context.Context) (wrote bool) {
+	for _, namespace := range slices.Sorted(maps.Keys(e.intent.Bindings)) {
+		if !e.ready[namespace] {
 			continue
 		}
-		for _, binding := range v.plans[namespace].Grow {
-			if v.write(ctx, namespace, binding) {
+		for _, binding := range e.intent.Bindings[namespace].Grow {
+			if e.write(ctx, namespace, binding) {
 				return true
 			}
 		}
@@ -122,42 +101,42 @@ func (v *visit) grantNext(ctx context.Context) (wrote bool) {
 
 // takeAway deletes a RoleBinding, of which it gets a copy, and tells whether anything was written. Where a finalizer would keep it, it is
 // emptied first: RBAC honours a RoleBinding as long as it is there.
-func (v *visit) takeAway(ctx context.Context, binding *rbacv1.RoleBinding) (wrote bool) {
+func (e *enforcement) takeAway(ctx context.Context, binding *rbacv1.RoleBinding) (wrote bool) {
 	doing := fmt.Sprintf("delete RoleBinding %s/%s", binding.Namespace, binding.Name)
-	if v.failed[doing] {
+	if e.failed[doing] {
 		return false
 	}
-	v.unsettle(binding.Name, binding.Namespace, "RoleBinding")
-	err := v.emptyHeld(ctx, binding)
+	e.unmark(binding.Name, binding.Namespace, "RoleBinding")
+	err := e.emptyHeld(ctx, binding)
 	if err == nil && binding.DeletionTimestamp == nil {
-		err = v.client.Delete(ctx, &rbacv1.RoleBinding{ObjectMeta: nameOf(binding)},
+		err = e.client.Delete(ctx, &rbacv1.RoleBinding{ObjectMeta: nameOf(binding)},
 			client.Preconditions{UID: &binding.UID, ResourceVersion: &binding.ResourceVersion}, client.DisableReadYourWritesConsistency)
 		if err == nil {
-			v.recent.remove(v.have.organization.UID, binding.UID)
+			e.recent.remove(e.organization().UID, binding.UID)
 			if len(binding.Finalizers) > 0 {
-				return v.reread(ctx, binding, doing)
+				return e.reread(ctx, binding, doing)
 			}
 		}
 	}
-	return v.cameOf(ctx, err, binding, doing)
+	return e.resolve(ctx, err, binding, doing)
 }
 
 // emptyHeld takes the subjects out of a RoleBinding that a finalizer keeps. Without the permission to bind its ClusterRole the API server
 // refuses that; then the finalizers go instead.
-func (v *visit) emptyHeld(ctx context.Context, binding *rbacv1.RoleBinding) error {
+func (e *enforcement) emptyHeld(ctx context.Context, binding *rbacv1.RoleBinding) error {
 	isHeld := binding.DeletionTimestamp != nil || len(binding.Finalizers) > 0
 	if !isHeld || len(binding.Subjects) == 0 {
 		return nil
 	}
-	err := v.patchBinding(ctx, binding, map[string]any{"subjects": nil})
+	err := e.patchBinding(ctx, binding, map[string]any{"subjects": nil})
 	if apierrors.IsForbidden(err) {
-		err = v.patchBinding(ctx, binding, map[string]any{"metadata": map[string]any{"finalizers": nil}})
+		err = e.patchBinding(ctx, binding, map[string]any{"metadata": map[string]any{"finalizers": nil}})
 	}
 	return err
 }
 
 // patchBinding changes a RoleBinding, if it still is as it was seen; binding is what came of it.
-func (v *visit) patchBinding(ctx context.Context, binding *rbacv1.RoleBinding, change map[string]any) error {
+func (e *enforcement) patchBinding(ctx context.Context, binding *rbacv1.RoleBinding, change map[string]any) error {
 	metadata, _ := change["metadata"].(map[string]any)
 	if metadata == nil {
 		metadata = map[string]any{}
@@ -169,109 +148,100 @@ func (v *visit) patchBinding(ctx context.Context, binding *rbacv1.RoleBinding, c
 		return err
 	}
 	changed := &rbacv1.RoleBinding{ObjectMeta: nameOf(binding)}
-	err = v.client.Patch(ctx, changed, client.RawPatch(types.MergePatchType, patch), fieldOwner, client.DisableReadYourWritesConsistency)
+	err = e.client.Patch(ctx, changed, client.RawPatch(types.MergePatchType, patch), fieldOwner, client.DisableReadYourWritesConsistency)
 	if err == nil {
 		*binding = *changed.DeepCopy()
-		v.recent.put(v.have.organization.UID, changed)
+		e.recent.put(e.organization().UID, changed)
 	}
 	return err
 }
 
-// cameOf files what came of a write to a RoleBinding that exists, and tells whether there is something new to look at.
-func (v *visit) cameOf(ctx context.Context, err error, binding *rbacv1.RoleBinding, doing string) (wrote bool) {
+// resolve deals with what came of a write to a RoleBinding that exists, and tells whether there is something new to look at.
+func (e *enforcement) resolve(ctx context.Context, err error, binding *rbacv1.RoleBinding, doing string) (wrote bool) {
 	switch {
 	case err == nil:
 		return true
 	case apierrors.IsNotFound(err):
-		v.recent.remove(v.have.organization.UID, binding.UID)
+		e.recent.remove(e.organization().UID, binding.UID)
 		return true
-	case apierrors.IsConflict(err) && v.standby:
+	case apierrors.IsConflict(err) && e.standby:
 		return false // what the cache has yet to see is an event to come
 	case apierrors.IsConflict(err):
-		v.conflicts++
-		return v.reread(ctx, binding, doing)
+		e.conflicts++
+		return e.reread(ctx, binding, doing)
 	}
-	v.failed[doing] = true
-	v.attempt(err, "%s", doing)
+	e.failed[doing] = true
+	e.attempt(err, "%s", doing)
 	return false
 }
 
 // reread reads a RoleBinding from the API server, which knows it to be newer than the cache does.
-func (v *visit) reread(ctx context.Context, binding *rbacv1.RoleBinding, doing string) (wrote bool) {
+func (e *enforcement) reread(ctx context.Context, binding *rbacv1.RoleBinding, doing string) (wrote bool) {
 	var live rbacv1.RoleBinding
-	err := v.live.Get(ctx, client.ObjectKeyFromObject(binding), &live)
+	err := e.live.Get(ctx, client.ObjectKeyFromObject(binding), &live)
 	switch {
 	case apierrors.IsNotFound(err):
-		v.recent.remove(v.have.organization.UID, binding.UID)
+		e.recent.remove(e.organization().UID, binding.UID)
 	case err != nil:
-		v.failed[doing] = true
-		v.attempt(err, "%s", doing)
+		e.failed[doing] = true
+		e.attempt(err, "%s", doing)
 		return false
 	default:
 		if live.UID != binding.UID {
-			v.recent.remove(v.have.organization.UID, binding.UID)
+			e.recent.remove(e.organization().UID, binding.UID)
 		}
-		v.recent.put(v.have.organization.UID, &live)
+		e.recent.put(e.organization().UID, &live)
 	}
 	return true
 }
 
 // write makes a RoleBinding what it should be, and tells whether there is something new to look at.
-func (v *visit) write(ctx context.Context, namespace string, want tenant.Binding) (wrote bool) {
+func (e *enforcement) write(ctx context.Context, namespace string, want tenant.Binding) (wrote bool) {
 	doing := fmt.Sprintf("bind ClusterRole %s in %s by %s", want.ClusterRole, namespace, want.Name)
-	if v.failed[doing] {
+	if e.failed[doing] {
 		return false
 	}
-	have := v.bindingNamed(namespace, want.Name)
+	have := e.intent.Existing(namespace, want.Name)
 	var err error
 	if have == nil {
-		err = v.createBinding(ctx, namespace, want)
+		err = e.createBinding(ctx, namespace, want)
 	} else {
-		err = v.patchBinding(ctx, have.DeepCopy(), bindingChange(v.have.organization, want))
+		err = e.patchBinding(ctx, have.DeepCopy(), bindingChange(e.organization(), want))
 	}
 	switch {
 	case err == nil:
-		v.noteDrift(ctx, want.Name, namespace, "RoleBinding", want)
-		v.settle(want.Name, namespace, "RoleBinding", want)
+		e.reportDrift(ctx, want.Name, namespace, "RoleBinding", want)
+		e.markRight(want.Name, namespace, "RoleBinding", want)
 		return true
 	case apierrors.IsAlreadyExists(err):
-		v.conflicts++
-		return v.reread(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: want.Name}}, doing)
+		e.conflicts++
+		return e.reread(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: want.Name}}, doing)
 	case have != nil && (apierrors.IsConflict(err) || apierrors.IsNotFound(err) && !isMissingClusterRole(err, want.ClusterRole)):
-		return v.cameOf(ctx, err, have, doing)
+		return e.resolve(ctx, err, have, doing)
 	}
-	v.failed[doing] = true
-	v.failures.add(bindRefusal(err, want.ClusterRole, fmt.Sprintf("bind ClusterRole %s in %s", want.ClusterRole, namespace)))
+	e.failed[doing] = true
+	e.problems.Add(bindRefusal(err, want.ClusterRole, fmt.Sprintf("bind ClusterRole %s in %s", want.ClusterRole, namespace)))
 	// Where the operator may no longer bind the ClusterRole, nobody can be taken out of a RoleBinding: it goes as a whole. Its other
 	// subjects wait for the permission, rather than that somebody keeps access they lost.
-	return apierrors.IsForbidden(err) && have != nil && losesSubject(have, want) && v.takeAway(ctx, have.DeepCopy())
+	return apierrors.IsForbidden(err) && have != nil && losesSubject(have, want) && e.takeAway(ctx, have.DeepCopy())
 }
 
 func losesSubject(have *rbacv1.RoleBinding, want tenant.Binding) bool {
 	return slices.ContainsFunc(have.Subjects, func(subject rbacv1.Subject) bool { return !slices.Contains(want.Subjects, subject.Name) })
 }
 
-func (v *visit) bindingNamed(namespace, name string) *rbacv1.RoleBinding {
-	for _, binding := range v.have.bindings[namespace] {
-		if binding.Name == name {
-			return binding
-		}
-	}
-	return nil
-}
-
-func (v *visit) createBinding(ctx context.Context, namespace string, want tenant.Binding) error {
-	organization := v.have.organization
+func (e *enforcement) createBinding(ctx context.Context, namespace string, want tenant.Binding) error {
+	organization := e.organization()
 	binding := &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: namespace, Name: want.Name, Labels: tenantLabels(organization), OwnerReferences: ownedBy(organization),
+			Namespace: namespace, Name: want.Name, Labels: tenant.Labels(organization), OwnerReferences: ownedBy(organization),
 		},
 		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: want.ClusterRole},
 		Subjects: subjectsNamed(want.Subjects),
 	}
-	err := v.client.Create(ctx, binding, fieldOwner, client.DisableReadYourWritesConsistency)
+	err := e.client.Create(ctx, binding, fieldOwner, client.DisableReadYourWritesConsistency)
 	if err == nil {
-		v.recent.put(organization.UID, binding)
+		e.recent.put(organization.UID, binding)
 	}
 	return err
 }
@@ -279,7 +249,7 @@ func (v *visit) createBinding(ctx context.Context, namespace string, want tenant
 // bindingChange makes a RoleBinding that exists what it should be. A list is replaced as a whole.
 func bindingChange(organization *v1alpha1.ClerkOrganization, want tenant.Binding) map[string]any {
 	return map[string]any{
-		"metadata": map[string]any{"labels": tenantLabels(organization), "ownerReferences": ownedBy(organization)},
+		"metadata": map[string]any{"labels": tenant.Labels(organization), "ownerReferences": ownedBy(organization)},
 		"subjects": subjectsNamed(want.Subjects),
 	}
 }

@@ -25,7 +25,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
@@ -104,26 +103,5 @@ func TestOfANamespaceAndASecretOnlyWhatIsNeededIsKept(t *testing.T) {
 	kept, _ = keepSecret(&corev1.Secret{Data: map[string][]byte{"endpoint": []byte("whsec_a"), "release": make([]byte, 1<<20)}})
 	if data := kept.(*corev1.Secret).Data; len(data) != 1 || string(data["endpoint"]) != "whsec_a" {
 		t.Errorf("%d values are kept", len(data))
-	}
-}
-
-func TestLabelledRoleBindingsOfOthersKeepAnOrganizationFromNothing(t *testing.T) {
-	binding := func(namespace, name string, owner types.UID) *rbacv1.RoleBinding {
-		return &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name,
-			OwnerReferences: []metav1.OwnerReference{{UID: owner}}}}
-	}
-	var labelled []*rbacv1.RoleBinding
-	for i := range 5000 {
-		labelled = append(labelled, binding("attacker", fmt.Sprintf("a-%d", i), "other"), binding("own", fmt.Sprintf("b-%d", i), "other"))
-	}
-	labelled = append(labelled, binding("own", "clerk:admin", "mine"), binding("given-up", "clerk:admin", "mine"))
-	got := concerning("mine", []corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "own"}}}, labelled)
-	if len(got) != 2+maxForeignBindings || got[0].Namespace != "own" || got[0].Name != "clerk:admin" || got[1].Namespace != "given-up" {
-		t.Errorf("%d are looked at, first %s/%s", len(got), got[0].Namespace, got[0].Name)
-	}
-	for _, other := range got[2:] {
-		if other.Namespace != "own" {
-			t.Errorf("%s/%s is looked at, which is in no namespace of the organization", other.Namespace, other.Name)
-		}
 	}
 }

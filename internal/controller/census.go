@@ -29,7 +29,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/condition"
 	"github.com/clerk-operator/clerk-operator/internal/metrics"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 // censusPause is how often what is mirrored is counted: the usual interval of a scrape.
@@ -145,7 +147,7 @@ func (t *tally) organizations(items []v1alpha1.ClerkOrganization, retention time
 			continue
 		}
 		deleted[organization.Spec.ID] = true
-		due := collectionTime(organization.Spec.DeletedAt.Time, retention)
+		due := tenant.CollectionTime(organization.Spec.DeletedAt.Time, retention)
 		for _, namespace := range organization.Status.Namespaces {
 			if namespace.DeleteAt != nil && namespace.DeleteAt.After(due) {
 				due = namespace.DeleteAt.Time
@@ -162,7 +164,7 @@ func (t *tally) members(items []v1alpha1.ClerkMember, deletedOrganizations map[s
 	for i := range items {
 		member := &items[i]
 		t.state(kindMember, member.Spec.DeletedAt != nil, member.Status.Conditions)
-		if member.Spec.DeletedAt != nil && now.After(collectionTime(member.Spec.DeletedAt.Time, retention)) {
+		if member.Spec.DeletedAt != nil && now.After(tenant.CollectionTime(member.Spec.DeletedAt.Time, retention)) {
 			t.overdue[kindMember]++
 		}
 		bound := meta.FindStatusCondition(member.Status.Conditions, v1alpha1.ConditionBound)
@@ -189,7 +191,7 @@ func (t *tally) instances(items []v1alpha1.ClerkInstance) {
 }
 
 func (t *tally) state(kind string, deleted bool, conditions []metav1.Condition) {
-	ready, reason := isReady(conditions)
+	ready, reason := condition.IsReady(conditions)
 	switch {
 	case deleted:
 		t.states[[2]string{kind, stateTombstone}]++

@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/condition"
 )
 
 func TestACensusCountsWhatAPersonHasToKnow(t *testing.T) {
@@ -33,7 +34,7 @@ func TestACensusCountsWhatAPersonHasToKnow(t *testing.T) {
 	now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
 	ago := func(d time.Duration) *metav1.MicroTime { return new(metav1.NewMicroTime(now.Add(-d))) }
 	conditions := func(reason string) []metav1.Condition {
-		return verdict{ready: reason == v1alpha1.ReasonReady, reason: reason}.conditions(nil, 1)
+		return condition.Verdict{Ready: reason == v1alpha1.ReasonReady, Reason: reason}.Conditions(nil, 1)
 	}
 	bound := func(reason string) []metav1.Condition {
 		return []metav1.Condition{{Type: v1alpha1.ConditionBound, Status: metav1.ConditionTrue, Reason: reason}}

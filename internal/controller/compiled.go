@@ -19,9 +19,9 @@ package controller
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
@@ -68,33 +68,33 @@ func newExpressions() *expressions {
 	}
 }
 
-// catalogue are the TenantClasses: those of which it is known for whom they are, and by name the error of those that do not compile.
-type catalogue struct {
-	objects    map[string]*v1alpha1.TenantClass
-	matchables []*tenant.Class
-	broken     map[string]error
-}
-
-func (e *expressions) catalogue(ctx context.Context, reader client.Reader) (catalogue, error) {
+// allClasses are all TenantClasses, compiled.
+func (e *expressions) allClasses(ctx context.Context, reader client.Reader) (*tenant.Classes, error) {
 	var list v1alpha1.TenantClassList
 	if err := reader.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		return catalogue{}, fmt.Errorf("list TenantClasses: %w", err)
+		return nil, fmt.Errorf("list TenantClasses: %w", err)
 	}
-	result := catalogue{objects: make(map[string]*v1alpha1.TenantClass, len(list.Items)), broken: map[string]error{}}
+	all := &tenant.Classes{}
 	for i := range list.Items {
-		object := &list.Items[i]
-		result.objects[object.Name] = object
-		class, err := e.classes.of(object)
-		if err != nil {
-			result.broken[object.Name] = err
-		}
-		if class != nil {
-			result.matchables = append(result.matchables, class)
-		}
+		class, err := e.classes.of(&list.Items[i])
+		all.Add(&list.Items[i], class, err)
 	}
-	return result, nil
+	return all, nil
 }
 
-func (c catalogue) isMatchable(name string) bool {
-	return slices.ContainsFunc(c.matchables, func(class *tenant.Class) bool { return class.Name() == name })
+// instance is what a ClerkInstance decides about its organizations.
+func (e *expressions) instance(ctx context.Context, reader client.Reader, name string) (tenant.Instance, error) {
+	var object v1alpha1.ClerkInstance
+	err := reader.Get(ctx, client.ObjectKey{Name: name}, &object)
+	if apierrors.IsNotFound(err) {
+		return tenant.NewInstance(name, nil, nil), nil
+	}
+	if err != nil {
+		return tenant.Instance{}, fmt.Errorf("read ClerkInstance %s: %w", name, err)
+	}
+	username, err := e.usernames.of(&object)
+	if err != nil {
+		username = nil // Instance.Problem says so
+	}
+	return tenant.NewInstance(name, &object, username), nil
 }

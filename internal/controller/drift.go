@@ -22,26 +22,26 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/metrics"
 )
 
-// settle records that an object of the organization is as it should be.
-func (v *visit) settle(name, namespace, kind string, want any) {
-	v.ledger.settle(v.have.organization.UID, ledgerKey(kind, namespace, name), hashOf(want))
+// markRight records that an object of the organization is as it should be.
+func (e *enforcement) markRight(name, namespace, kind string, want any) {
+	e.ledger.settle(e.organization().UID, ledgerKey(kind, namespace, name), hashOf(want))
 }
 
-// unsettle records that an object is no longer wanted.
-func (v *visit) unsettle(name, namespace, kind string) {
-	v.ledger.unsettle(v.have.organization.UID, ledgerKey(kind, namespace, name))
+// unmark records that an object is no longer wanted.
+func (e *enforcement) unmark(name, namespace, kind string) {
+	e.ledger.unsettle(e.organization().UID, ledgerKey(kind, namespace, name))
 }
 
-// noteDrift counts and tells that an object is about to be put right, if somebody else is why it has to be.
-func (v *visit) noteDrift(ctx context.Context, name, namespace, kind string, want any) {
-	if !v.ledger.drifted(v.have.organization.UID, ledgerKey(kind, namespace, name), hashOf(want)) {
+// reportDrift counts and tells that an object is about to be put right, if somebody else is why it has to be.
+func (e *enforcement) reportDrift(ctx context.Context, name, namespace, kind string, want any) {
+	if !e.ledger.drifted(e.organization().UID, ledgerKey(kind, namespace, name), hashOf(want)) {
 		return
 	}
 	metrics.DriftRepaired.WithLabelValues(kind).Inc()
 	if namespace == "" {
 		name = "" // a namespace's own
 	}
-	v.tell(ctx, v.have.organization, driftRepaired(kind, name))
+	e.tell(ctx, e.organization(), driftRepaired(kind, name))
 }
 
 func ledgerKey(kind, namespace, name string) string {

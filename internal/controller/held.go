@@ -37,15 +37,15 @@ import (
 // maxToldFinalizers is how many finalizers a message names. A person may add any number.
 const maxToldFinalizers = 3
 
-// tellHeld files that RoleBindings are still there although they are deleted. They name nobody any more.
-func (v *visit) tellHeld(ctx context.Context) {
-	for _, namespace := range slices.Sorted(maps.Keys(v.plans)) {
-		for _, binding := range v.plans[namespace].Held {
-			v.failures.add(problem{
-				reason: v1alpha1.ReasonRoleBindingHeld, stalled: true,
-				message: fmt.Sprintf("the RoleBinding %s/%s is deleted and gives nobody access, but %s: take that off: "+
+// reportHeld reports that RoleBindings are still there although they are deleted. They name nobody any more.
+func (e *enforcement) reportHeld(ctx context.Context) {
+	for _, namespace := range slices.Sorted(maps.Keys(e.intent.Bindings)) {
+		for _, binding := range e.intent.Bindings[namespace].Held {
+			e.problems.Add(tenant.Problem{
+				Reason: v1alpha1.ReasonRoleBindingHeld, Stalled: true,
+				Message: fmt.Sprintf("the RoleBinding %s/%s is deleted and gives nobody access, but %s: take that off: "+
 					"kubectl patch rolebinding -n %s %s --type=merge -p '{\"metadata\":{\"finalizers\":null}}'",
-					namespace, binding.Name, v.heldBy(ctx, binding), namespace, binding.Name),
+					namespace, binding.Name, e.heldBy(ctx, binding), namespace, binding.Name),
 			})
 			return // one at a time: each costs a request
 		}
@@ -53,9 +53,9 @@ func (v *visit) tellHeld(ctx context.Context) {
 }
 
 // heldBy says which finalizers keep an object, and who put them there as far as can be seen. The cache does not hold that.
-func (v *visit) heldBy(ctx context.Context, binding *rbacv1.RoleBinding) string {
+func (e *enforcement) heldBy(ctx context.Context, binding *rbacv1.RoleBinding) string {
 	var live rbacv1.RoleBinding
-	if err := v.live.Get(ctx, client.ObjectKeyFromObject(binding), &live); err != nil {
+	if err := e.live.Get(ctx, client.ObjectKeyFromObject(binding), &live); err != nil {
 		live = *binding
 	}
 	told := live.Finalizers[:min(len(live.Finalizers), maxToldFinalizers)]
@@ -97,12 +97,11 @@ func (r *organizationReconciler) takeFromOrphaned(ctx context.Context, name stri
 		return err
 	}
 	gone := &v1alpha1.ClerkOrganization{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name)}}
-	v := &visit{
-		organizationReconciler: r, pass: newPass(), have: &situation{organization: gone}, want: &intent{},
-	}
 	defer r.recent.forget(gone.UID)
-	v.have.bindings = byNamespace[*rbacv1.RoleBinding](pointers(list.Items))
-	v.plan(map[string]map[string]tenant.Subjects{})
-	v.revoke(ctx)
-	return v.failures.errs()
+	e := &enforcement{
+		organizationReconciler: r, situation: &tenant.Situation{Organization: gone},
+		intent: tenant.PlanRemoval(pointers(list.Items)), failed: map[string]bool{},
+	}
+	e.revoke(ctx)
+	return retryErrors(e.problems)
 }

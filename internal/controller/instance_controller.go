@@ -32,7 +32,9 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	clerkac "github.com/clerk-operator/clerk-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/condition"
 	"github.com/clerk-operator/clerk-operator/internal/signing"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 // instanceReconciler says whether a ClerkInstance can be heard: whether its signing secrets are there and its expression compiles.
@@ -50,12 +52,12 @@ func (r *instanceReconciler) Reconcile(ctx context.Context, instance *v1alpha1.C
 	}
 	// Of the conditions, those of a resync are not its own: to write them back would undo what was written meanwhile.
 	before := ownConditions(instance.Status.Conditions)
-	conditions := result.conditions(before, instance.Generation)
+	conditions := result.Conditions(before, instance.Generation)
 	if instance.Status.ObservedGeneration == instance.Generation && equality.Semantic.DeepEqual(before, conditions) {
 		return reconcile.Result{}, nil
 	}
 	status := clerkac.ClerkInstanceStatus().WithObservedGeneration(instance.Generation)
-	status.Conditions = conditionConfigurations(conditions)
+	status.Conditions = condition.Configurations(conditions)
 	err = r.client.Status().Apply(ctx, clerkac.ClerkInstance(instance.Name).WithUID(instance.UID).WithStatus(status),
 		fieldOwner, client.ForceOwnership)
 	if client.IgnoreNotFound(err) != nil {
@@ -74,7 +76,7 @@ func ownConditions(conditions []metav1.Condition) []metav1.Condition {
 	return own
 }
 
-func (r *instanceReconciler) judge(ctx context.Context, instance *v1alpha1.ClerkInstance) (verdict, error) {
+func (r *instanceReconciler) judge(ctx context.Context, instance *v1alpha1.ClerkInstance) (condition.Verdict, error) {
 	if instance.Spec.Webhook.SigningSecretRef.Name == "" {
 		return r.judgeUsername(instance, "no delivery is accepted, since spec.webhook is not set: all that is heard is what a resync finds"), nil
 	}
@@ -82,34 +84,34 @@ func (r *instanceReconciler) judge(ctx context.Context, instance *v1alpha1.Clerk
 	var secret corev1.Secret
 	err := r.client.Get(ctx, client.ObjectKey{Namespace: r.operatorNamespace, Name: name}, &secret)
 	if apierrors.IsNotFound(err) {
-		return verdict{stalled: true, reason: v1alpha1.ReasonSecretNotFound,
-			message: fmt.Sprintf("the Secret %s/%s does not exist: create it with the endpoint's signing secret (whsec_…); "+
+		return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonSecretNotFound,
+			Message: fmt.Sprintf("the Secret %s/%s does not exist: create it with the endpoint's signing secret (whsec_…); "+
 				"until then deliveries are answered with 503", r.operatorNamespace, name)}, nil
 	}
 	if err != nil {
-		return verdict{}, fmt.Errorf("read Secret %s/%s: %w", r.operatorNamespace, name, err)
+		return condition.Verdict{}, fmt.Errorf("read Secret %s/%s: %w", r.operatorNamespace, name, err)
 	}
 	verifier, unusable := signing.Parse(secret.Data)
 	if !verifier.Usable() {
-		return verdict{stalled: true, reason: v1alpha1.ReasonSecretUnusable,
-			message: fmt.Sprintf("the Secret %s/%s holds no usable signing secret: copy it from Clerk's dashboard (whsec_…); "+
+		return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonSecretUnusable,
+			Message: fmt.Sprintf("the Secret %s/%s holds no usable signing secret: copy it from Clerk's dashboard (whsec_…); "+
 				"until then deliveries are answered with 503%s", r.operatorNamespace, name, describeKeys(unusable))}, nil
 	}
 	return r.judgeUsername(instance, fmt.Sprintf("deliveries to /webhooks/%s are verified%s", instance.Name, describeKeys(unusable))), nil
 }
 
-func (r *instanceReconciler) judgeUsername(instance *v1alpha1.ClerkInstance, allIsWell string) verdict {
+func (r *instanceReconciler) judgeUsername(instance *v1alpha1.ClerkInstance, allIsWell string) condition.Verdict {
 	username, err := r.expressions.usernames.of(instance)
 	if err != nil {
-		return verdict{stalled: true, reason: v1alpha1.ReasonUsernameInvalid,
-			message: "spec.username does not compile: correct it; until then no grant is added: " + err.Error()}
+		return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonUsernameInvalid,
+			Message: "spec.username does not compile: correct it; until then no grant is added: " + err.Error()}
 	}
-	if needsUsers(instance, username) {
-		return verdict{stalled: true, reason: v1alpha1.ReasonUsersNotMirrored,
-			message: "spec.username reads what only a mirrored user has, and spec.users is None: set spec.users to Members or All, " +
+	if tenant.NeedsUsers(instance, username) {
+		return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonUsersNotMirrored,
+			Message: "spec.username reads what only a mirrored user has, and spec.users is None: set spec.users to Members or All, " +
 				"or use user.id or user.username alone; until then no grant is added"}
 	}
-	return verdict{ready: true, reason: v1alpha1.ReasonReady, message: allIsWell}
+	return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonReady, Message: allIsWell}
 }
 
 func describeKeys(unusable []signing.Problem) string {

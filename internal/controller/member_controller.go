@@ -19,7 +19,6 @@ package controller
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,6 +36,8 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	clerkac "github.com/clerk-operator/clerk-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/condition"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 // settlingTime is how long a new member may be on the way to its first RoleBinding before its status says that it waits. It spares
@@ -89,7 +90,7 @@ func (r *memberReconciler) collectionDue(member *v1alpha1.ClerkMember) time.Time
 	if member.Spec.DeletedAt == nil {
 		return time.Time{}
 	}
-	return collectionTime(member.Spec.DeletedAt.Time, r.retention)
+	return tenant.CollectionTime(member.Spec.DeletedAt.Time, r.retention)
 }
 
 func (r *memberReconciler) collect(ctx context.Context, member *v1alpha1.ClerkMember) error {
@@ -103,7 +104,7 @@ func (r *memberReconciler) collect(ctx context.Context, member *v1alpha1.ClerkMe
 
 // settling is how much longer to wait before the first status of a member that is on its way to access.
 func (r *memberReconciler) settling(member *v1alpha1.ClerkMember, status v1alpha1.ClerkMemberStatus) time.Duration {
-	_, reason := isReady(status.Conditions)
+	_, reason := condition.IsReady(status.Conditions)
 	if len(member.Status.Conditions) > 0 || reason != v1alpha1.ReasonProgressing {
 		return 0
 	}
@@ -113,29 +114,27 @@ func (r *memberReconciler) settling(member *v1alpha1.ClerkMember, status v1alpha
 // memberFacts are what a member's status is made from.
 type memberFacts struct {
 	member       *v1alpha1.ClerkMember
-	standing     standing
+	standing     tenant.Standing
 	organization *v1alpha1.ClerkOrganization // nil if not mirrored
 	rules        []v1alpha1.TenantRoleBinding
 	subject      string
 	subjectError error
-	instance     *problem
+	instance     *tenant.Problem
 	bindings     []v1alpha1.MemberBinding
 }
 
 func (r *memberReconciler) gather(ctx context.Context, member *v1alpha1.ClerkMember) (*memberFacts, error) {
 	facts := &memberFacts{member: member}
-	name, found, err := r.expressions.namer(ctx, r.client, member.Spec.Instance)
+	instance, err := r.expressions.instance(ctx, r.client, member.Spec.Instance)
 	if err != nil {
 		return nil, err
 	}
-	standing, err := newRegistry(r.client).standingOf(ctx, member)
-	if err != nil {
+	if facts.standing, err = newRegistry(r.client).standingOf(ctx, member); err != nil {
 		return nil, err
 	}
-	facts.standing = *standing
-	facts.instance = found
-	facts.subject, facts.subjectError = name(member, standing.user)
-	if standing.user == nil && member.Spec.DeletedAt == nil && r.missingUser != nil {
+	facts.instance = instance.Problem()
+	facts.subject, facts.subjectError = instance.Subject(member, facts.standing.User)
+	if facts.standing.User == nil && member.Spec.DeletedAt == nil && r.missingUser != nil {
 		r.missingUser(member.Spec.Instance, member.Spec.UserID)
 	}
 	if member.Spec.OrganizationID == "" {
@@ -178,7 +177,7 @@ func (r *memberReconciler) readOrganization(ctx context.Context, facts *memberFa
 	var class v1alpha1.TenantClass
 	err = r.client.Get(ctx, client.ObjectKey{Name: organization.Status.ClassName}, &class)
 	if err == nil {
-		facts.rules = allRules(&class)
+		facts.rules = tenant.Rules(&class)
 	}
 	return client.IgnoreNotFound(err)
 }
@@ -230,7 +229,7 @@ func (r *memberReconciler) writeStatus(ctx context.Context, member *v1alpha1.Cle
 		return nil
 	}
 	configuration := clerkac.ClerkMemberStatus().WithObservedGeneration(status.ObservedGeneration)
-	configuration.Conditions = conditionConfigurations(status.Conditions)
+	configuration.Conditions = condition.Configurations(status.Conditions)
 	if status.Subject != "" {
 		configuration.WithSubject(status.Subject)
 	}
@@ -291,8 +290,8 @@ func (r *memberReconciler) onOrganizationStatus() handler.EventHandler {
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue workQueue) {
 			before, after := e.ObjectOld.(*v1alpha1.ClerkOrganization), e.ObjectNew.(*v1alpha1.ClerkOrganization)
-			_, oldReason := isReady(before.Status.Conditions)
-			_, newReason := isReady(after.Status.Conditions)
+			_, oldReason := condition.IsReady(before.Status.Conditions)
+			_, newReason := condition.IsReady(after.Status.Conditions)
 			deleted := (before.Spec.DeletedAt == nil) != (after.Spec.DeletedAt == nil)
 			if deleted || oldReason != newReason || before.Status.ClassName != after.Status.ClassName {
 				concerned(ctx, after, queue)
@@ -351,24 +350,24 @@ func (r *memberReconciler) membersNamed(ctx context.Context, organization string
 	if len(subjects) == 0 {
 		return nil
 	}
-	names, registry := map[string]naming{}, newRegistry(r.client)
+	instances, registry := map[string]tenant.Instance{}, newRegistry(r.client)
 	return r.members(ctx, organization, func(member *v1alpha1.ClerkMember) bool {
 		if _, named := subjects[member.Status.Subject]; named {
 			return true
 		}
-		instance := member.Spec.Instance
-		if names[instance] == nil {
-			name, _, err := r.expressions.namer(ctx, r.client, instance)
-			if err != nil {
-				name = func(*v1alpha1.ClerkMember, *v1alpha1.ClerkUser) (string, error) { return "", errors.New("unknown") }
+		instance, read := instances[member.Spec.Instance]
+		if !read {
+			var err error
+			if instance, err = r.expressions.instance(ctx, r.client, member.Spec.Instance); err != nil {
+				return true
 			}
-			names[instance] = name
+			instances[member.Spec.Instance] = instance
 		}
 		user, err := registry.userOf(ctx, member)
 		if err != nil {
 			return true
 		}
-		subject, err := names[instance](member, user)
+		subject, err := instance.Subject(member, user)
 		_, named := subjects[subject]
 		return named && err == nil
 	})

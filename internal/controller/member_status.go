@@ -24,6 +24,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/condition"
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
@@ -41,22 +42,22 @@ func (f *memberFacts) status() v1alpha1.ClerkMemberStatus {
 	case len(f.bindings) > 0 && f.subject == "":
 		status.Subject = member.Status.Subject
 	}
-	bound := metav1.Condition{Type: v1alpha1.ConditionBound, Status: statusOf(len(f.bindings) > 0)}
+	bound := metav1.Condition{Type: v1alpha1.ConditionBound, Status: condition.StatusOf(len(f.bindings) > 0)}
 	unbound := f.whyNot()
 	result := unbound
 	switch {
-	case len(f.bindings) > 0 && unbound.reason == v1alpha1.ReasonProgressing:
+	case len(f.bindings) > 0 && unbound.Reason == v1alpha1.ReasonProgressing:
 		bound.Reason, bound.Message = v1alpha1.ReasonBound, boundMessage(f.bindings)
-		result = verdict{ready: true, reason: v1alpha1.ReasonReady, message: "the member has the access that the TenantClass gives"}
-	case len(f.bindings) > 0 && unbound.reason == v1alpha1.ReasonOrganizationNotReady:
-		bound.Reason, bound.Message = v1alpha1.ReasonBound, boundMessage(f.bindings)+"; some may be missing: "+unbound.message
+		result = condition.Verdict{Ready: true, Reason: v1alpha1.ReasonReady, Message: "the member has the access that the TenantClass gives"}
+	case len(f.bindings) > 0 && unbound.Reason == v1alpha1.ReasonOrganizationNotReady:
+		bound.Reason, bound.Message = v1alpha1.ReasonBound, boundMessage(f.bindings)+"; some may be missing: "+unbound.Message
 	case len(f.bindings) > 0:
-		bound.Reason, bound.Message = v1alpha1.ReasonProgressing, "the access is being taken away: "+unbound.message
-		result = verdict{reason: v1alpha1.ReasonProgressing, message: bound.Message}
+		bound.Reason, bound.Message = v1alpha1.ReasonProgressing, "the access is being taken away: "+unbound.Message
+		result = condition.Verdict{Reason: v1alpha1.ReasonProgressing, Message: bound.Message}
 	default:
-		bound.Reason, bound.Message = unbound.reason, unbound.message
+		bound.Reason, bound.Message = unbound.Reason, unbound.Message
 	}
-	status.Conditions = result.without(member.Spec.DroppedFields).conditions(member.Status.Conditions, member.Generation, bound)
+	status.Conditions = result.Without(member.Spec.DroppedFields).Conditions(member.Status.Conditions, member.Generation, bound)
 	return status
 }
 
@@ -70,76 +71,76 @@ func boundMessage(bindings []v1alpha1.MemberBinding) string {
 
 // whyNot says why the member should not have access; Progressing if it should. It reads like a checklist, and stops at the first
 // reason.
-func (f *memberFacts) whyNot() verdict {
+func (f *memberFacts) whyNot() condition.Verdict {
 	member := f.member
 	switch {
 	case member.Spec.DeletedAt != nil:
-		return verdict{ready: true, reason: v1alpha1.ReasonDeleted,
-			message: "the membership was deleted in Clerk; this object is kept for a while as its tombstone"}
+		return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonDeleted,
+			Message: "the membership was deleted in Clerk; this object is kept for a while as its tombstone"}
 	case f.organization == nil:
-		return verdict{stalled: true, reason: v1alpha1.ReasonOrganizationNotFound,
-			message: "the member's organization is not mirrored from the same ClerkInstance: replay its events in Clerk"}
+		return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonOrganizationNotFound,
+			Message: "the member's organization is not mirrored from the same ClerkInstance: replay its events in Clerk"}
 	case f.organization.Spec.DeletedAt != nil:
-		return verdict{ready: true, reason: v1alpha1.ReasonDeleted, message: "the organization was deleted in Clerk"}
-	case f.standing.bar != tenant.NotBarred:
-		return barredVerdict(f.standing.bar)
+		return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonDeleted, Message: "the organization was deleted in Clerk"}
+	case f.standing.Bar != tenant.NotBarred:
+		return barredVerdict(f.standing.Bar)
 	case f.instance != nil:
-		return verdict{stalled: true, reason: f.instance.reason, message: f.instance.message}
+		return condition.Verdict{Stalled: true, Reason: f.instance.Reason, Message: f.instance.Message}
 	case errors.Is(f.subjectError, tenant.ErrUserNotMirrored):
-		return verdict{stalled: true, reason: v1alpha1.ReasonUserNotMirrored,
-			message: "ClerkInstance.spec.username needs more than a membership tells, and the user is not mirrored: " +
+		return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonUserNotMirrored,
+			Message: "ClerkInstance.spec.username needs more than a membership tells, and the user is not mirrored: " +
 				"replay the user's events in Clerk"}
 	case errors.Is(f.subjectError, tenant.ErrEmailNotVerified):
-		return verdict{stalled: true, reason: v1alpha1.ReasonEmailNotVerified,
-			message: "ClerkInstance.spec.username needs a verified primary e-mail address: the user has to verify theirs in Clerk"}
+		return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonEmailNotVerified,
+			Message: "ClerkInstance.spec.username needs a verified primary e-mail address: the user has to verify theirs in Clerk"}
 	case f.subjectError != nil:
-		return verdict{stalled: true, reason: v1alpha1.ReasonUsernameRefused,
-			message: "ClerkInstance.spec.username gives this user no name to bind: " + f.subjectError.Error()}
-	case f.standing.role.Doubt == tenant.RoleDeleted:
-		return verdict{ready: true, reason: v1alpha1.ReasonRoleDeleted,
-			message: fmt.Sprintf("the role %s was deleted in Clerk, so it grants nothing: give the member another role there", member.Spec.Role)}
-	case f.standing.role.Doubt == tenant.RoleUnknown:
-		return verdict{stalled: true, reason: v1alpha1.ReasonRoleUnknown,
-			message: fmt.Sprintf("the role that has the key %s now is not known yet, only one that had it at another time, so it grants nothing: "+
+		return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonUsernameRefused,
+			Message: "ClerkInstance.spec.username gives this user no name to bind: " + f.subjectError.Error()}
+	case f.standing.Role.Doubt == tenant.RoleDeleted:
+		return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonRoleDeleted,
+			Message: fmt.Sprintf("the role %s was deleted in Clerk, so it grants nothing: give the member another role there", member.Spec.Role)}
+	case f.standing.Role.Doubt == tenant.RoleUnknown:
+		return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonRoleUnknown,
+			Message: fmt.Sprintf("the role that has the key %s now is not known yet, only one that had it at another time, so it grants nothing: "+
 				"replay the role's events in Clerk, ask for a resync, or give the member the role again there", member.Spec.Role)}
-	case f.standing.role.Doubt != "":
-		return verdict{stalled: true, reason: v1alpha1.ReasonRoleAmbiguous,
-			message: fmt.Sprintf("several roles had the key %s, and it is not certain which of them is meant, so it grants nothing: "+
+	case f.standing.Role.Doubt != "":
+		return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonRoleAmbiguous,
+			Message: fmt.Sprintf("several roles had the key %s, and it is not certain which of them is meant, so it grants nothing: "+
 				"give the member the role again in Clerk", member.Spec.Role)}
 	case f.organization.Status.ClassName != "" && !f.isMapped():
-		return verdict{ready: true, reason: v1alpha1.ReasonRoleNotMapped,
-			message: fmt.Sprintf("no role binding of the TenantClass %s is for the role %s or its permissions, so it grants nothing",
-				f.organization.Status.ClassName, f.standing.role.Key)}
+		return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonRoleNotMapped,
+			Message: fmt.Sprintf("no role binding of the TenantClass %s is for the role %s or its permissions, so it grants nothing",
+				f.organization.Status.ClassName, f.standing.Role.Key)}
 	}
 	return f.waiting()
 }
 
 func (f *memberFacts) isMapped() bool {
 	return slices.ContainsFunc(f.rules, func(rule v1alpha1.TenantRoleBinding) bool {
-		return tenant.Mapped(rule, f.standing.role.Key, f.standing.role.Permissions)
+		return tenant.Mapped(rule, f.standing.Role.Key, f.standing.Role.Permissions)
 	})
 }
 
 // barredVerdict says why a user is let in nowhere. That nobody is bound is then as it should be.
-func barredVerdict(bar tenant.Bar) verdict {
+func barredVerdict(bar tenant.Bar) condition.Verdict {
 	switch bar {
 	case tenant.BarredByBan:
-		return verdict{ready: true, reason: v1alpha1.ReasonUserBanned,
-			message: "Clerk has banned the user, who so has no access in any organization: to give it back, unban the user in Clerk"}
+		return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonUserBanned,
+			Message: "Clerk has banned the user, who so has no access in any organization: to give it back, unban the user in Clerk"}
 	case tenant.BarredByDirectory:
-		return verdict{ready: true, reason: v1alpha1.ReasonUserDeprovisioned,
-			message: "the user's directory has removed the user, who so has no access in any organization: to give it back, add them there again"}
+		return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonUserDeprovisioned,
+			Message: "the user's directory has removed the user, who so has no access in any organization: to give it back, add them there again"}
 	}
-	return verdict{ready: true, reason: v1alpha1.ReasonUserDeleted,
-		message: "the user was deleted in Clerk, and so has no access in any organization"}
+	return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonUserDeleted,
+		Message: "the user was deleted in Clerk, and so has no access in any organization"}
 }
 
 // waiting is what holds for a member who should have access: it is on the way, or something keeps the organization from giving it.
-func (f *memberFacts) waiting() verdict {
-	ready, reason := isReady(f.organization.Status.Conditions)
+func (f *memberFacts) waiting() condition.Verdict {
+	ready, reason := condition.IsReady(f.organization.Status.Conditions)
 	if ready || reason == "" || reason == v1alpha1.ReasonProgressing {
-		return verdict{reason: v1alpha1.ReasonProgressing, message: "the access is on its way"}
+		return condition.Verdict{Reason: v1alpha1.ReasonProgressing, Message: "the access is on its way"}
 	}
-	return verdict{stalled: true, reason: v1alpha1.ReasonOrganizationNotReady,
-		message: fmt.Sprintf("the organization is not ready (%s): see kubectl describe clerkorganization %s", reason, f.organization.Name)}
+	return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonOrganizationNotReady,
+		Message: fmt.Sprintf("the organization is not ready (%s): see kubectl describe clerkorganization %s", reason, f.organization.Name)}
 }

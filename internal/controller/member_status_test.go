@@ -24,6 +24,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/condition"
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
@@ -35,7 +36,7 @@ func TestMemberStatus(t *testing.T) {
 	organization := func(reason string) *v1alpha1.ClerkOrganization {
 		return &v1alpha1.ClerkOrganization{Status: v1alpha1.ClerkOrganizationStatus{
 			ClassName:  "default",
-			Conditions: verdict{ready: reason == v1alpha1.ReasonReady, reason: reason}.conditions(nil, 1),
+			Conditions: condition.Verdict{Ready: reason == v1alpha1.ReasonReady, Reason: reason}.Conditions(nil, 1),
 		}}
 	}
 	served := organization(v1alpha1.ReasonReady)
@@ -105,20 +106,20 @@ func TestMemberStatus(t *testing.T) {
 		},
 		"banned": {
 			reason: "nobody is bound, and that is as it should be", spec: member,
-			facts: memberFacts{organization: served, rules: admin, subject: "jane", standing: standing{bar: tenant.BarredByBan}},
+			facts: memberFacts{organization: served, rules: admin, subject: "jane", standing: tenant.Standing{Bar: tenant.BarredByBan}},
 			ready: true, boundReason: v1alpha1.ReasonUserBanned,
 		},
 		"banned, and still bound": {
 			reason: "the status says what is", spec: member,
-			facts: memberFacts{organization: served, rules: admin, subject: "jane", standing: standing{bar: tenant.BarredByBan}, bindings: bound},
+			facts: memberFacts{organization: served, rules: admin, subject: "jane", standing: tenant.Standing{Bar: tenant.BarredByBan}, bindings: bound},
 			bound: true, boundReason: v1alpha1.ReasonProgressing,
 		},
 		"deprovisioned": {
-			spec: member, facts: memberFacts{organization: served, rules: admin, standing: standing{bar: tenant.BarredByDirectory}},
+			spec: member, facts: memberFacts{organization: served, rules: admin, standing: tenant.Standing{Bar: tenant.BarredByDirectory}},
 			ready: true, boundReason: v1alpha1.ReasonUserDeprovisioned,
 		},
 		"user deleted": {
-			spec: member, facts: memberFacts{organization: served, rules: admin, standing: standing{bar: tenant.BarredByDeletion}},
+			spec: member, facts: memberFacts{organization: served, rules: admin, standing: tenant.Standing{Bar: tenant.BarredByDeletion}},
 			ready: true, boundReason: v1alpha1.ReasonUserDeleted,
 		},
 		"user unknown": {
@@ -133,20 +134,20 @@ func TestMemberStatus(t *testing.T) {
 		"role deleted": {
 			reason: "it grants nothing, and that is as it should be", spec: member,
 			facts: memberFacts{
-				organization: served, rules: admin, subject: "jane", standing: standing{role: tenant.Role{Doubt: tenant.RoleDeleted}},
+				organization: served, rules: admin, subject: "jane", standing: tenant.Standing{Role: tenant.Role{Doubt: tenant.RoleDeleted}},
 			},
 			ready: true, boundReason: v1alpha1.ReasonRoleDeleted,
 		},
 		"role in doubt": {
 			reason: "somebody has to say which role is meant", spec: member,
 			facts: memberFacts{
-				organization: served, rules: admin, subject: "jane", standing: standing{role: tenant.Role{Doubt: tenant.RoleAmbiguous}},
+				organization: served, rules: admin, subject: "jane", standing: tenant.Standing{Role: tenant.Role{Doubt: tenant.RoleAmbiguous}},
 			},
 			boundReason: v1alpha1.ReasonRoleAmbiguous,
 		},
 		"instance is gone": {
 			reason: "without the ClerkInstance users have no names",
-			facts:  memberFacts{organization: served, rules: admin, instance: &problem{reason: v1alpha1.ReasonInstanceNotFound}},
+			facts:  memberFacts{organization: served, rules: admin, instance: &tenant.Problem{Reason: v1alpha1.ReasonInstanceNotFound}},
 			spec:   member, boundReason: v1alpha1.ReasonInstanceNotFound,
 		},
 	}
@@ -154,15 +155,15 @@ func TestMemberStatus(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test.facts.member = &v1alpha1.ClerkMember{Spec: test.spec}
-			if test.facts.standing.role.Doubt == "" {
-				test.facts.standing.role.Key = test.spec.Role
+			if test.facts.standing.Role.Doubt == "" {
+				test.facts.standing.Role.Key = test.spec.Role
 			}
 			conditions := test.facts.status().Conditions
-			condition := meta.FindStatusCondition(conditions, v1alpha1.ConditionBound)
-			if (condition.Status == metav1.ConditionTrue) != test.bound || condition.Reason != test.boundReason {
-				t.Errorf("%s: Bound is %s (%s), want %t (%s)", test.reason, condition.Status, condition.Reason, test.bound, test.boundReason)
+			bound := meta.FindStatusCondition(conditions, v1alpha1.ConditionBound)
+			if (bound.Status == metav1.ConditionTrue) != test.bound || bound.Reason != test.boundReason {
+				t.Errorf("%s: Bound is %s (%s), want %t (%s)", test.reason, bound.Status, bound.Reason, test.bound, test.boundReason)
 			}
-			if ready, _ := isReady(conditions); ready != test.ready {
+			if ready, _ := condition.IsReady(conditions); ready != test.ready {
 				t.Errorf("%s: Ready is %t, want %t", test.reason, ready, test.ready)
 			}
 		})

@@ -30,6 +30,7 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	clerkac "github.com/clerk-operator/clerk-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/condition"
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
@@ -53,7 +54,7 @@ func (r *roleReconciler) Reconcile(ctx context.Context, role *v1alpha1.ClerkRole
 		},
 		status: func(conditions []metav1.Condition) runtime.ApplyConfiguration {
 			status := clerkac.ClerkRoleStatus()
-			status.Conditions = conditionConfigurations(conditions)
+			status.Conditions = condition.Configurations(conditions)
 			return clerkac.ClerkRole(role.Name).WithUID(role.UID).WithStatus(status)
 		},
 	})
@@ -87,7 +88,7 @@ func (r *permissionReconciler) Reconcile(ctx context.Context, permission *v1alph
 		},
 		status: func(conditions []metav1.Condition) runtime.ApplyConfiguration {
 			status := clerkac.ClerkPermissionStatus()
-			status.Conditions = conditionConfigurations(conditions)
+			status.Conditions = condition.Configurations(conditions)
 			return clerkac.ClerkPermission(permission.Name).WithUID(permission.UID).WithStatus(status)
 		},
 	})
@@ -119,9 +120,9 @@ type grave struct {
 
 func (s *sexton) look(ctx context.Context, g grave) (reconcile.Result, error) {
 	if g.deletedAt == nil {
-		return reconcile.Result{}, s.say(ctx, g, verdict{ready: true, reason: v1alpha1.ReasonReady, message: g.live})
+		return reconcile.Result{}, s.say(ctx, g, condition.Verdict{Ready: true, Reason: v1alpha1.ReasonReady, Message: g.live})
 	}
-	due := collectionTime(g.deletedAt.Time, s.retention)
+	due := tenant.CollectionTime(g.deletedAt.Time, s.retention)
 	if !s.now().Before(due) {
 		needed, err := g.isNeeded()
 		if err != nil {
@@ -132,12 +133,12 @@ func (s *sexton) look(ctx context.Context, g grave) (reconcile.Result, error) {
 		}
 		due = s.now().Add(min(heldPause, s.retention))
 	}
-	err := s.say(ctx, g, verdict{ready: true, reason: v1alpha1.ReasonDeleted, message: g.dead})
+	err := s.say(ctx, g, condition.Verdict{Ready: true, Reason: v1alpha1.ReasonDeleted, Message: g.dead})
 	return reconcile.Result{RequeueAfter: max(due.Sub(s.now()), time.Second)}, err
 }
 
-func (s *sexton) say(ctx context.Context, g grave, result verdict) error {
-	conditions, changed := result.changed(g.before)
+func (s *sexton) say(ctx context.Context, g grave, result condition.Verdict) error {
+	conditions, changed := result.Changed(g.before)
 	if !changed {
 		return nil
 	}

@@ -52,15 +52,15 @@ func (r *standbyReconciler) Reconcile(ctx context.Context, request reconcile.Req
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("read ClerkOrganization %s: %w", request.Name, err)
 	}
-	v, err := r.look(ctx, &organization)
-	if err != nil || v.observed {
+	e, err := r.decide(ctx, &organization)
+	if err != nil || e.intent.Observe {
 		return reconcile.Result{}, err
 	}
-	v.standby = true
-	if v, err = v.bind(ctx, revokeOnly); err != nil || v == nil {
+	e.standby = true
+	if same, err := e.bind(ctx, revokeOnly); err != nil || !same {
 		return reconcile.Result{}, err
 	}
-	return reconcile.Result{}, v.failures.errs()
+	return reconcile.Result{}, retryErrors(e.problems)
 }
 
 func (r *standbyReconciler) setup(manager ctrl.Manager) error {

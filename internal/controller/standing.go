@@ -25,18 +25,6 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
-// standing is what is known of a member beyond the membership: their user, whether Clerk lets them in, and what they hold.
-type standing struct {
-	user *v1alpha1.ClerkUser // nil if not mirrored
-	bar  tenant.Bar
-	role tenant.Role
-}
-
-// mayHaveAccess tells whether a member is one, and is let in by Clerk.
-func (s *standing) mayHaveAccess(member *v1alpha1.ClerkMember) bool {
-	return member.Spec.DeletedAt == nil && s.bar == tenant.NotBarred
-}
-
 // registry finds the standing of members in the cache. It remembers what it read of roles and permissions, which many members share, so it
 // serves one reconciliation and no longer. Its objects are the cache's own.
 type registry struct {
@@ -52,23 +40,22 @@ func newRegistry(reader client.Reader) *registry {
 }
 
 // standingOf is the standing of a member. Users, roles and permissions that another ClerkInstance speaks of have no part in it.
-func (r *registry) standingOf(ctx context.Context, member *v1alpha1.ClerkMember) (*standing, error) {
+func (r *registry) standingOf(ctx context.Context, member *v1alpha1.ClerkMember) (tenant.Standing, error) {
 	user, err := r.userOf(ctx, member)
 	if err != nil {
-		return nil, err
+		return tenant.Standing{}, err
 	}
-	found := &standing{user: user, bar: tenant.BarOf(member, user)}
 	candidates, err := r.rolesByKey(ctx, member.Spec.Instance, member.Spec.Role)
 	if err != nil {
-		return nil, err
+		return tenant.Standing{}, err
 	}
 	if err := r.readPermissions(ctx, candidates); err != nil {
-		return nil, err
+		return tenant.Standing{}, err
 	}
-	found.role = tenant.RoleOf(member, candidates, func(id string) *v1alpha1.ClerkPermission {
+	role := tenant.RoleOf(member, candidates, func(id string) *v1alpha1.ClerkPermission {
 		return r.permissions[scoped(member.Spec.Instance, id)]
 	})
-	return found, nil
+	return tenant.Standing{User: user, Bar: tenant.BarOf(member, user), Role: role}, nil
 }
 
 func (r *registry) userOf(ctx context.Context, member *v1alpha1.ClerkMember) (*v1alpha1.ClerkUser, error) {

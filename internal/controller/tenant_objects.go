@@ -19,7 +19,6 @@ package controller
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -47,86 +46,82 @@ const maxRemovals = 32
 // policyName is the name of the ResourceQuota and the LimitRange that the operator keeps in a namespace.
 const policyName = "clerk-operator"
 
-// ensureNamespace makes a namespace, or sets the labels and annotations of the one that is there. It returns the namespace's
-// name, and false while it cannot be used.
-func (v *visit) ensureNamespace(ctx context.Context, want *tenant.Namespace, existing string) (string, bool) {
-	at := slices.IndexFunc(v.have.namespaces, func(namespace corev1.Namespace) bool { return namespace.Name == existing })
-	if at < 0 {
-		return v.makeNamespace(ctx, want)
+// ensureNamespace makes the namespace of an entry, or sets the labels and annotations of the one that is there. It returns the namespace's
+// name, and false while it cannot be used. taken are the names of those that fill another entry.
+func (e *enforcement) ensureNamespace(ctx context.Context, entry *tenant.Entry, taken map[string]bool) (string, bool) {
+	have := entry.Existing
+	if have == nil {
+		return e.makeNamespace(ctx, &entry.Namespace, taken)
 	}
-	have := &v.have.namespaces[at]
 	if have.DeletionTimestamp != nil {
-		v.failures.add(terminating(have.Name))
+		e.problems.Add(terminating(have.Name))
 		return "", false
 	}
-	patch, err := metadataPatch(have, desiredMetadata(want, v.have.organization))
+	patch, err := metadataPatch(have, desiredMetadata(&entry.Namespace, e.organization()))
 	if err != nil || patch == nil {
-		v.settle(have.Name, "", "Namespace", shape(want))
-		return have.Name, v.attempt(err, "compare namespace %s", have.Name)
+		e.markRight(have.Name, "", "Namespace", shape(&entry.Namespace))
+		return have.Name, e.attempt(err, "compare namespace %s", have.Name)
 	}
-	err = v.client.Patch(ctx, &corev1.Namespace{ObjectMeta: nameOf(have)}, client.RawPatch(types.MergePatchType, patch), fieldOwner)
+	err = e.client.Patch(ctx, &corev1.Namespace{ObjectMeta: nameOf(have)}, client.RawPatch(types.MergePatchType, patch), fieldOwner)
 	if err == nil {
-		v.noteDrift(ctx, have.Name, "", "Namespace", shape(want))
-		v.settle(have.Name, "", "Namespace", shape(want))
+		e.reportDrift(ctx, have.Name, "", "Namespace", shape(&entry.Namespace))
+		e.markRight(have.Name, "", "Namespace", shape(&entry.Namespace))
 	}
-	return have.Name, v.attempt(err, "label namespace %s", have.Name)
+	return have.Name, e.attempt(err, "label namespace %s", have.Name)
 }
 
-func terminating(name string) problem {
-	return problem{reason: v1alpha1.ReasonNamespaceTerminating,
-		message: fmt.Sprintf("the namespace %s is being deleted; it is made again when it is gone", name)}
+func terminating(name string) tenant.Problem {
+	return tenant.Problem{Reason: v1alpha1.ReasonNamespaceTerminating,
+		Message: fmt.Sprintf("the namespace %s is being deleted; it is made again when it is gone", name)}
 }
 
 // makeNamespace creates, and never applies: a namespace that exists and is not this organization's stays as it is.
-func (v *visit) makeNamespace(ctx context.Context, want *tenant.Namespace) (string, bool) {
-	if err := tenant.CheckName(want.Name, v.operatorNamespace); err != nil {
-		v.failures.add(problem{reason: v1alpha1.ReasonNamespaceNameInvalid, stalled: true, message: err.Error()})
+func (e *enforcement) makeNamespace(ctx context.Context, want *tenant.Namespace, taken map[string]bool) (string, bool) {
+	if err := tenant.CheckName(want.Name, e.operatorNamespace); err != nil {
+		e.problems.Add(tenant.Problem{Reason: v1alpha1.ReasonNamespaceNameInvalid, Stalled: true, Message: err.Error()})
 		return "", false
 	}
-	organization := v.have.organization
-	candidates := want.Candidates(organization.Spec.ID)
+	candidates := want.Candidates(e.organization().Spec.ID)
 	for _, name := range candidates {
-		err := v.createNamespace(ctx, name, want)
+		err := e.createNamespace(ctx, name, want)
 		if err == nil {
 			return name, true
 		}
 		if !apierrors.IsAlreadyExists(err) {
-			return name, v.attempt(err, "create namespace %s", name)
+			return name, e.attempt(err, "create namespace %s", name)
 		}
 		var have corev1.Namespace
-		if err := v.live.Get(ctx, types.NamespacedName{Name: name}, &have); err != nil {
-			return name, v.attempt(err, "read namespace %s", name)
+		if err := e.live.Get(ctx, types.NamespacedName{Name: name}, &have); err != nil {
+			return name, e.attempt(err, "read namespace %s", name)
 		}
-		if !isOf(&have, organization) || slices.Contains(v.filled, name) {
+		if !tenant.IsNamespaceOf(&have, e.organization()) || taken[name] {
 			continue // somebody else's, or another entry's whose name comes out the same
 		}
 		if have.DeletionTimestamp != nil {
-			v.failures.add(terminating(name))
+			e.problems.Add(terminating(name))
 			return "", false
 		}
-		v.recent.put(organization.UID, &have)
+		e.recent.put(e.organization().UID, &have)
 		return name, true
 	}
-	v.failures.add(problem{reason: v1alpha1.ReasonNamespaceTaken, stalled: true, err: errNamespaceTaken,
-		message: fmt.Sprintf("the namespaces %s exist and are not this organization's, or are in use for another entry of the TenantClass: "+
+	e.problems.Add(tenant.Problem{Reason: v1alpha1.ReasonNamespaceTaken, Stalled: true, Retry: true,
+		Message: fmt.Sprintf("the namespaces %s exist and are not this organization's, or are in use for another entry of the TenantClass: "+
 			"delete one, change the name in the TenantClass, or adopt one with the label %s=%s",
-			strings.Join(candidates, ", "), v1alpha1.OrganizationIDLabel, organization.Spec.ID)})
+			strings.Join(candidates, ", "), v1alpha1.OrganizationIDLabel, e.organization().Spec.ID)})
 	return "", false
 }
 
-var errNamespaceTaken = errors.New("the namespace is taken")
-
-func (v *visit) createNamespace(ctx context.Context, name string, want *tenant.Namespace) error {
-	organization := v.have.organization
+func (e *enforcement) createNamespace(ctx context.Context, name string, want *tenant.Namespace) error {
+	organization := e.organization()
 	metadata := desiredMetadata(want, organization)
 	metadata.labels[v1alpha1.ManagedByLabel] = v1alpha1.ManagedBy
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: metadata.labels, Annotations: metadata.annotations}}
-	if err := v.client.Create(ctx, namespace, fieldOwner, client.DisableReadYourWritesConsistency); err != nil {
+	if err := e.client.Create(ctx, namespace, fieldOwner, client.DisableReadYourWritesConsistency); err != nil {
 		return err
 	}
-	v.recent.put(organization.UID, namespace)
-	v.settle(name, "", "Namespace", shape(want))
-	v.tell(ctx, organization, namespaceCreated(want.Template))
+	e.recent.put(organization.UID, namespace)
+	e.markRight(name, "", "Namespace", shape(want))
+	e.tell(ctx, organization, namespaceCreated(want.Template))
 	return nil
 }
 
@@ -190,7 +185,7 @@ func difference(have, desired map[string]string, managed []string) map[string]*s
 }
 
 // ensurePolicies makes the quota, the limits and the network policies of a namespace what they should be.
-func (v *visit) ensurePolicies(ctx context.Context, namespace string, want *tenant.Namespace) {
+func (e *enforcement) ensurePolicies(ctx context.Context, namespace string, want *tenant.Namespace) {
 	quotas, limits, policies := map[string]any{}, map[string]any{}, map[string]any{}
 	if want.ResourceQuota != nil {
 		quotas[policyName] = *want.ResourceQuota
@@ -201,9 +196,9 @@ func (v *visit) ensurePolicies(ctx context.Context, namespace string, want *tena
 	for name, spec := range want.NetworkPolicies {
 		policies[name] = spec
 	}
-	v.ensure(ctx, namespace, quotaKind, v.have.quotas[namespace], quotas)
-	v.ensure(ctx, namespace, limitKind, v.have.limits[namespace], limits)
-	v.ensure(ctx, namespace, policyKind, v.have.networkPolicies[namespace], policies)
+	e.ensure(ctx, namespace, quotaKind, e.policies.quotas[namespace], quotas)
+	e.ensure(ctx, namespace, limitKind, e.policies.limits[namespace], limits)
+	e.ensure(ctx, namespace, policyKind, e.policies.networkPolicies[namespace], policies)
 }
 
 // policyObjects are a kind of object that limits a namespace.
@@ -256,7 +251,7 @@ func configurationOf[C any](spec any) (*C, error) {
 }
 
 // ensure makes the objects of one kind in a namespace those that are wanted, by name.
-func (v *visit) ensure(ctx context.Context, namespace string, objects policyObjects, have []client.Object, wanted map[string]any) {
+func (e *enforcement) ensure(ctx context.Context, namespace string, objects policyObjects, have []client.Object, wanted map[string]any) {
 	exists, right, removed := map[string]bool{}, map[string]bool{}, 0
 	for _, object := range have {
 		name := object.GetName()
@@ -269,38 +264,38 @@ func (v *visit) ensure(ctx context.Context, namespace string, objects policyObje
 			gone := objects.empty()
 			gone.SetName(name)
 			gone.SetNamespace(namespace)
-			v.unsettle(name, namespace, objects.kind)
-			v.attempt(v.remove(ctx, gone, object.GetUID()), "delete %s %s/%s", objects.kind, namespace, name)
+			e.unmark(name, namespace, objects.kind)
+			e.attempt(e.remove(ctx, gone, object.GetUID()), "delete %s %s/%s", objects.kind, namespace, name)
 			continue
 		}
 		exists[name], right[name] = true, !isReduced(object) && equality.Semantic.DeepEqual(objects.spec(object), spec)
 	}
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		if right[name] {
-			v.settle(name, namespace, objects.kind, wanted[name])
+			e.markRight(name, namespace, objects.kind, wanted[name])
 			continue
 		}
-		write := v.createPolicy
+		write := e.createPolicy
 		if exists[name] {
-			write = v.replacePolicy
+			write = e.replacePolicy
 		}
-		if v.attempt(write(ctx, namespace, name, objects, wanted[name]), "apply %s %s/%s", objects.kind, namespace, name) {
-			v.noteDrift(ctx, name, namespace, objects.kind, wanted[name])
-			v.settle(name, namespace, objects.kind, wanted[name])
+		if e.attempt(write(ctx, namespace, name, objects, wanted[name]), "apply %s %s/%s", objects.kind, namespace, name) {
+			e.reportDrift(ctx, name, namespace, objects.kind, wanted[name])
+			e.markRight(name, namespace, objects.kind, wanted[name])
 		}
 	}
 }
 
-func (v *visit) createPolicy(ctx context.Context, namespace, name string, objects policyObjects, spec any) error {
-	configuration, err := objects.apply(name, namespace, tenantLabels(v.have.organization), spec)
+func (e *enforcement) createPolicy(ctx context.Context, namespace, name string, objects policyObjects, spec any) error {
+	configuration, err := objects.apply(name, namespace, tenant.Labels(e.organization()), spec)
 	if err != nil {
 		return err
 	}
-	return v.client.Apply(ctx, configuration, fieldOwner, client.ForceOwnership)
+	return e.client.Apply(ctx, configuration, fieldOwner, client.ForceOwnership)
 }
 
 // replacePolicy replaces the whole spec. An apply would leave in place what somebody else added.
-func (v *visit) replacePolicy(ctx context.Context, namespace, name string, objects policyObjects, spec any) error {
+func (e *enforcement) replacePolicy(ctx context.Context, namespace, name string, objects policyObjects, spec any) error {
 	patch, err := json.Marshal([]map[string]any{{"op": "replace", "path": "/spec", "value": spec}})
 	if err != nil {
 		return err
@@ -308,16 +303,7 @@ func (v *visit) replacePolicy(ctx context.Context, namespace, name string, objec
 	object := objects.empty()
 	object.SetName(name)
 	object.SetNamespace(namespace)
-	return v.client.Patch(ctx, object, client.RawPatch(types.JSONPatchType, patch), fieldOwner)
-}
-
-// tenantLabels mark what the operator keeps in a namespace.
-func tenantLabels(organization *v1alpha1.ClerkOrganization) map[string]string {
-	return map[string]string{
-		v1alpha1.OrganizationIDLabel: organization.Spec.ID,
-		v1alpha1.InstanceLabel:       organization.Spec.Instance,
-		v1alpha1.ManagedByLabel:      v1alpha1.ManagedBy,
-	}
+	return e.client.Patch(ctx, object, client.RawPatch(types.JSONPatchType, patch), fieldOwner)
 }
 
 func nameOf(object client.Object) metav1.ObjectMeta {

@@ -32,7 +32,9 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	clerkac "github.com/clerk-operator/clerk-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/condition"
 	"github.com/clerk-operator/clerk-operator/internal/permission"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 // countPause is how long a class's count of organizations may lag: a thousand new organizations so cost one write a second, not
@@ -65,10 +67,10 @@ func (r *tenantClassReconciler) Reconcile(ctx context.Context, class *v1alpha1.T
 	status := v1alpha1.TenantClassStatus{
 		ObservedGeneration: class.Generation,
 		Organizations:      new(countServed(organizations)),
-		Conditions:         found.conditions(class.Status.Conditions, class.Generation),
+		Conditions:         found.Conditions(class.Status.Conditions, class.Generation),
 	}
 	var result reconcile.Result
-	if found.reason == v1alpha1.ReasonBindForbidden {
+	if found.Reason == v1alpha1.ReasonBindForbidden {
 		result.RequeueAfter = permissionRetry
 	}
 	if equality.Semantic.DeepEqual(class.Status, status) {
@@ -77,7 +79,7 @@ func (r *tenantClassReconciler) Reconcile(ctx context.Context, class *v1alpha1.T
 	configuration := clerkac.TenantClassStatus().
 		WithObservedGeneration(status.ObservedGeneration).
 		WithOrganizations(*status.Organizations)
-	configuration.Conditions = conditionConfigurations(status.Conditions)
+	configuration.Conditions = condition.Configurations(status.Conditions)
 	err = r.client.Status().Apply(ctx, clerkac.TenantClass(class.Name).WithUID(class.UID).WithStatus(configuration),
 		fieldOwner, client.ForceOwnership)
 	if client.IgnoreNotFound(err) != nil {
@@ -86,22 +88,22 @@ func (r *tenantClassReconciler) Reconcile(ctx context.Context, class *v1alpha1.T
 	return result, nil
 }
 
-func (r *tenantClassReconciler) judge(ctx context.Context, class *v1alpha1.TenantClass) (verdict, error) {
+func (r *tenantClassReconciler) judge(ctx context.Context, class *v1alpha1.TenantClass) (condition.Verdict, error) {
 	if _, err := r.expressions.classes.of(class); err != nil {
-		return verdict{stalled: true, reason: v1alpha1.ReasonInvalid, //nolint:nilerr // it is the administrator's to mend
-			message: "the class does not compile: correct it; until then no tenant is touched: " + err.Error()}, nil
+		return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonInvalid, //nolint:nilerr // it is the administrator's to mend
+			Message: "the class does not compile: correct it; until then no tenant is touched: " + err.Error()}, nil
 	}
 	forbidden, err := r.forbidden(ctx, class)
 	if err != nil {
-		return verdict{}, err
+		return condition.Verdict{}, err
 	}
 	if len(forbidden) > 0 {
-		return verdict{stalled: true, reason: v1alpha1.ReasonBindForbidden,
-			message: "the operator may not give away the ClusterRoles " + strings.Join(forbidden, ", ") +
+		return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonBindForbidden,
+			Message: "the operator may not give away the ClusterRoles " + strings.Join(forbidden, ", ") +
 				": grant it the verb bind on them, or change the class; everything else of the class is done"}, nil
 	}
-	return verdict{ready: true, reason: v1alpha1.ReasonReady,
-		message: "every expression of the class compiles, and the operator may bind its ClusterRoles"}, nil
+	return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonReady,
+		Message: "every expression of the class compiles, and the operator may bind its ClusterRoles"}, nil
 }
 
 // forbidden are the ClusterRoles of a class that the operator may not bind. The API server is asked once for each generation of the class,
@@ -111,7 +113,7 @@ func (r *tenantClassReconciler) forbidden(ctx context.Context, class *v1alpha1.T
 		return nil, nil
 	}
 	var clusterRoles []string
-	for _, rule := range allRules(class) {
+	for _, rule := range tenant.Rules(class) {
 		clusterRoles = append(clusterRoles, rule.ClusterRole)
 	}
 	missing, err := permission.Missing(ctx, r.client, "", permission.Bind(clusterRoles...))

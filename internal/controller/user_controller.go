@@ -31,6 +31,7 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	clerkac "github.com/clerk-operator/clerk-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/condition"
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
@@ -107,7 +108,7 @@ func (f userFacts) removalDue(retention time.Duration) time.Time {
 	case f.isMember && isBarred(user):
 		return time.Time{}
 	case user.Spec.DeletedAt != nil:
-		return collectionTime(user.Spec.DeletedAt.Time, retention)
+		return tenant.CollectionTime(user.Spec.DeletedAt.Time, retention)
 	case f.isOrphan:
 		return time.Time{}
 	case f.mode == v1alpha1.UsersNone && !isImpersonal(user):
@@ -120,7 +121,7 @@ func (f userFacts) removalDue(retention time.Duration) time.Time {
 	if changed := userChangedAt(user); changed.After(last) {
 		last = changed
 	}
-	return collectionTime(last, retention)
+	return tenant.CollectionTime(last, retention)
 }
 
 // isImpersonal tells whether nothing personal is known of a user: only whether Clerk lets them in. Where no users are wanted, such an
@@ -133,20 +134,20 @@ func isImpersonal(user *v1alpha1.ClerkUser) bool {
 }
 
 // verdict is what the status says.
-func (f userFacts) verdict() verdict {
+func (f userFacts) verdict() condition.Verdict {
 	spec := &f.user.Spec
 	bar := tenant.BarOf(&v1alpha1.ClerkMember{}, f.user)
 	switch {
 	case spec.DeletedAt != nil:
-		return verdict{ready: true, reason: v1alpha1.ReasonDeleted,
-			message: "the user was deleted in Clerk: every grant is removed; this object is kept for a while as a tombstone"}
+		return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonDeleted,
+			Message: "the user was deleted in Clerk: every grant is removed; this object is kept for a while as a tombstone"}
 	case bar != tenant.NotBarred:
 		return barredVerdict(bar)
 	case f.mode == v1alpha1.UsersMembers && !f.isMember:
-		return verdict{ready: true, reason: v1alpha1.ReasonNoMembership,
-			message: "the user is no member of any organization; unless they join one, this object goes when the retention is over"}
+		return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonNoMembership,
+			Message: "the user is no member of any organization; unless they join one, this object goes when the retention is over"}
 	}
-	return verdict{ready: true, reason: v1alpha1.ReasonReady, message: "Clerk lets the user in; memberships say where"}
+	return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonReady, Message: "Clerk lets the user in; memberships say where"}
 }
 
 func (r *userReconciler) remove(ctx context.Context, user *v1alpha1.ClerkUser) (reconcile.Result, error) {
@@ -162,14 +163,14 @@ func (r *userReconciler) remove(ctx context.Context, user *v1alpha1.ClerkUser) (
 	return reconcile.Result{}, nil
 }
 
-func (r *userReconciler) writeStatus(ctx context.Context, user *v1alpha1.ClerkUser, result verdict) error {
-	conditions, changed := result.without(user.Spec.DroppedFields).changed(user.Status.Conditions)
+func (r *userReconciler) writeStatus(ctx context.Context, user *v1alpha1.ClerkUser, result condition.Verdict) error {
+	conditions, changed := result.Without(user.Spec.DroppedFields).Changed(user.Status.Conditions)
 	if !changed {
 		return nil
 	}
 	r.way.give(ctx, statusPatience)
 	status := clerkac.ClerkUserStatus()
-	status.Conditions = conditionConfigurations(conditions)
+	status.Conditions = condition.Configurations(conditions)
 	err := r.client.Status().Apply(ctx, clerkac.ClerkUser(user.Name).WithUID(user.UID).WithStatus(status), fieldOwner, client.ForceOwnership)
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("write the status of ClerkUser %s: %w", user.Name, err)

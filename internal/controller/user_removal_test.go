@@ -23,6 +23,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 // Where no users are wanted, what keeps somebody out is kept as long as somebody could get in without it, and nobody personal at all.
@@ -31,7 +32,7 @@ func TestWhoIsKeptOutIsKeptAlsoWhereNoUsersAreWanted(t *testing.T) {
 	made := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	changed := new(metav1.NewMicroTime(made))
 	banned := v1alpha1.ClerkUserSpec{Banned: new(true), UpdatedAt: changed}
-	later := collectionTime(made, retention)
+	later := tenant.CollectionTime(made, retention)
 	tests := map[string]struct {
 		reason              string
 		spec                v1alpha1.ClerkUserSpec

@@ -21,7 +21,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -34,13 +33,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/condition"
 )
 
 // fieldOwner is a field manager of its own: what it writes of a status, nothing else does.
 const fieldOwner = client.FieldOwner("clerk-operator-resync")
-
-// maxMessage bounds a condition's message, in bytes. The note of a Kubernetes Event, which may repeat it, takes 1024.
-const maxMessage = 1000
 
 // ending is how a resync ended.
 type ending struct {
@@ -128,15 +125,11 @@ func heldMessage(instance string, held *plan) string {
 // conditions are this package's own; those that say the same as before keep the time of their transition.
 func (r *run) conditions(wanted ...metav1.Condition) []metav1.Condition {
 	var conditions []metav1.Condition
-	for _, condition := range wanted {
-		if before := meta.FindStatusCondition(r.instance.Status.Conditions, condition.Type); before != nil {
+	for _, found := range wanted {
+		if before := meta.FindStatusCondition(r.instance.Status.Conditions, found.Type); before != nil {
 			conditions = append(conditions, *before)
 		}
-		condition.ObservedGeneration = r.instance.Generation
-		if len(condition.Message) > maxMessage {
-			condition.Message = strings.ToValidUTF8(condition.Message[:maxMessage], "") + "…"
-		}
-		meta.SetStatusCondition(&conditions, condition)
+		condition.Set(&conditions, r.instance.Generation, found)
 	}
 	return conditions
 }

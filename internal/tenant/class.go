@@ -34,7 +34,7 @@ import (
 // Class is a TenantClass whose expressions are compiled.
 type Class struct {
 	object  *v1alpha1.TenantClass
-	match   *condition
+	match   *predicate
 	entries []entry
 }
 
@@ -61,7 +61,7 @@ func CompileClass(object *v1alpha1.TenantClass) (*Class, error) {
 	var errs []error
 	var matchErr error
 	if object.Spec.Match != "" {
-		class.match, matchErr = organizationScope.condition(object.Spec.Match)
+		class.match, matchErr = organizationScope.predicate(object.Spec.Match)
 		errs = appendAt(errs, "spec.match", matchErr)
 	}
 	for i := range object.Spec.Namespaces {

@@ -103,13 +103,13 @@ func failure(err error, source string) string {
 	return "the values do not fit it"
 }
 
-// condition is an expression that is true or false.
-type condition struct {
+// predicate is an expression that is true or false.
+type predicate struct {
 	program cel.Program
 	ast     *cel.Ast
 }
 
-func (s scope) condition(source string) (*condition, error) {
+func (s scope) predicate(source string) (*predicate, error) {
 	ast, program, err := s.compile(source)
 	if err != nil {
 		return nil, err
@@ -117,12 +117,12 @@ func (s scope) condition(source string) (*condition, error) {
 	if kind := ast.OutputType(); kind.Kind() != types.BoolKind && kind.Kind() != types.DynKind {
 		return nil, fmt.Errorf("expression %q gives %s: it has to be true or false", source, kind)
 	}
-	return &condition{program: program, ast: ast}, nil
+	return &predicate{program: program, ast: ast}, nil
 }
 
 // holds is false also when the expression fails, as it does where a key is missing.
-func (c *condition) holds(variables map[string]any) bool {
-	value, _, err := c.program.Eval(variables)
+func (p *predicate) holds(variables map[string]any) bool {
+	value, _, err := p.program.Eval(variables)
 	return err == nil && value == types.True
 }
 

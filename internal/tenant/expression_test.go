@@ -203,7 +203,7 @@ func TestAConditionIsTrueOrFalse(t *testing.T) {
 		"":                         "does not compile",
 	}
 	for source, says := range refused {
-		if _, err := organizationScope.condition(source); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := organizationScope.predicate(source); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: got %v; want an error with %q", source, err, says)
 		}
 	}
@@ -226,7 +226,7 @@ func TestAConditionIsTrueOrFalse(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			condition, err := organizationScope.condition(tc.source)
+			condition, err := organizationScope.predicate(tc.source)
 			if err != nil {
 				t.Fatal(err)
 			}

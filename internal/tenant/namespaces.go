@@ -91,11 +91,8 @@ func AlternativeName(name, owner string) string {
 // the one whose name it has, with or without the hash; and if in the end one entry and one namespace are left over, they belong
 // together: so an edited template, another class or a changed slug moves nobody. That last rule is not for the namespaces in released:
 // what was given up long ago is not handed to an entry that has nothing to do with it.
-func Assign(wanted []Namespace, existing []corev1.Namespace, released []string) (filled, rest []*corev1.Namespace) {
-	filled = make([]*corev1.Namespace, len(wanted))
-	for i := range existing {
-		rest = append(rest, &existing[i])
-	}
+func Assign(wanted []Namespace, existing []*corev1.Namespace, released []string) (filled, rest []*corev1.Namespace) {
+	filled, rest = make([]*corev1.Namespace, len(wanted)), slices.Clone(existing)
 	slices.SortFunc(rest, olderFirst)
 	take := func(fits func(Namespace, *corev1.Namespace) bool) {
 		for i := range wanted {

@@ -159,6 +159,14 @@ func aged(namespace corev1.Namespace, seconds int64) corev1.Namespace {
 	return namespace
 }
 
+func pointers[T any](values []T) []*T {
+	result := make([]*T, len(values))
+	for i := range values {
+		result[i] = &values[i]
+	}
+	return result
+}
+
 func TestEachWantedNamespaceFindsTheOneThatFillsIt(t *testing.T) {
 	t.Parallel()
 	one := []Namespace{{Template: "org-${s}", Name: "org-acme"}}
@@ -238,7 +246,7 @@ func TestEachWantedNamespaceFindsTheOneThatFillsIt(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			filled, rest := Assign(tc.wanted, tc.existing, nil)
+			filled, rest := Assign(tc.wanted, pointers(tc.existing), nil)
 			if diff := cmp.Diff(tc.filled, namesOf(filled)); diff != "" {
 				t.Errorf("%s: filled (-want +got):\n%s", tc.reason, diff)
 			}
@@ -271,7 +279,7 @@ func TestAssignLosesNoNamespaceAndGivesNoneTwice(t *testing.T) {
 		for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"ns-a", "ns-b", "x", "y", "z"}), 0, 5, rapid.ID).Draw(t, "existing") {
 			existing = append(existing, made(name, templates.Draw(t, "template")))
 		}
-		filled, rest := Assign(wanted, existing, nil)
+		filled, rest := Assign(wanted, pointers(existing), nil)
 		seen := map[string]int{}
 		for _, name := range append(namesOf(filled), namesOf(rest)...) {
 			if name != "" {

@@ -1,0 +1,200 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package tenant
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+)
+
+// Intent is what an organization should have, and what is to be done about access.
+type Intent struct {
+	// Observe: the ClerkInstance is in mode Observe, so all of this is to be told and none of it to be done.
+	Observe bool
+
+	// Deleted: the organization was deleted in Clerk. Nobody has access; PlanDeletion says what becomes of its namespaces.
+	Deleted bool
+
+	// ClassName is the TenantClass that serves the organization, "" if none does.
+	ClassName string
+
+	// Frozen: it is not certain what should be, so nothing is added; grants that certainly should not be are taken away.
+	Frozen bool
+
+	// Entries are the namespaces that the organization should have, in the order of the class.
+	Entries []Entry
+
+	// Namespaces are those that are the organization's; Released, by name, those of them that no entry wants.
+	Namespaces []*corev1.Namespace
+	Released   []string
+
+	// RoleBindings are those that were looked at, by namespace; Bindings, what is to be done to them.
+	RoleBindings map[string][]*rbacv1.RoleBinding
+	Bindings     map[string]BindingPlan
+
+	// Subjects are the names in RBAC of all members that have one, by the ClerkMember's name.
+	Subjects map[string]string
+
+	// Problems are what keeps the organization from being as it should be.
+	Problems Problems
+}
+
+// Entry is a namespace that an organization should have.
+type Entry struct {
+	Namespace
+
+	// Existing is the namespace that fills the entry, nil where it has yet to be made.
+	Existing *corev1.Namespace
+
+	// Grants are who should have which ClusterRole in it.
+	Grants map[string]Subjects
+}
+
+// Decide says what should be. It is the one place where that is decided: equal situations have equal intents.
+func Decide(s *Situation) *Intent {
+	intent := &Intent{
+		Observe: s.Instance.Observes(), Deleted: s.Organization.Spec.DeletedAt != nil,
+		Namespaces: s.ownNamespaces(), Subjects: map[string]string{},
+	}
+	var rules []v1alpha1.TenantRoleBinding
+	var namespaces []Namespace
+	var members []Member
+	if intent.Deleted {
+		intent.ClassName = s.Organization.Status.ClassName
+	} else {
+		namespaces = intent.choose(s.Classes, s.Organization)
+		rules = s.Classes.rules(intent.ClassName)
+		members = intent.nameMembers(s)
+	}
+	intent.assign(s, namespaces, members)
+	intent.planBindings(s, rules, members)
+	return intent
+}
+
+// choose finds the class and returns what it gives. It freezes an organization whose class does not compile; where not even the rule does
+// that says for whom the class is, those are whom it served before.
+func (i *Intent) choose(classes *Classes, organization *v1alpha1.ClerkOrganization) []Namespace {
+	view := OrganizationOf(organization)
+	class, err := Select(classes.matchable, view)
+	current := organization.Status.ClassName
+	switch {
+	case classes.broken[current] != nil && !classes.isMatchable(current):
+		i.freezeWith(classes, current)
+		return nil
+	case err != nil:
+		i.ClassName = current
+		i.freeze(v1alpha1.ReasonExpressionFailed, "which TenantClass is for this organization is not certain: %s", err)
+		return nil
+	case class == nil:
+		i.Problems.Add(Problem{Reason: v1alpha1.ReasonNoTenantClass, Stalled: true,
+			Message: "no TenantClass is for this organization: create one without a match rule to serve as the default"})
+		return nil
+	case classes.broken[class.Name()] != nil:
+		i.freezeWith(classes, class.Name())
+		return nil
+	}
+	i.ClassName = class.Name()
+	namespaces, err := class.Render(view)
+	if err != nil {
+		i.freeze(v1alpha1.ReasonExpressionFailed, "the TenantClass %s fails for this organization: correct it or the organization's metadata: %s",
+			class.Name(), err)
+	}
+	return namespaces
+}
+
+// freezeWith freezes an organization with a class that does not compile. Its role bindings hold no expression, so they still say whose
+// grants have to go.
+func (i *Intent) freezeWith(classes *Classes, class string) {
+	i.ClassName = class
+	i.freeze(v1alpha1.ReasonTenantClassInvalid, "the TenantClass %s does not compile: correct it: %s", class, classes.broken[class])
+}
+
+func (i *Intent) freeze(reason, format string, args ...any) {
+	i.Frozen = true
+	i.Problems.Add(Problem{Reason: reason, Stalled: true, Message: fmt.Sprintf(format, args...)})
+}
+
+// nameMembers finds the members' names in RBAC, and returns those who may have access. Where the ClerkInstance cannot tell the names, the
+// last known ones serve to take grants away.
+func (i *Intent) nameMembers(s *Situation) []Member {
+	if found := s.Instance.Problem(); found != nil {
+		i.Frozen = true
+		i.Problems.Add(*found)
+	}
+	var members []Member
+	for at := range s.Memberships {
+		membership := &s.Memberships[at]
+		subject, err := s.Instance.Subject(membership.ClerkMember, membership.User)
+		if err != nil || subject == "" {
+			continue
+		}
+		i.Subjects[membership.Name] = subject
+		if membership.mayHaveAccess() && membership.Role.Doubt == "" {
+			members = append(members, Member{Subject: subject, Role: membership.Role.Key, Permissions: membership.Role.Permissions})
+		}
+	}
+	return members
+}
+
+// assign finds out which namespace fills which entry of the class, which are no longer wanted, and who should have access where.
+func (i *Intent) assign(s *Situation, wanted []Namespace, members []Member) {
+	filled, rest := Assign(wanted, i.Namespaces, releasedBefore(s.Organization))
+	i.Entries = make([]Entry, len(wanted))
+	for at := range wanted {
+		i.Entries[at] = Entry{Namespace: wanted[at], Existing: filled[at], Grants: Grants(wanted[at].RoleBindings, members)}
+	}
+	if i.Frozen || i.Deleted {
+		return
+	}
+	for _, namespace := range rest {
+		i.Released = append(i.Released, namespace.Name)
+	}
+}
+
+// releasedBefore are the namespaces that the organization no longer had access to when it was last reconciled.
+func releasedBefore(organization *v1alpha1.ClerkOrganization) []string {
+	var names []string
+	for _, namespace := range organization.Status.Namespaces {
+		if namespace.State == v1alpha1.NamespaceReleased {
+			names = append(names, namespace.Name)
+		}
+	}
+	return names
+}
+
+// ownNamespaces are those of the labelled namespaces that are the organization's.
+func (s *Situation) ownNamespaces() []*corev1.Namespace {
+	var own []*corev1.Namespace
+	for _, namespace := range s.Namespaces {
+		isMine := IsNamespaceOf(namespace, s.Organization) && (s.IsOnlyOne || namespace.Labels[v1alpha1.InstanceLabel] != "")
+		if isMine && !Protected(namespace.Name, s.OperatorNamespace) {
+			own = append(own, namespace)
+		}
+	}
+	return own
+}
+
+// IsNamespaceOf tells whether a namespace's labels say that it is an organization's, or would be if no other ClerkInstance spoke of that id.
+func IsNamespaceOf(namespace *corev1.Namespace, organization *v1alpha1.ClerkOrganization) bool {
+	instance := namespace.Labels[v1alpha1.InstanceLabel]
+	return namespace.Labels[v1alpha1.OrganizationIDLabel] == organization.Spec.ID &&
+		(instance == "" || instance == organization.Spec.Instance)
+}
