@@ -68,7 +68,6 @@ func TestAnOrganizationGetsItsNamespaceAndItsMembersTheirRoles(t *testing.T) {
 		}
 		return nil
 	})
-	wantEvent(t, organization.Name, "NamespaceCreated")
 	class := get(t, &v1alpha1.TenantClass{}, "", tn.class)
 	wantReady(t, class)
 	eventually(t, "the class's count", func(ctx context.Context) error {

@@ -88,7 +88,7 @@ func (c *crew) rename(role *v1alpha1.ClerkRole, key string) {
 	})
 }
 
-func (c *crew) buryRole(role *v1alpha1.ClerkRole, at time.Time) {
+func (c *crew) deleteRoleInClerk(role *v1alpha1.ClerkRole, at time.Time) {
 	c.t.Helper()
 	edit(c.t, role, func(r *v1alpha1.ClerkRole) {
 		before := r.Spec
@@ -211,7 +211,7 @@ func TestADeletedRoleGrantsNothingWhileSomebodyHoldsIt(t *testing.T) {
 		m.Spec.UpdatedAt = new(metav1.NewMicroTime(time.Now().Add(-2 * time.Hour)))
 	})
 	wantSubjects(t, c.namespace(), "edit", subjectOf(jane))
-	c.buryRole(role, time.Now().Add(-time.Hour))
+	c.deleteRoleInClerk(role, time.Now().Add(-time.Hour))
 	wantSubjects(t, c.namespace(), "edit")
 	wantSubjects(t, c.namespace(), "view")
 	wantCondition(t, jane, v1alpha1.ConditionBound, metav1.ConditionFalse, v1alpha1.ReasonRoleDeleted)
@@ -274,7 +274,7 @@ func TestARoleWhoseKeysAreDroppedLetsNobodyInByAKeyThatNobodyKnows(t *testing.T)
 	wantSubjects(t, c.namespace(), "edit", subjectOf(joe))
 	wantSubjects(t, c.namespace(), "view")
 	wantCondition(t, jane, v1alpha1.ConditionBound, metav1.ConditionFalse, v1alpha1.ReasonRoleAmbiguous)
-	c.buryRole(dropped, time.Now().Add(-time.Hour)) // which ended before jane's membership changed
+	c.deleteRoleInClerk(dropped, time.Now().Add(-time.Hour)) // which ended before jane's membership changed
 	wantSubjects(t, c.namespace(), "edit", subjectOf(jane), subjectOf(joe))
 	wantGone(t, dropped)
 }

@@ -21,17 +21,16 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/time/rate"
-	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/selection"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
+	"github.com/clerk-operator/clerk-operator/internal/controller/instance"
+	"github.com/clerk-operator/clerk-operator/internal/controller/member"
+	"github.com/clerk-operator/clerk-operator/internal/controller/organization"
+	"github.com/clerk-operator/clerk-operator/internal/controller/tenantclass"
+	"github.com/clerk-operator/clerk-operator/internal/controller/tombstone"
+	"github.com/clerk-operator/clerk-operator/internal/controller/user"
+	"github.com/clerk-operator/clerk-operator/internal/controller/write"
 )
 
 // What the operator may do. The verb bind, the Lease and the metrics' own permissions are in config/rbac as they stand.
@@ -66,81 +65,31 @@ type Options struct {
 	OrganizationExists func(ctx context.Context, instance, id string) (exists, known bool, err error)
 }
 
-// Setup adds all controllers to a manager, whose cache is to be made with CacheOptions.
+// Setup adds all controllers to a manager, whose cache is to be made with cached.Options.
 func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
-	if err := addIndexes(ctx, manager.GetFieldIndexer()); err != nil {
+	if err := cached.AddIndexes(ctx, manager.GetFieldIndexer()); err != nil {
 		return err
 	}
-	shared, way := newExpressions(), &rightOfWay{rate: rate.NewLimiter(statusRate, 1)}
-	prompt := promptClient{Client: manager.GetClient(), cache: manager.GetCache()}
-	undertaker := sexton{client: prompt, way: way, retention: options.TombstoneRetention, now: options.Now}
-	organization := &organizationReconciler{
-		client:            prompt,
-		live:              manager.GetAPIReader(),
-		expressions:       shared,
-		way:               way,
-		recorder:          manager.GetEventRecorder("clerk-operator"),
-		operatorNamespace: options.Namespace,
-		retention:         options.TombstoneRetention,
-		now:               options.Now,
-		recent:            recentWrites{now: options.Now},
-		exists:            options.OrganizationExists,
-	}
-	controllers := map[string]interface{ setup(ctrl.Manager) error }{
-		"organization": organization,
-		"standby":      &standbyReconciler{organization},
-		"member": &memberReconciler{
-			client: prompt, expressions: shared, way: way, retention: options.TombstoneRetention, now: options.Now,
-			missingUser: options.MissingUser,
+	expressions, gate, prompt := cached.NewExpressions(), write.NewStatusGate(), write.NewClient(manager)
+	controllers := []interface{ Setup(ctrl.Manager) error }{
+		&organization.Reconciler{
+			Client: prompt, Live: manager.GetAPIReader(), Expressions: expressions, Gate: gate,
+			Recorder: manager.GetEventRecorder("clerk-operator"), OperatorNamespace: options.Namespace,
+			Retention: options.TombstoneRetention, Now: options.Now, Exists: options.OrganizationExists,
 		},
-		"user": &userReconciler{
-			client: prompt, way: way, retention: options.TombstoneRetention, now: options.Now,
+		&member.Reconciler{
+			Client: prompt, Expressions: expressions, Gate: gate, Retention: options.TombstoneRetention, Now: options.Now,
+			MissingUser: options.MissingUser,
 		},
-		"role":        &roleReconciler{undertaker},
-		"permission":  &permissionReconciler{undertaker},
-		"instance":    &instanceReconciler{client: prompt, expressions: shared, operatorNamespace: options.Namespace},
-		"tenantclass": &tenantClassReconciler{client: prompt, expressions: shared, permitted: map[string]int64{}},
+		&user.Reconciler{Client: prompt, Gate: gate, Retention: options.TombstoneRetention, Now: options.Now},
+		&tombstone.Reconciler{Client: prompt, Gate: gate, Retention: options.TombstoneRetention, Now: options.Now},
+		&instance.Reconciler{Client: prompt, Expressions: expressions, OperatorNamespace: options.Namespace},
+		&tenantclass.Reconciler{Client: prompt, Expressions: expressions},
 	}
-	for name, c := range controllers {
-		if err := c.setup(manager); err != nil {
-			return fmt.Errorf("set up the %s controller: %w", name, err)
+	for _, controller := range controllers {
+		if err := controller.Setup(manager); err != nil {
+			return fmt.Errorf("set up %T: %w", controller, err)
 		}
 	}
-	return manager.Add(&census{client: prompt, retention: options.TombstoneRetention, now: options.Now})
-}
-
-// CacheOptions keep in memory what is the operator's business and nothing else: of the tenants' kinds those objects that are marked
-// with an organization, as far as the operator can have written them, Secrets from one namespace alone, and never the managed fields.
-func CacheOptions(namespace string) cache.Options {
-	ofAnOrganization := requirement(v1alpha1.OrganizationIDLabel, selection.Exists)
-	madeByUs := requirement(v1alpha1.ManagedByLabel, selection.Equals, v1alpha1.ManagedBy)
-	marked := cache.ByObject{Label: labels.NewSelector().Add(ofAnOrganization), Transform: keepNamespace}
-	ours := cache.ByObject{Label: labels.NewSelector().Add(ofAnOrganization, madeByUs), Transform: keepTenantObject}
-	return cache.Options{
-		DefaultTransform: cache.TransformStripManagedFields(),
-		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Namespace{}:           marked,
-			&rbacv1.RoleBinding{}:         ours,
-			&corev1.ResourceQuota{}:       ours,
-			&corev1.LimitRange{}:          ours,
-			&networkingv1.NetworkPolicy{}: ours,
-			&corev1.Secret{}:              {Namespaces: map[string]cache.Config{namespace: {}}, Transform: keepSecret},
-			&v1alpha1.ClerkInstance{}:     {},
-			&v1alpha1.ClerkOrganization{}: {},
-			&v1alpha1.ClerkMember{}:       {},
-			&v1alpha1.ClerkUser{}:         {},
-			&v1alpha1.ClerkRole{}:         {},
-			&v1alpha1.ClerkPermission{}:   {},
-			&v1alpha1.TenantClass{}:       {},
-		},
-	}
-}
-
-// requirement is one of the operator's own labels as a selector takes it.
-func requirement(key string, operator selection.Operator, values ...string) labels.Requirement {
-	parsed, err := labels.NewRequirement(key, operator, values)
-	if err != nil {
-		panic(err) // the labels are constants
-	}
-	return *parsed
+	return manager.Add(&counter{client: prompt, retention: options.TombstoneRetention, now: options.Now})
 }

@@ -56,8 +56,8 @@ func (tn *tenancy) changeUser(user *v1alpha1.ClerkUser, change func(*v1alpha1.Cl
 	})
 }
 
-// buryUser makes a user's tombstone.
-func (tn *tenancy) buryUser(user *v1alpha1.ClerkUser, at time.Time) {
+// deleteUserInClerk makes a user's tombstone.
+func (tn *tenancy) deleteUserInClerk(user *v1alpha1.ClerkUser, at time.Time) {
 	tn.t.Helper()
 	edit(tn.t, user, func(u *v1alpha1.ClerkUser) {
 		u.Spec = v1alpha1.ClerkUserSpec{Instance: u.Spec.Instance, ID: u.Spec.ID, DeletedAt: new(metav1.NewMicroTime(at))}
@@ -134,7 +134,7 @@ func TestABanTakesEveryGrantInEveryOrganizationAndItsEndGivesThemBack(t *testing
 			}
 			in()
 			if test.bar == nil {
-				tenancies[2].buryUser(user, time.Now())
+				tenancies[2].deleteUserInClerk(user, time.Now())
 			} else {
 				tenancies[2].changeUser(user, test.bar)
 			}
@@ -388,7 +388,7 @@ func TestATombstoneOfAUserStaysWhileSomebodyWouldHaveAccessWithoutIt(t *testing.
 	kept, stranger := tn.knowUser(jane.Spec.UserID), tn.knowUser(uniqueID("user"))
 	wantSubjects(t, tn.namespace(), "admin", subjectOf(jane))
 	for _, user := range []*v1alpha1.ClerkUser{kept, stranger} {
-		tn.buryUser(user, time.Now().Add(-time.Hour))
+		tn.deleteUserInClerk(user, time.Now().Add(-time.Hour))
 	}
 	wantGone(t, stranger)
 	wantSubjects(t, tn.namespace(), "admin")

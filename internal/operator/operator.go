@@ -37,6 +37,7 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/controller"
+	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
 	"github.com/clerk-operator/clerk-operator/internal/environment"
 	"github.com/clerk-operator/clerk-operator/internal/metricsauth"
 	"github.com/clerk-operator/clerk-operator/internal/mirror"
@@ -192,7 +193,7 @@ func newManager(restConfig *rest.Config, c Config) (ctrl.Manager, error) {
 	restConfig.QPS = -1 // the API server's own priority and fairness decides, which knows what it can take
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme:                        scheme,
-		Cache:                         controller.CacheOptions(c.Namespace),
+		Cache:                         cached.Options(c.Namespace),
 		Client:                        client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
 		Metrics:                       metrics,
 		HealthProbeBindAddress:        c.HealthProbeBindAddress,

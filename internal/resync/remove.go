@@ -69,7 +69,7 @@ func (r *run) remove(ctx context.Context, a absence, gone map[string]bool) (bool
 	if a.kind.name == organizationKind {
 		gone[a.id] = true
 	}
-	return true, r.bury(ctx, a)
+	return true, r.makeTombstone(ctx, a)
 }
 
 // look is the second look at one thing, in this resync. A failure that concerns this one alone is no error: nobody has looked then.
@@ -84,8 +84,8 @@ func (r *run) look(ctx context.Context, k *kind, object mirrored) (exists, looke
 	return exists, err == nil, nil
 }
 
-// bury makes a tombstone.
-func (r *run) bury(ctx context.Context, a absence) error {
+// makeTombstone makes a tombstone.
+func (r *run) makeTombstone(ctx context.Context, a absence) error {
 	outcome, err := r.Mirror.Apply(ctx, r.instance.Name, r.event(a.kind.gone(a.mirrored), r.Now()))
 	if rejected, ok := errors.AsType[*mirror.RejectedError](err); ok {
 		r.refuse(a.id + ": " + rejected.Reason)

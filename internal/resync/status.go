@@ -142,8 +142,8 @@ func (r *run) writeProgress(ctx context.Context, progress v1alpha1.ResyncProgres
 		ConfirmedAt: before.ConfirmedAt, Resync: &progress,
 	}
 	for _, kind := range []string{v1alpha1.ConditionSynced, v1alpha1.ConditionPruneHeld} {
-		if condition := meta.FindStatusCondition(before.Conditions, kind); condition != nil {
-			status.Conditions = append(status.Conditions, *condition)
+		if found := meta.FindStatusCondition(before.Conditions, kind); found != nil {
+			status.Conditions = append(status.Conditions, *found)
 		}
 	}
 	if err := r.writeStatus(ctx, r.instance, status); err != nil && ctx.Err() == nil {

@@ -192,7 +192,8 @@ func (s *Situation) ownNamespaces() []*corev1.Namespace {
 	return own
 }
 
-// IsNamespaceOf tells whether a namespace's labels say that it is an organization's, or would be if no other ClerkInstance spoke of that id.
+// IsNamespaceOf tells whether a namespace's labels say that it is an organization's, or would be if no other ClerkInstance spoke of that
+// id.
 func IsNamespaceOf(namespace *corev1.Namespace, organization *v1alpha1.ClerkOrganization) bool {
 	instance := namespace.Labels[v1alpha1.InstanceLabel]
 	return namespace.Labels[v1alpha1.OrganizationIDLabel] == organization.Spec.ID &&

@@ -98,11 +98,11 @@ func hasNamespace(name string, labels ...string) func(*Situation) {
 	}
 }
 
-// hasBinding: there is a RoleBinding of the organization's, as the operator makes it.
-func hasBinding(namespace, clusterRole string, users ...string) func(*Situation) {
+// hasBinding: there is a RoleBinding of the organization's in org-acme, as the operator makes it.
+func hasBinding(clusterRole string, users ...string) func(*Situation) {
 	return func(s *Situation) {
 		made := binding("clerk:"+clusterRole, clusterRole)
-		made.Namespace, made.Labels = namespace, Labels(s.Organization)
+		made.Namespace, made.Labels = "org-acme", Labels(s.Organization)
 		made.OwnerReferences = []metav1.OwnerReference{{UID: s.Organization.UID}}
 		for _, user := range users {
 			made.Subjects = append(made.Subjects, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "clerk:" + user})
@@ -175,7 +175,7 @@ func TestDecide(t *testing.T) {
 	matchless := namespaceClass("standard", "org-${organization.handle}")
 	matchless.Spec.Match = "organization.nothing"
 	failing := namespaceClass("standard", "org-${organization.publicMetadata.team}")
-	full := []func(*Situation){hasNamespace("org-acme"), hasBinding("org-acme", "admin", "jane"), hasBinding("org-acme", "view", "joe")}
+	full := []func(*Situation){hasNamespace("org-acme"), hasBinding("admin", "jane"), hasBinding("view", "joe")}
 	with := func(more ...func(*Situation)) []func(*Situation) { return slices.Concat(full, more) }
 	banned := func(s *Situation) { s.Memberships[0].Bar = BarredByBan }
 	tests := map[string]struct {
@@ -324,10 +324,10 @@ func TestStatus(t *testing.T) {
 		"observed": {[]func(*Situation){observe}, nil, "Observing: the ClerkInstance prod only observes (spec.mode); with mode Enforce it would " +
 			"create namespace org-acme; grant admin in org-acme to 1 users; grant view in org-acme to 1 users"},
 		"observed, nothing to do": {
-			[]func(*Situation){observe, hasNamespace("org-acme"), hasBinding("org-acme", "admin", "jane"), hasBinding("org-acme", "view", "joe")}, nil,
+			[]func(*Situation){observe, hasNamespace("org-acme"), hasBinding("admin", "jane"), hasBinding("view", "joe")}, nil,
 			"Observing: the ClerkInstance prod only observes (spec.mode); with mode Enforce it would change no namespace and no access"},
-		"observed, somebody has to go": {[]func(*Situation){observe, hasNamespace("org-acme"), hasBinding("org-acme", "view", "joe", "eve"),
-			hasBinding("org-acme", "admin", "jane")}, nil,
+		"observed, somebody has to go": {[]func(*Situation){observe, hasNamespace("org-acme"), hasBinding("view", "joe", "eve"),
+			hasBinding("admin", "jane")}, nil,
 			"Observing: the ClerkInstance prod only observes (spec.mode); with mode Enforce it would take view in org-acme from 1 users"},
 	}
 	for name, test := range tests {

@@ -19,10 +19,12 @@ package tenant
 import (
 	"slices"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/condition"
 )
 
 // Bar is why a user is let in nowhere.
@@ -59,6 +61,36 @@ func BarOf(member *v1alpha1.ClerkMember, user *v1alpha1.ClerkUser) Bar {
 		return NotBarred
 	}
 	return barOf(member.Spec.User.Banned, member.Spec.User.Deprovisioned)
+}
+
+// IsBarred tells whether a user is let in nowhere, by their own word.
+func IsBarred(user *v1alpha1.ClerkUser) bool {
+	return BarOf(&v1alpha1.ClerkMember{}, user) != NotBarred
+}
+
+// UserChangedAt is when a user last changed, by Clerk's clock.
+func UserChangedAt(user *v1alpha1.ClerkUser) time.Time {
+	switch {
+	case user.Spec.DeletedAt != nil:
+		return user.Spec.DeletedAt.Time
+	case user.Spec.UpdatedAt != nil:
+		return user.Spec.UpdatedAt.Time
+	}
+	return user.CreationTimestamp.Time
+}
+
+// Verdict says why a user is let in nowhere. That nobody is bound is then as it should be.
+func (b Bar) Verdict() condition.Verdict {
+	switch b {
+	case BarredByBan:
+		return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonUserBanned,
+			Message: "Clerk has banned the user, who so has no access in any organization: to give it back, unban the user in Clerk"}
+	case BarredByDirectory:
+		return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonUserDeprovisioned,
+			Message: "the user's directory has removed the user, who so has no access in any organization: to give it back, add them there again"}
+	}
+	return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonUserDeleted,
+		Message: "the user was deleted in Clerk, and so has no access in any organization"}
 }
 
 // saidAt is when Clerk said something; where that is not known, when it last changed.

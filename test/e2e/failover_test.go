@@ -24,7 +24,7 @@ import (
 	"testing"
 	"time"
 
-	eventsv1 "k8s.io/api/events/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -164,27 +164,21 @@ func isTenantWrite(q apiRequest) bool {
 	return false
 }
 
-// checkNothingTwice wants that no namespace was made twice, by the word of the Kubernetes Events.
+// checkNothingTwice wants that no organization has two namespaces for the same entry of its class.
 func (w *world) checkNothingTwice() {
 	w.t.Helper()
-	var list eventsv1.EventList
-	if err := cluster.List(context.Background(), &list); err != nil {
-		w.fail("list events: %v", err)
+	var list corev1.NamespaceList
+	if err := cluster.List(context.Background(), &list, client.HasLabels{v1alpha1.OrganizationIDLabel}); err != nil {
+		w.fail("list namespaces: %v", err)
 	}
-	made := map[string]int32{}
-	for _, event := range list.Items {
-		if event.Reason != "NamespaceCreated" {
-			continue
+	first := map[string]string{}
+	for i := range list.Items {
+		namespace := &list.Items[i]
+		entry := namespace.Labels[v1alpha1.InstanceLabel] + " " + namespace.Labels[v1alpha1.OrganizationIDLabel] + " " +
+			namespace.Annotations[v1alpha1.NameTemplateAnnotation]
+		if other := first[entry]; other != "" {
+			w.t.Errorf("%s and %s are both for %s", other, namespace.Name, entry)
 		}
-		times := int32(1)
-		if event.Series != nil {
-			times = event.Series.Count
-		}
-		made[event.Regarding.Name+": "+event.Note] += times
-	}
-	for note, times := range made {
-		if times > 1 {
-			w.t.Errorf("%d times: %s", times, note)
-		}
+		first[entry] = namespace.Name
 	}
 }

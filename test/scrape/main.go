@@ -56,7 +56,7 @@ const (
 	// slug of the organization of this story.
 	slug = "acme"
 
-	// patience bounds every wait for a state; the longest on an idle machine is the 15 s between two censuses.
+	// patience bounds every wait for a state; the longest on an idle machine is the 15 s between two counts.
 	patience = 3 * time.Minute
 	// pollInterval is how often the state is looked at.
 	pollInterval = 200 * time.Millisecond
@@ -217,7 +217,7 @@ func (s *story) boundMembers(ctx context.Context, want int) error {
 	})
 }
 
-// proof is what a scrape has once everything of the story is counted. A census may take a while.
+// proof is what a scrape has once everything of the story is counted. Counting may take a while.
 var proof = []string{
 	`clerk_operator_mirror_objects{kind="ClerkMember",state="tombstone"} 1`,
 	`clerk_operator_mirror_not_ready{kind="ClerkOrganization",reason="NamespaceNameInvalid"} 1`,

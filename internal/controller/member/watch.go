@@ -1,0 +1,202 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package member
+
+import (
+	"context"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/condition"
+	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
+	"github.com/clerk-operator/clerk-operator/internal/controller/watch"
+	"github.com/clerk-operator/clerk-operator/internal/controller/write"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
+)
+
+// Setup adds the controller to a manager.
+func (r *Reconciler) Setup(manager ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(manager).
+		Named("member").
+		WithOptions(watch.Options(watch.StatusWorkers)).
+		Watches(&v1alpha1.ClerkMember{}, watch.OnSpec()).
+		Watches(&v1alpha1.ClerkOrganization{}, r.onOrganizationStatus()).
+		Watches(&v1alpha1.ClerkInstance{}, watch.OnChange(r.membersOfInstance)).
+		Watches(&v1alpha1.ClerkUser{}, r.onUser()).
+		Watches(&v1alpha1.ClerkRole{}, watch.OnRole(r.membersOfRoles)).
+		Watches(&v1alpha1.ClerkPermission{}, watch.OnPermission(r.Client, r.membersOfRoles)).
+		Watches(&rbacv1.RoleBinding{}, r.onRoleBinding()).
+		Complete(reconcile.AsReconciler(write.OwnWrites{Client: manager.GetClient()}, r))
+}
+
+// onOrganizationStatus causes a reconciliation of all members when their organization comes or goes, or something keeps it from
+// being ready or no longer does.
+func (r *Reconciler) onOrganizationStatus() handler.EventHandler {
+	concerned := func(ctx context.Context, object client.Object, queue watch.Queue) {
+		organization := object.(*v1alpha1.ClerkOrganization)
+		everyone := func(*v1alpha1.ClerkMember) bool { return true }
+		watch.Enqueue(queue, watch.BulkPriority, r.members(ctx, cached.Scoped(organization.Spec.Instance, organization.Spec.ID), everyone)...)
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue watch.Queue) {
+			if !e.IsInInitialList {
+				concerned(ctx, e.Object, queue)
+			}
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue watch.Queue) {
+			before, after := e.ObjectOld.(*v1alpha1.ClerkOrganization), e.ObjectNew.(*v1alpha1.ClerkOrganization)
+			_, oldReason := condition.IsReady(before.Status.Conditions)
+			_, newReason := condition.IsReady(after.Status.Conditions)
+			deleted := (before.Spec.DeletedAt == nil) != (after.Spec.DeletedAt == nil)
+			if deleted || oldReason != newReason || before.Status.ClassName != after.Status.ClassName {
+				concerned(ctx, after, queue)
+			}
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue watch.Queue) {
+			concerned(ctx, e.Object, queue)
+		},
+	}
+}
+
+// onRoleBinding causes a reconciliation of the members whose users a RoleBinding began or ceased to name.
+func (r *Reconciler) onRoleBinding() handler.EventHandler {
+	concerned := func(ctx context.Context, queue watch.Queue, before, after client.Object) {
+		changed := subjectsOf(before)
+		organization := ""
+		for _, object := range []client.Object{before, after} {
+			if object != nil {
+				organization = cached.Scoped(object.GetLabels()[v1alpha1.InstanceLabel], object.GetLabels()[v1alpha1.OrganizationIDLabel])
+			}
+		}
+		for subject := range subjectsOf(after) {
+			if _, stays := changed[subject]; stays {
+				delete(changed, subject)
+				continue
+			}
+			changed[subject] = struct{}{}
+		}
+		watch.Enqueue(queue, watch.UsualPriority, r.membersNamed(ctx, organization, changed)...)
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue watch.Queue) {
+			if !e.IsInInitialList {
+				concerned(ctx, queue, nil, e.Object)
+			}
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue watch.Queue) {
+			concerned(ctx, queue, e.ObjectOld, e.ObjectNew)
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue watch.Queue) {
+			concerned(ctx, queue, e.Object, nil)
+		},
+	}
+}
+
+func subjectsOf(object client.Object) map[string]struct{} {
+	subjects := map[string]struct{}{}
+	if binding, ok := object.(*rbacv1.RoleBinding); ok {
+		for _, subject := range binding.Subjects {
+			subjects[subject.Name] = struct{}{}
+		}
+	}
+	return subjects
+}
+
+// membersNamed are the members of an organization, by the value of its index, by the names of their users in RBAC.
+func (r *Reconciler) membersNamed(ctx context.Context, organization string, subjects map[string]struct{}) []string {
+	if len(subjects) == 0 {
+		return nil
+	}
+	instances, registry := map[string]tenant.Instance{}, cached.NewRegistry(r.Client)
+	return r.members(ctx, organization, func(member *v1alpha1.ClerkMember) bool {
+		if _, named := subjects[member.Status.Subject]; named {
+			return true
+		}
+		instance, read := instances[member.Spec.Instance]
+		if !read {
+			var err error
+			if instance, err = r.Expressions.Instance(ctx, r.Client, member.Spec.Instance); err != nil {
+				return true
+			}
+			instances[member.Spec.Instance] = instance
+		}
+		user, err := registry.UserOf(ctx, member)
+		if err != nil {
+			return true
+		}
+		subject, err := instance.Subject(member, user)
+		_, named := subjects[subject]
+		return named && err == nil
+	})
+}
+
+func (r *Reconciler) members(ctx context.Context, organization string, concerned func(*v1alpha1.ClerkMember) bool) []string {
+	list, err := cached.Items[v1alpha1.ClerkMemberList](ctx, r.Client, cached.ByOrganization, organization)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "cannot tell which members a change concerns")
+		return nil
+	}
+	var names []string
+	for i := range list.Items {
+		if concerned(&list.Items[i]) {
+			names = append(names, list.Items[i].Name)
+		}
+	}
+	return names
+}
+
+func (r *Reconciler) membersOfInstance(ctx context.Context, instance client.Object) []string {
+	var list v1alpha1.ClerkMemberList
+	if err := r.Client.List(ctx, &list, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+		log.FromContext(ctx).Error(err, "cannot tell which members a change concerns")
+		return nil
+	}
+	var names []string
+	for i := range list.Items {
+		if list.Items[i].Spec.Instance == instance.GetName() {
+			names = append(names, list.Items[i].Name)
+		}
+	}
+	return names
+}
+
+// onUser causes a reconciliation of every membership of a user.
+func (r *Reconciler) onUser() handler.EventHandler {
+	return watch.OnUser(func(ctx context.Context, what watch.Effect, queue watch.Queue, users ...*v1alpha1.ClerkUser) {
+		user := users[len(users)-1]
+		for _, member := range cached.MembersOfUser(ctx, r.Client, user) {
+			if what != watch.NoEffect || tenant.IsBarred(user) || tenant.BarOf(member, nil) != tenant.NotBarred {
+				watch.Enqueue(queue, watch.UsualPriority, member.Name)
+			}
+		}
+	})
+}
+
+func (r *Reconciler) membersOfRoles(ctx context.Context, roles []*v1alpha1.ClerkRole) []string {
+	var names []string
+	for _, member := range cached.MembersOfRoles(ctx, r.Client, roles) {
+		names = append(names, member.Name)
+	}
+	return names
+}

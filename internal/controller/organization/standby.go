@@ -1,0 +1,107 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package organization
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
+	"github.com/clerk-operator/clerk-operator/internal/controller/watch"
+)
+
+// standbyDelay is how long a change waits for the elected replica before any other takes away what it takes away. The elected one needs
+// some tens of milliseconds.
+const standbyDelay = time.Second
+
+// standbyWorkers look at organizations at a time. A look that finds nothing to take away makes no request.
+const standbyWorkers = 4
+
+// standbyReconciler takes away access on every replica, elected or not: the elected one may just have been killed, or be frozen. It gives
+// nothing. That is safe anywhere, since it is decided from the same objects by the same code, and written against the resourceVersion of
+// the RoleBinding.
+type standbyReconciler struct{ *Reconciler }
+
+// Reconcile takes away every grant that should not be.
+func (r *standbyReconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	var organization v1alpha1.ClerkOrganization
+	err := r.Client.Get(ctx, request.NamespacedName, &organization)
+	if apierrors.IsNotFound(err) {
+		return reconcile.Result{}, r.takeFromOrphaned(ctx, request.Name)
+	}
+	if err != nil {
+		return reconcile.Result{}, fmt.Errorf("read ClerkOrganization %s: %w", request.Name, err)
+	}
+	e, err := r.decide(ctx, &organization)
+	if err != nil || e.intent.Observe {
+		return reconcile.Result{}, err
+	}
+	e.standby = true
+	if same, err := e.bind(ctx, revokeOnly); err != nil || !same {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{}, retryErrors(e.problems)
+}
+
+func (r *standbyReconciler) setup(manager ctrl.Manager) error {
+	settings := watch.Options(standbyWorkers)
+	settings.NeedLeaderElection = new(false)
+	builder := ctrl.NewControllerManagedBy(manager).
+		Named("standby").
+		WithOptions(settings).
+		Watches(&v1alpha1.ClerkOrganization{}, delayed(r.onOrganization())).
+		Watches(&v1alpha1.ClerkMember{}, delayed(onMember(&timer{}, nil))).
+		Watches(&v1alpha1.ClerkUser{}, delayed(r.onUser(nil))).
+		Watches(&v1alpha1.ClerkRole{}, delayed(watch.OnRole(r.organizationsOfRoles))).
+		Watches(&v1alpha1.ClerkPermission{}, delayed(watch.OnPermission(r.Client, r.organizationsOfRoles))).
+		Watches(&v1alpha1.TenantClass{}, delayed(watch.OnChange(r.allOrganizations))).
+		Watches(&v1alpha1.ClerkInstance{}, delayed(watch.OnChange(r.organizationsOfInstance)))
+	for _, kind := range cached.TenantKinds() {
+		builder = builder.Watches(kind, delayed(r.onTenantObject()))
+	}
+	return builder.Complete(r)
+}
+
+// delayed puts what a handler enqueues off by standbyDelay.
+func delayed(inner handler.EventHandler) handler.EventHandler {
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue watch.Queue) {
+			inner.Create(ctx, e, delayedQueue{queue})
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue watch.Queue) {
+			inner.Update(ctx, e, delayedQueue{queue})
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue watch.Queue) {
+			inner.Delete(ctx, e, delayedQueue{queue})
+		},
+	}
+}
+
+type delayedQueue struct{ watch.Queue }
+
+// AddAfter adds a request, at standbyDelay from now at the earliest.
+func (q delayedQueue) AddAfter(request reconcile.Request, after time.Duration) {
+	q.Queue.AddAfter(request, max(after, standbyDelay))
+}

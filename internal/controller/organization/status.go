@@ -1,0 +1,167 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package organization
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	clerkac "github.com/clerk-operator/clerk-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/condition"
+	"github.com/clerk-operator/clerk-operator/internal/controller/write"
+	"github.com/clerk-operator/clerk-operator/internal/metrics"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
+)
+
+// countPause is how long a status may lag in which a count alone is new: a thousand members who join one organization so cost a write a
+// second, not a thousand.
+const countPause = time.Second
+
+// writeStatus applies a status if it says anything new, and tells what changed for the tenant. It returns when to look again, since what is
+// new could wait; 0 if nothing did.
+func (r *Reconciler) writeStatus(
+	ctx context.Context, organization *v1alpha1.ClerkOrganization, status v1alpha1.ClerkOrganizationStatus,
+) (again time.Duration, err error) {
+	before := organization.Status
+	if equality.Semantic.DeepEqual(before, status) {
+		return 0, nil
+	}
+	if wait := r.statuses.age(organization.UID, r.Now()); wait < countPause && differsInCounts(before, status) {
+		return countPause - wait, nil
+	}
+	if err := write.Status(ctx, r.Client, configurationOfStatus(organization, status)); err != nil {
+		return 0, err
+	}
+	r.statuses.written(organization.UID, r.Now())
+	r.tellTransitions(ctx, organization, before, status)
+	return 0, nil
+}
+
+// differsInCounts tells whether two statuses differ in no more than how many members there are, and what a preview says of them.
+func differsInCounts(before, after v1alpha1.ClerkOrganizationStatus) bool {
+	withoutCounts := func(status v1alpha1.ClerkOrganizationStatus) *v1alpha1.ClerkOrganizationStatus {
+		plain := status.DeepCopy()
+		plain.Members = nil
+		for i := range plain.Conditions {
+			if condition := &plain.Conditions[i]; condition.Reason == v1alpha1.ReasonObserving {
+				condition.Message = ""
+			}
+		}
+		return plain
+	}
+	return equality.Semantic.DeepEqual(withoutCounts(before), withoutCounts(after))
+}
+
+// statusTimes remembers when the status of each organization was written last.
+type statusTimes struct{ times sync.Map } // types.UID → time.Time
+
+func (s *statusTimes) written(organization types.UID, at time.Time) { s.times.Store(organization, at) }
+
+func (s *statusTimes) forget(organization types.UID) { s.times.Delete(organization) }
+
+// age is how long ago that was.
+func (s *statusTimes) age(organization types.UID, now time.Time) time.Duration {
+	at, known := s.times.Load(organization)
+	if !known {
+		return countPause
+	}
+	return now.Sub(at.(time.Time))
+}
+
+func configurationOfStatus(
+	organization *v1alpha1.ClerkOrganization, status v1alpha1.ClerkOrganizationStatus,
+) *clerkac.ClerkOrganizationApplyConfiguration {
+	namespaces := make([]*clerkac.OrganizationNamespaceApplyConfiguration, len(status.Namespaces))
+	for i := range status.Namespaces {
+		namespace := &status.Namespaces[i]
+		namespaces[i] = &clerkac.OrganizationNamespaceApplyConfiguration{
+			Name: &namespace.Name, State: &namespace.State, DeleteAt: namespace.DeleteAt,
+		}
+	}
+	configuration := clerkac.ClerkOrganizationStatus().
+		WithObservedGeneration(status.ObservedGeneration).
+		WithNamespaces(namespaces...)
+	configuration.Conditions = condition.Configurations(status.Conditions)
+	configuration.Members = status.Members
+	if status.ClassName != "" {
+		configuration.WithClassName(status.ClassName)
+	}
+	return clerkac.ClerkOrganization(organization.Name).WithUID(organization.UID).WithStatus(configuration)
+}
+
+func (r *Reconciler) tellTransitions(
+	ctx context.Context, organization *v1alpha1.ClerkOrganization, before, after v1alpha1.ClerkOrganizationStatus,
+) {
+	wasReady, oldReason := condition.IsReady(before.Conditions)
+	nowReady, newReason := condition.IsReady(after.Conditions)
+	switch {
+	case newReason == oldReason || isToldElsewhere(newReason):
+	case newReason == v1alpha1.ReasonDeleted && oldReason != "":
+		r.tell(ctx, organization, organizationDeleted())
+	case nowReady && !wasReady && oldReason != "" && !isToldElsewhere(oldReason):
+		r.tell(ctx, organization, ready(after.ClassName))
+	case !nowReady:
+		r.tell(ctx, organization, notReady(newReason))
+	}
+	r.tellReleased(ctx, organization, before, after)
+}
+
+func (r *Reconciler) tellReleased(
+	ctx context.Context, organization *v1alpha1.ClerkOrganization, before, after v1alpha1.ClerkOrganizationStatus,
+) {
+	for _, namespace := range after.Namespaces {
+		wasActive := slices.ContainsFunc(before.Namespaces, func(old v1alpha1.OrganizationNamespace) bool {
+			return old.Name == namespace.Name && old.State == v1alpha1.NamespaceActive
+		})
+		if wasActive && namespace.State == v1alpha1.NamespaceReleased {
+			r.tell(ctx, organization, namespaceReleased())
+		}
+	}
+}
+
+// isToldElsewhere tells whether a reason is no news of one tenant: it passes by itself, or the TenantClass or the ClerkInstance says so.
+func isToldElsewhere(reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonProgressing, v1alpha1.ReasonTenantClassInvalid, v1alpha1.ReasonInstanceInvalid, v1alpha1.ReasonInstanceNotFound:
+		return true
+	}
+	return false
+}
+
+// recordDurations times how long the members' changes took to reach the RoleBindings, which gave the access in held before.
+func (e *enforcement) recordDurations(held tenant.Access, revoked, granted time.Time) {
+	due := e.intent.Due()
+	for _, membership := range e.situation.Memberships {
+		changed, timed := e.changes.stop(membership.Name)
+		subject := e.intent.Subjects[membership.Name]
+		if !timed || subject == "" {
+			continue
+		}
+		if held.Loses(due, subject) {
+			metrics.RevocationSeconds.Observe(max(0, revoked.Sub(changed).Seconds()))
+		}
+		if !e.intent.Frozen && held.Gains(due, subject) {
+			metrics.GrantSeconds.Observe(max(0, granted.Sub(changed).Seconds()))
+		}
+	}
+}

@@ -1,0 +1,75 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package organization
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+)
+
+func TestOnlyCountsMayLag(t *testing.T) {
+	t.Parallel()
+	status := func(members int32, reason, message string) v1alpha1.ClerkOrganizationStatus {
+		return v1alpha1.ClerkOrganizationStatus{Members: new(members), ClassName: "standard", Conditions: []metav1.Condition{
+			{Type: v1alpha1.ConditionReady, Reason: reason, Message: message},
+		}}
+	}
+	before := status(1, v1alpha1.ReasonReady, "all is well")
+	observed := status(1, v1alpha1.ReasonObserving, "it would grant view to 1 users")
+	otherClass := status(1, v1alpha1.ReasonReady, "all is well")
+	otherClass.ClassName = "gold"
+	tests := map[string]struct {
+		before, after v1alpha1.ClerkOrganizationStatus
+		want          bool
+	}{
+		"a member more":              {before, status(2, v1alpha1.ReasonReady, "all is well"), true},
+		"a preview counts one more":  {observed, status(2, v1alpha1.ReasonObserving, "it would grant view to 2 users"), true},
+		"another reason":             {before, status(2, v1alpha1.ReasonRejected, "all is well"), false},
+		"another message":            {before, status(1, v1alpha1.ReasonReady, "a namespace is no longer wanted"), false},
+		"another class":              {before, otherClass, false},
+		"no longer a preview at all": {observed, before, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := differsInCounts(test.before, test.after); got != test.want {
+				t.Errorf("it may lag: %t, want %t", got, test.want)
+			}
+		})
+	}
+}
+
+func TestTheAgeOfAStatus(t *testing.T) {
+	t.Parallel()
+	var times statusTimes
+	now := time.Now()
+	if age := times.age("acme", now); age < countPause {
+		t.Errorf("one that was never written is %s old", age)
+	}
+	times.written("acme", now)
+	if age := times.age("acme", now.Add(time.Millisecond)); age != time.Millisecond {
+		t.Errorf("it is %s old", age)
+	}
+	times.forget("acme")
+	if age := times.age("acme", now); age < countPause {
+		t.Errorf("one that is forgotten is %s old", age)
+	}
+}

@@ -1,0 +1,243 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package organization
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
+	"github.com/clerk-operator/clerk-operator/internal/controller/watch"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
+)
+
+// Setup adds the controllers to a manager: that of the elected replica, and that which takes access away on every other.
+func (r *Reconciler) Setup(manager ctrl.Manager) error {
+	r.recent.now = r.Now
+	if err := r.setup(manager); err != nil {
+		return err
+	}
+	return (&standbyReconciler{r}).setup(manager)
+}
+
+func (r *Reconciler) setup(manager ctrl.Manager) error {
+	builder := ctrl.NewControllerManagedBy(manager).
+		Named("organization").
+		WithOptions(watch.Options(workers)).
+		Watches(&v1alpha1.ClerkOrganization{}, r.onOrganization()).
+		Watches(&v1alpha1.ClerkMember{}, onMember(&r.changes, manager.Elected())).
+		Watches(&v1alpha1.ClerkUser{}, r.onUser(manager.Elected())).
+		Watches(&v1alpha1.ClerkRole{}, watch.OnRole(r.organizationsOfRoles)).
+		Watches(&v1alpha1.ClerkPermission{}, watch.OnPermission(r.Client, r.organizationsOfRoles)).
+		Watches(&v1alpha1.TenantClass{}, watch.OnChange(r.allOrganizations)).
+		Watches(&v1alpha1.ClerkInstance{}, watch.OnChange(r.organizationsOfInstance))
+	for _, kind := range cached.TenantKinds() {
+		builder = builder.Watches(kind, r.onTenantObject())
+	}
+	return builder.Complete(r)
+}
+
+// onOrganization ranks a deletion ahead of everything: it takes access away. The status is the reconciler's own and no news.
+func (r *Reconciler) onOrganization() handler.EventHandler {
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, queue watch.Queue) {
+			watch.Enqueue(queue, watch.CreationPriority(e), e.Object.GetName())
+		},
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, queue watch.Queue) {
+			before, after := e.ObjectOld.(*v1alpha1.ClerkOrganization), e.ObjectNew.(*v1alpha1.ClerkOrganization)
+			switch {
+			case before.Generation == after.Generation:
+			case after.Spec.DeletedAt != nil:
+				watch.Enqueue(queue, watch.RevocationPriority, after.Name)
+			default:
+				watch.Enqueue(queue, watch.UsualPriority, after.Name)
+			}
+		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ watch.Queue) {
+			r.drift.forget(e.Object.GetUID())
+			r.recent.forget(e.Object.GetUID())
+			r.statuses.forget(e.Object.GetUID())
+		},
+	}
+}
+
+// onMember causes a reconciliation of the member's organization, ahead of everything where somebody may have lost access.
+func onMember(changes *timer, elected <-chan struct{}) handler.EventHandler {
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, queue watch.Queue) {
+			member := e.Object.(*v1alpha1.ClerkMember)
+			if !e.IsInInitialList && isClosed(elected) && member.Spec.OrganizationID != "" {
+				changes.start(member.Name, changedAt(member))
+			}
+			enqueueOrganization(queue, watch.CreationPriority(e), member)
+		},
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, queue watch.Queue) {
+			before, after := e.ObjectOld.(*v1alpha1.ClerkMember), e.ObjectNew.(*v1alpha1.ClerkMember)
+			if before.Generation == after.Generation {
+				return
+			}
+			if isClosed(elected) {
+				changes.start(after.Name, changedAt(after))
+			}
+			priority := watch.UsualPriority
+			if mayLoseAccess(before, after) {
+				priority = watch.RevocationPriority
+			}
+			// A deletion may come without the organization's id: what was known before says whose member it was.
+			enqueueOrganization(queue, priority, before)
+			enqueueOrganization(queue, priority, after)
+		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, queue watch.Queue) {
+			changes.stop(e.Object.GetName())
+			enqueueOrganization(queue, watch.RevocationPriority, e.Object.(*v1alpha1.ClerkMember))
+		},
+	}
+}
+
+// changedAt is when a member last changed, by Clerk's clock.
+func changedAt(member *v1alpha1.ClerkMember) time.Time {
+	switch {
+	case member.Spec.DeletedAt != nil:
+		return member.Spec.DeletedAt.Time
+	case member.Spec.UpdatedAt != nil:
+		return member.Spec.UpdatedAt.Time
+	}
+	return member.CreationTimestamp.Time
+}
+
+func isClosed(channel <-chan struct{}) bool {
+	select {
+	case <-channel:
+		return true
+	default:
+		return false
+	}
+}
+
+func mayLoseAccess(before, after *v1alpha1.ClerkMember) bool {
+	return before.Spec.DeletedAt == nil && (after.Spec.DeletedAt != nil || tenant.BarOf(after, nil) != tenant.NotBarred ||
+		before.Spec.Role != after.Spec.Role ||
+		!slices.Equal(before.Spec.Permissions, after.Spec.Permissions) ||
+		!equality.Semantic.DeepEqual(before.Spec.User, after.Spec.User))
+}
+
+func enqueueOrganization(queue watch.Queue, priority int, member *v1alpha1.ClerkMember) {
+	if member.Spec.OrganizationID != "" {
+		watch.Enqueue(queue, priority, v1alpha1.ObjectName(member.Spec.Instance, member.Spec.OrganizationID))
+	}
+}
+
+// onTenantObject causes a reconciliation of the organization that an object is marked with: it may have been changed by somebody else.
+func (r *Reconciler) onTenantObject() handler.EventHandler {
+	concerned := func(ctx context.Context, queue watch.Queue, priority int, objects ...client.Object) {
+		for _, object := range objects {
+			id := object.GetLabels()[v1alpha1.OrganizationIDLabel]
+			list, err := cached.Items[v1alpha1.ClerkOrganizationList](ctx, r.Client, cached.ByOrganization, id)
+			// The owner of a RoleBinding may be gone.
+			watch.Enqueue(queue, priority, append(organizationNames(ctx, list, err), cached.OwnersOf(object)...)...)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue watch.Queue) {
+			concerned(ctx, queue, watch.CreationPriority(e), e.Object)
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue watch.Queue) {
+			if isQuotaUsage(e) {
+				return
+			}
+			concerned(ctx, queue, watch.UsualPriority, e.ObjectOld, e.ObjectNew)
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue watch.Queue) {
+			r.recent.lose(e.Object)
+			concerned(ctx, queue, watch.UsualPriority, e.Object)
+		},
+	}
+}
+
+// isQuotaUsage tells whether all that changed is how much of a quota is used: that happens with every pod and means nothing here.
+func isQuotaUsage(e event.UpdateEvent) bool {
+	before, isQuota := e.ObjectOld.(*corev1.ResourceQuota)
+	if !isQuota {
+		return false
+	}
+	after := e.ObjectNew.(*corev1.ResourceQuota)
+	return equality.Semantic.DeepEqual(before.Spec, after.Spec) && equality.Semantic.DeepEqual(before.Labels, after.Labels)
+}
+
+func (r *Reconciler) allOrganizations(ctx context.Context, _ client.Object) []string {
+	var list v1alpha1.ClerkOrganizationList
+	err := r.Client.List(ctx, &list, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
+	return organizationNames(ctx, &list, err)
+}
+
+func (r *Reconciler) organizationsOfInstance(ctx context.Context, instance client.Object) []string {
+	list, err := cached.Items[v1alpha1.ClerkOrganizationList](ctx, r.Client, cached.ByInstance, instance.GetName())
+	return organizationNames(ctx, list, err)
+}
+
+func organizationNames(ctx context.Context, list *v1alpha1.ClerkOrganizationList, err error) []string {
+	if err != nil {
+		log.FromContext(ctx).Error(err, "cannot tell which organizations a change concerns")
+		return nil
+	}
+	names := make([]string, len(list.Items))
+	for i := range list.Items {
+		names[i] = list.Items[i].Name
+	}
+	return names
+}
+
+// onUser causes a reconciliation of every organization that a user is a member of.
+func (r *Reconciler) onUser(elected <-chan struct{}) handler.EventHandler {
+	return watch.OnUser(func(ctx context.Context, what watch.Effect, queue watch.Queue, users ...*v1alpha1.ClerkUser) {
+		user := users[len(users)-1]
+		priority := watch.UsualPriority
+		if what == watch.MayTake {
+			priority = watch.RevocationPriority
+		}
+		names := map[string]struct{}{}
+		for _, member := range cached.MembersOfUser(ctx, r.Client, user) {
+			if what == watch.NoEffect && tenant.BarOf(member, nil) == tenant.NotBarred {
+				continue // where the membership keeps the user out, the user's word may be newer now
+			}
+			if isClosed(elected) && what != watch.NoEffect {
+				r.changes.start(member.Name, tenant.UserChangedAt(user))
+			}
+			names[v1alpha1.ObjectName(member.Spec.Instance, member.Spec.OrganizationID)] = struct{}{}
+		}
+		watch.Enqueue(queue, priority, slices.Sorted(maps.Keys(names))...)
+	})
+}
+
+func (r *Reconciler) organizationsOfRoles(ctx context.Context, roles []*v1alpha1.ClerkRole) []string {
+	names := map[string]struct{}{}
+	for _, member := range cached.MembersOfRoles(ctx, r.Client, roles) {
+		names[v1alpha1.ObjectName(member.Spec.Instance, member.Spec.OrganizationID)] = struct{}{}
+	}
+	return slices.Sorted(maps.Keys(names))
+}

@@ -1,0 +1,99 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package tombstone says in the statuses of roles and permissions what holds for them, and collects those that Clerk deleted when nothing
+// needs them any longer.
+package tombstone
+
+import (
+	"context"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/condition"
+	"github.com/clerk-operator/clerk-operator/internal/controller/write"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
+)
+
+// neededPause is how often it is looked whether the tombstone of a role or a permission is still needed. Nothing waits for it to go.
+const neededPause = 10 * time.Minute
+
+// Reconciler looks after ClerkRoles and ClerkPermissions. It changes no access: organizations look at them themselves.
+type Reconciler struct {
+	Client    client.Client
+	Gate      *write.StatusGate
+	Retention time.Duration
+	Now       func() time.Time
+}
+
+// Setup adds the controllers of both kinds to a manager.
+func (r *Reconciler) Setup(manager ctrl.Manager) error {
+	if err := (&roleReconciler{*r}).setup(manager); err != nil {
+		return err
+	}
+	return (&permissionReconciler{*r}).setup(manager)
+}
+
+// tombstone is an object that is, or may become, one.
+type tombstone struct {
+	object    client.Object
+	deletedAt *metav1.MicroTime
+	before    []metav1.Condition
+
+	// whileLiving and onceDeleted are what the status says.
+	whileLiving, onceDeleted string
+
+	// isNeeded tells whether the tombstone still keeps something from coming back, however old it is.
+	isNeeded func() (bool, error)
+
+	// status writes conditions as the kind takes them.
+	status func([]metav1.Condition) write.Configuration
+}
+
+func (r *Reconciler) reconcile(ctx context.Context, t tombstone) (reconcile.Result, error) {
+	if t.deletedAt == nil {
+		return reconcile.Result{}, r.writeStatus(ctx, t, v1alpha1.ReasonReady, t.whileLiving)
+	}
+	due := tenant.CollectionTime(t.deletedAt.Time, r.Retention)
+	if !r.Now().Before(due) {
+		needed, err := t.isNeeded()
+		if err != nil {
+			return reconcile.Result{}, err
+		}
+		if !needed {
+			return reconcile.Result{}, write.Delete(ctx, r.Client, t.object)
+		}
+		due = r.Now().Add(min(neededPause, r.Retention))
+	}
+	if err := r.writeStatus(ctx, t, v1alpha1.ReasonDeleted, t.onceDeleted); err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{RequeueAfter: max(due.Sub(r.Now()), time.Second)}, nil
+}
+
+func (r *Reconciler) writeStatus(ctx context.Context, t tombstone, reason, message string) error {
+	conditions, changed := condition.Verdict{Ready: true, Reason: reason, Message: message}.Changed(t.before)
+	if !changed {
+		return nil
+	}
+	r.Gate.Wait(ctx)
+	return write.Status(ctx, r.Client, t.status(conditions))
+}

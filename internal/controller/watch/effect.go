@@ -1,0 +1,175 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package watch
+
+import (
+	"context"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
+)
+
+// What is known of users, roles and permissions decides about the access of members. Whatever may take some away goes ahead of everything.
+
+// Effect is what a change may do to access.
+type Effect int
+
+const (
+	// NoEffect: nobody's access can change.
+	NoEffect Effect = iota
+
+	// MayGive: somebody may gain access, and nobody loses any.
+	MayGive
+
+	// MayTake: somebody may lose access.
+	MayTake
+)
+
+// effectOfUser tells what a changed ClerkUser may do to access; before or after is nil where the object is new or gone. Most changes in
+// Clerk, such as a sign-in, do nothing.
+func effectOfUser(before, after *v1alpha1.ClerkUser) Effect {
+	switch {
+	case after == nil:
+		return MayGive // to one whom only this object kept out
+	case tenant.IsBarred(after) && (before == nil || !tenant.IsBarred(before)):
+		return MayTake
+	case tenant.IsBarred(after):
+		return NoEffect
+	case before == nil, tenant.IsBarred(before):
+		return MayGive
+	case !sameNames(&before.Spec, &after.Spec):
+		return MayTake // the name may change, and so be somebody else's
+	}
+	return NoEffect
+}
+
+// sameNames tells whether two states of a user say the same of all that a name in RBAC may be made of.
+func sameNames(a, b *v1alpha1.ClerkUserSpec) bool {
+	return a.Username == b.Username && a.FirstName == b.FirstName && a.LastName == b.LastName && a.ExternalID == b.ExternalID &&
+		equality.Semantic.DeepEqual(a.PrimaryEmail, b.PrimaryEmail) && equality.Semantic.DeepEqual(a.PublicMetadata, b.PublicMetadata)
+}
+
+// effectOfRole is effectOfUser for a ClerkRole.
+func effectOfRole(before, after *v1alpha1.ClerkRole) Effect {
+	switch {
+	case after == nil:
+		return MayGive
+	case before == nil:
+		return MayTake // what memberships say of the role counts no longer
+	case !sameHolders(&before.Spec, &after.Spec):
+		return MayTake
+	case equality.Semantic.DeepEqual(before.Spec.Permissions, after.Spec.Permissions):
+		return NoEffect
+	}
+	has := map[string]bool{}
+	for _, permission := range after.Spec.Permissions {
+		has[permission.ID+" "+permission.Key] = true
+	}
+	for _, permission := range before.Spec.Permissions {
+		if !has[permission.ID+" "+permission.Key] {
+			return MayTake
+		}
+	}
+	return MayGive
+}
+
+// sameHolders tells whether two states of a role are held by the same members.
+func sameHolders(a, b *v1alpha1.ClerkRoleSpec) bool {
+	return a.Key == b.Key && (a.KeysDropped == nil) == (b.KeysDropped == nil) && equality.Semantic.DeepEqual(a.DeletedAt, b.DeletedAt) &&
+		equality.Semantic.DeepEqual(a.CreatedAt, b.CreatedAt) && slices.EqualFunc(a.Keys, b.Keys, func(x, y v1alpha1.RoleKey) bool {
+		// That a role still has the key that it had changes nothing.
+		return x.Key == y.Key && x.FirstSeen.Equal(y.FirstSeen) && (x.Key == a.Key || x.LastSeen.Equal(y.LastSeen))
+	})
+}
+
+// effectOfPermission is effectOfUser for a ClerkPermission.
+func effectOfPermission(before, after *v1alpha1.ClerkPermission) Effect {
+	switch {
+	case after == nil:
+		return MayGive
+	case before == nil, before.Spec.Key != after.Spec.Key, (before.Spec.DeletedAt == nil) != (after.Spec.DeletedAt == nil):
+		return MayTake
+	}
+	return NoEffect
+}
+
+// OnUser hands on what a changed ClerkUser may do to access, with the object as it was, if it was, and as it is, if it is.
+func OnUser(act func(ctx context.Context, what Effect, queue Queue, users ...*v1alpha1.ClerkUser)) handler.EventHandler {
+	return onKnowledge(effectOfUser, act)
+}
+
+// concerned finds the names of the objects that a change of roles concerns.
+type concerned func(ctx context.Context, roles []*v1alpha1.ClerkRole) []string
+
+// OnRole causes a reconciliation of what concerns those who hold a role.
+func OnRole(find concerned) handler.EventHandler {
+	return onKnowledge(effectOfRole, func(ctx context.Context, what Effect, queue Queue, roles ...*v1alpha1.ClerkRole) {
+		if what != NoEffect {
+			Enqueue(queue, bulkPriorityOf(what), find(ctx, roles)...)
+		}
+	})
+}
+
+// OnPermission causes a reconciliation of what concerns those who hold a role that has the permission.
+func OnPermission(reader client.Reader, find concerned) handler.EventHandler {
+	return onKnowledge(effectOfPermission, func(ctx context.Context, what Effect, queue Queue, permissions ...*v1alpha1.ClerkPermission) {
+		if what != NoEffect {
+			Enqueue(queue, bulkPriorityOf(what), find(ctx, cached.RolesWith(ctx, reader, permissions[0]))...)
+		}
+	})
+}
+
+// bulkPriorityOf is the priority of a change that may concern many.
+func bulkPriorityOf(what Effect) int {
+	if what == MayTake {
+		return RevocationPriority
+	}
+	return BulkPriority
+}
+
+// onKnowledge hands on what a changed object may do to access, with the object as it was, if it was, and as it is, if it is. Those found
+// at a start are left out: everything is looked at then.
+func onKnowledge[T any, P interface {
+	*T
+	client.Object
+}](effectOf func(before, after P) Effect, act func(ctx context.Context, what Effect, queue Queue, objects ...P)) handler.EventHandler {
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue Queue) {
+			if !e.IsInInitialList {
+				after := e.Object.(P)
+				act(ctx, effectOf(nil, after), queue, after)
+			}
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue Queue) {
+			before, after := e.ObjectOld.(P), e.ObjectNew.(P)
+			if before.GetGeneration() != after.GetGeneration() {
+				act(ctx, effectOf(before, after), queue, before, after)
+			}
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue Queue) {
+			before := e.Object.(P)
+			act(ctx, effectOf(before, nil), queue, before)
+		},
+	}
+}

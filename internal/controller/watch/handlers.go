@@ -1,0 +1,58 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package watch
+
+import (
+	"context"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+)
+
+// OnSpec causes a reconciliation of an object itself when it is new or its spec changed.
+func OnSpec() handler.EventHandler {
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, queue Queue) {
+			Enqueue(queue, CreationPriority(e), e.Object.GetName())
+		},
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, queue Queue) {
+			if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() {
+				Enqueue(queue, UsualPriority, e.ObjectNew.GetName())
+			}
+		},
+	}
+}
+
+// OnChange causes a reconciliation of many objects when the spec of an object that they depend on changes.
+func OnChange(concerned func(context.Context, client.Object) []string) handler.EventHandler {
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue Queue) {
+			if !e.IsInInitialList {
+				Enqueue(queue, BulkPriority, concerned(ctx, e.Object)...)
+			}
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue Queue) {
+			if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() {
+				Enqueue(queue, BulkPriority, concerned(ctx, e.ObjectNew)...)
+			}
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue Queue) {
+			Enqueue(queue, BulkPriority, concerned(ctx, e.Object)...)
+		},
+	}
+}
