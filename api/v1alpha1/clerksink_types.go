@@ -56,10 +56,10 @@ type ClerkSinkSpec struct {
 
 // InstanceReference names a ClerkInstance.
 type InstanceReference struct {
-	// name of the ClerkInstance.
+	// name of the ClerkInstance; those have at most 63 characters.
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name,omitempty"`
 }
 

@@ -18,6 +18,7 @@ package v1alpha1_test
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -327,6 +328,50 @@ func TestTenantClassesFollowTheirRules(t *testing.T) {
 	})
 }
 
+func TestATenantClassHasBounds(t *testing.T) {
+	t.Parallel()
+	// list is so many items, map so many entries, of which each holds its number at %d.
+	list := func(count int, item string) string { return "[" + numbered(count, item) + "]" }
+	entries := func(count int) string { return "{" + numbered(count, "'example.com/k%d': v") + "}" }
+	within := func(field string) string { return "{namespaces: [{name: a, " + field + "}]}" }
+	text := func(length int) string { return strings.Repeat("a", length) }
+	const (
+		policy  = "{name: p%d, spec: {podSelector: {}}}"
+		binding = "{role: 'org:r%d', clusterRole: view}"
+	)
+	at := func(field string) string { return "spec.namespaces[0]." + field + ": " }
+	checkRules(t, "TenantClass", map[string]rule{
+		"16 namespaces":            {"", "", "{namespaces: " + list(16, "{name: 'a%d'}") + "}", ""},
+		"17 namespaces":            {"", "", "{namespaces: " + list(17, "{name: 'a%d'}") + "}", "FieldValueTooMany spec.namespaces: "},
+		"64 labels":                {"", "", within("labels: " + entries(64)), ""},
+		"65 labels":                {"", "", within("labels: " + entries(65)), "FieldValueTooMany " + at("labels")},
+		"64 annotations":           {"", "", within("annotations: " + entries(64)), ""},
+		"65 annotations":           {"", "", within("annotations: " + entries(65)), "FieldValueTooMany " + at("annotations")},
+		"32 policies":              {"", "", within("networkPolicies: " + list(32, policy)), ""},
+		"33 policies":              {"", "", within("networkPolicies: " + list(33, policy)), "FieldValueTooMany " + at("networkPolicies")},
+		"64 role bindings":         {"", "", within("roleBindings: " + list(64, binding)), ""},
+		"65 role bindings":         {"", "", within("roleBindings: " + list(65, binding)), "FieldValueTooMany " + at("roleBindings")},
+		"a name of 512":            {"templates are longer than names", "", "{namespaces: [{name: " + text(512) + "}]}", ""},
+		"a name of 513":            {"", "", "{namespaces: [{name: " + text(513) + "}]}", "FieldValueTooLong " + at("name")},
+		"a match of 4096":          {"", "", "{match: " + text(4096) + ", namespaces: [{name: a}]}", ""},
+		"a match of 4097":          {"", "", "{match: " + text(4097) + ", namespaces: [{name: a}]}", "FieldValueTooLong spec.match: "},
+		"a role of 257":            {"", "", within("roleBindings: [{role: " + text(257) + ", clusterRole: a}]"), "FieldValueTooLong " + at("roleBindings[0].role")},
+		"a permission of 257":      {"", "", within("roleBindings: [{permission: " + text(257) + ", clusterRole: a}]"), "FieldValueTooLong " + at("roleBindings[0].permission")},
+		"a ClusterRole of 254":     {"", "", within("roleBindings: [{role: a, clusterRole: " + text(254) + "}]"), "FieldValueTooLong " + at("roleBindings[0].clusterRole")},
+		"a policy's name of 254":   {"", "", within("networkPolicies: [{name: " + text(254) + ", spec: {podSelector: {}}}]"), "FieldValueTooLong " + at("networkPolicies[0].name")},
+		"two policies of one name": {"one would win", "", within("networkPolicies: [{name: p, spec: {podSelector: {}}}, {name: p, spec: {podSelector: {}}}]"), "failed to create typed patch object"},
+	})
+}
+
+// numbered is a list of so many items, in each of which %d is its number.
+func numbered(count int, item string) string {
+	items := make([]string, count)
+	for i := range items {
+		items[i] = strings.ReplaceAll(item, "%d", strconv.Itoa(i))
+	}
+	return strings.Join(items, ", ")
+}
+
 func TestClerkInstancesFollowTheirRules(t *testing.T) {
 	t.Parallel()
 	const webhook = "webhook: {signingSecretRef: {name: secret}}"
@@ -361,6 +406,8 @@ func TestClerkSinksFollowTheirRules(t *testing.T) {
 		"no target":            {"events would go nowhere", "", "{" + from + "}", "FieldValueInvalid spec: Invalid value: exactly one target"},
 		"two targets":          {"one sink, one endpoint", "", spec("http: {url: 'http://a'}, nats: {servers: ['nats://a']}"), "FieldValueInvalid spec: Invalid value: exactly one target"},
 		"no instance":          {"", "", "{webhook: {signingSecretRef: {name: secret}}, http: {url: 'http://a'}}", "FieldValueRequired spec.instanceRef: "},
+		"a long instance":      {"as long as names of ClerkInstances may be", "", "{instanceRef: {name: " + strings.Repeat("a", 63) + "}, webhook: {signingSecretRef: {name: secret}}, http: {url: 'http://a'}}", ""},
+		"too long an instance": {"no ClerkInstance has such a name", "", "{instanceRef: {name: " + strings.Repeat("a", 64) + "}, webhook: {signingSecretRef: {name: secret}}, http: {url: 'http://a'}}", "FieldValueTooLong spec.instanceRef.name: "},
 		"no secret":            {"", "", "{instanceRef: {name: default}, http: {url: 'http://a'}}", "FieldValueRequired spec.webhook: "},
 		"another scheme":       {"", "", http("url: 'ftp://a/b'"), "FieldValueInvalid spec.http.url: "},
 		"a password in a url":  {"it would be seen in kubectl", "", http("url: 'https://me:secret@a/b'"), "FieldValueInvalid spec.http.url: "},

@@ -63,11 +63,17 @@ type Options struct {
 	// OrganizationExists asks Clerk about an organization before its namespaces are deleted; known is false where nobody can tell. It must
 	// not take long. Nil where nobody can be asked.
 	OrganizationExists func(ctx context.Context, instance, id string) (exists, known bool, err error)
+
+	// TenantObjects is the one that the manager's cache was made with.
+	TenantObjects *cached.TenantObjects
 }
 
 // Setup adds all controllers to a manager, whose cache is to be made with cached.Options.
 func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 	if err := cached.AddIndexes(ctx, manager.GetFieldIndexer()); err != nil {
+		return err
+	}
+	if err := options.TenantObjects.Follow(ctx, manager.GetCache()); err != nil {
 		return err
 	}
 	expressions, gate, prompt := cached.NewExpressions(), write.NewStatusGate(), write.NewClient(manager)

@@ -205,6 +205,12 @@ var (
 		Namespace: namespace, Subsystem: "cache", Name: "reduced_total",
 		Help: "Times that an object with the operator's labels was seen that it did not write so, and that was not kept in memory, by kind.",
 	}, []string{"kind"})
+
+	// CacheReducedObjects is how many of them are held in memory.
+	CacheReducedObjects = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "cache", Name: "reduced_objects",
+		Help: "Objects with the operator's labels that are held in memory without their content, by kind, on this replica.",
+	}, []string{"kind"})
 )
 
 func init() {
@@ -212,7 +218,7 @@ func init() {
 		DroppedFields, ResyncSeconds, ResyncLastSuccessTimestamp, ResyncRequests, ResyncListed, ResyncDrift, ResyncPruneHeld,
 		ResyncContradictions,
 		GrantSeconds, RevocationSeconds, PendingRevocations, Mirrored, NotReady, OverdueTombstones, SilentSinceTimestamp, DriftRepaired,
-		CacheReduced,
+		CacheReduced, CacheReducedObjects,
 		SinkDeliveries, SinkAnswerSeconds, SinkInFlight, SinkBreakerOpen, SinkLastAcceptedTimestamp, SinkLastFailureTimestamp)
 }
 

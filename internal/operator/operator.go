@@ -121,7 +121,8 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 		ctrl.Log.WithName("setup").Info("WARNING: --tombstone-retention is shorter than Clerk goes on trying to deliver: "+
 			"an event that comes later than that creates nothing", "retention", c.TombstoneRetention, "deliveries", longestRetry)
 	}
-	mgr, err := newManager(restConfig, c)
+	tenants := cached.NewTenantObjects()
+	mgr, err := newManager(restConfig, c, tenants)
 	if err != nil {
 		return err
 	}
@@ -147,7 +148,7 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 	}
 	if err := controller.Setup(ctx, mgr, controller.Options{
 		Namespace: c.Namespace, TombstoneRetention: c.TombstoneRetention, Now: time.Now, MissingUser: resyncer.Want,
-		OrganizationExists: resyncer.OrganizationExists,
+		OrganizationExists: resyncer.OrganizationExists, TenantObjects: tenants,
 	}); err != nil {
 		return err
 	}
@@ -178,7 +179,7 @@ func (c Config) metricsOptions() (metricsserver.Options, error) {
 	return options, nil
 }
 
-func newManager(restConfig *rest.Config, c Config) (ctrl.Manager, error) {
+func newManager(restConfig *rest.Config, c Config, tenants *cached.TenantObjects) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -193,7 +194,7 @@ func newManager(restConfig *rest.Config, c Config) (ctrl.Manager, error) {
 	restConfig.QPS = -1 // the API server's own priority and fairness decides, which knows what it can take
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme:                        scheme,
-		Cache:                         cached.Options(c.Namespace),
+		Cache:                         cached.Options(c.Namespace, tenants),
 		Client:                        client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
 		Metrics:                       metrics,
 		HealthProbeBindAddress:        c.HealthProbeBindAddress,

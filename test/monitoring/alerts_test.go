@@ -118,6 +118,10 @@ var situations = map[string]map[string]situation{
 		"stuck":    {"an hour past their time", []string{`clerk_operator_mirror_overdue_tombstones{kind="ClerkOrganization",pod="a"} 0x10 2x90`, `clerk_operator_mirror_overdue_tombstones{kind="ClerkMember",pod="a"} 0x100`}, 0, 80 * time.Minute, []string{`{kind="ClerkOrganization"}`}},
 		"a moment": {"they are being collected", []string{`clerk_operator_mirror_overdue_tombstones{kind="ClerkOrganization",pod="a"} 0x10 2x5 0x90`}, 0, 80 * time.Minute, nil},
 	},
+	"ClerkOperatorForeignObjects": {
+		"a flood": {"each takes memory", []string{`clerk_operator_cache_reduced_objects{kind="RoleBinding",pod="a"} 0x5 5000x30`, `clerk_operator_cache_reduced_objects{kind="NetworkPolicy",pod="a"} 0x40`}, 0, 20 * time.Minute, []string{`{kind="RoleBinding"}`}},
+		"a few":   {"somebody tries what labels do", []string{`clerk_operator_cache_reduced_objects{kind="RoleBinding",pod="a"} 20x40`}, 0, 20 * time.Minute, nil},
+	},
 	"ClerkOperatorPruneHeld": {
 		"held":     {"an administrator has to look", []string{`clerk_operator_resync_prune_held{instance="default",pod="a"} 0x5 120x30`, `clerk_operator_resync_prune_held{instance="staging",pod="a"} 0x40`}, 0, 20 * time.Minute, []string{forDefault}},
 		"released": {"it was looked at", []string{`clerk_operator_resync_prune_held{instance="default",pod="a"} 120x8 0x30`}, 0, 20 * time.Minute, nil},

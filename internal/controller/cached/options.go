@@ -31,11 +31,11 @@ import (
 
 // Options keep in memory what is the operator's business and nothing else: of the tenants' kinds those objects that are marked
 // with an organization, as far as the operator can have written them, Secrets from one namespace alone, and never the managed fields.
-func Options(namespace string) cache.Options {
+func Options(namespace string, tenants *TenantObjects) cache.Options {
 	ofAnOrganization := requirement(v1alpha1.OrganizationIDLabel, selection.Exists)
 	madeByUs := requirement(v1alpha1.ManagedByLabel, selection.Equals, v1alpha1.ManagedBy)
 	marked := cache.ByObject{Label: labels.NewSelector().Add(ofAnOrganization), Transform: keepNamespace}
-	ours := cache.ByObject{Label: labels.NewSelector().Add(ofAnOrganization, madeByUs), Transform: keepTenantObject}
+	ours := cache.ByObject{Label: labels.NewSelector().Add(ofAnOrganization, madeByUs), Transform: tenants.keep}
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{

@@ -28,7 +28,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
-	"github.com/clerk-operator/clerk-operator/internal/metrics"
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
@@ -60,28 +59,13 @@ const (
 	reducedAnnotation = v1alpha1.ReservedPrefix + "reduced"
 )
 
+// reducedAnnotations are the same map for all, since there may be very many. Nobody changes it: what is in the cache never is.
+var reducedAnnotations = map[string]string{reducedAnnotation: ""}
+
 // IsReduced tells whether an object from the cache lacks its content, and so is not as it should be.
 func IsReduced(object client.Object) bool {
 	_, reduced := object.GetAnnotations()[reducedAnnotation]
 	return reduced
-}
-
-// keepTenantObject is the cache's transform for what the operator has in namespaces. It may see an object twice.
-func keepTenantObject(stored any) (any, error) {
-	object, ok := stored.(client.Object)
-	if !ok {
-		return stored, nil // a tombstone of the cache itself
-	}
-	reduced := IsReduced(object)
-	keepMetadata(object)
-	kind, fits := keepContent(object)
-	if !fits && !reduced {
-		metrics.CacheReduced.WithLabelValues(kind).Inc()
-	}
-	if !fits || reduced {
-		object.SetAnnotations(map[string]string{reducedAnnotation: ""})
-	}
-	return object, nil
 }
 
 // keepMetadata takes off what the operator never looks at, and what could be long.
@@ -109,27 +93,21 @@ func isOrganization(owner metav1.OwnerReference) bool {
 	return owner.Kind == "ClerkOrganization" && strings.HasPrefix(owner.APIVersion, v1alpha1.GroupVersion.Group+"/")
 }
 
-// keepContent drops the content of what the operator cannot have written, and says of which kind it is and whether it fits.
-func keepContent(object client.Object) (kind string, fits bool) {
+// contentFits says of which kind an object is, and whether the operator can have written its content.
+func contentFits(object client.Object) (kind string, fits bool) {
 	switch object := object.(type) {
 	case *rbacv1.RoleBinding:
-		return "RoleBinding", keepSubjects(object)
+		// Of one that no organization owns it is enough to know that it has subjects: what is wanted is then written as a whole, and what
+		// is not wanted is emptied or deleted.
+		return "RoleBinding", len(object.OwnerReferences) > 0 && len(object.Subjects) <= maxBindingSubjects &&
+			len(object.RoleRef.Name) <= maxRoleNameBytes && object.Size() <= maxBindingBytes
 	case *networkingv1.NetworkPolicy:
-		if fits = tenant.CheckPolicySize(&object.Spec) == nil; !fits {
-			object.Spec = networkingv1.NetworkPolicySpec{}
-		}
-		return "NetworkPolicy", fits
+		return "NetworkPolicy", tenant.CheckPolicySize(&object.Spec) == nil
 	case *corev1.ResourceQuota:
 		object.Status = corev1.ResourceQuotaStatus{}
-		if fits = object.Name == tenant.PolicyName && tenant.CheckQuotaSize(&object.Spec) == nil; !fits {
-			object.Spec = corev1.ResourceQuotaSpec{}
-		}
-		return "ResourceQuota", fits
+		return "ResourceQuota", object.Name == tenant.PolicyName && tenant.CheckQuotaSize(&object.Spec) == nil
 	case *corev1.LimitRange:
-		if fits = object.Name == tenant.PolicyName && tenant.CheckLimitsSize(&object.Spec) == nil; !fits {
-			object.Spec = corev1.LimitRangeSpec{}
-		}
-		return "LimitRange", fits
+		return "LimitRange", object.Name == tenant.PolicyName && tenant.CheckLimitsSize(&object.Spec) == nil
 	}
 	return fmt.Sprintf("%T", object), true
 }
@@ -137,17 +115,27 @@ func keepContent(object client.Object) (kind string, fits bool) {
 // reducedSubject stands for the subjects of a RoleBinding that are not kept.
 const reducedSubject = "Reduced"
 
-// keepSubjects keeps the subjects of a RoleBinding that an organization owns. Of another it is kept that there are some: what is wanted is
-// then written as a whole, and what is not wanted is emptied or deleted.
-func keepSubjects(binding *rbacv1.RoleBinding) bool {
-	fits := len(binding.OwnerReferences) > 0 && len(binding.Subjects) <= maxBindingSubjects && binding.Size() <= maxBindingBytes
-	if !fits && len(binding.Subjects) > 0 {
-		binding.Subjects = []rbacv1.Subject{{Kind: reducedSubject}}
+// dropContent takes off all but the name of an object and whose it claims to be.
+func dropContent(object client.Object) {
+	object.SetAnnotations(reducedAnnotations)
+	if finalizers := object.GetFinalizers(); len(finalizers) > 1 {
+		object.SetFinalizers(slices.Clone(finalizers[:1]))
 	}
-	if len(binding.RoleRef.Name) > maxRoleNameBytes {
-		binding.RoleRef = rbacv1.RoleRef{}
+	switch object := object.(type) {
+	case *rbacv1.RoleBinding:
+		if len(object.Subjects) > 0 {
+			object.Subjects = []rbacv1.Subject{{Kind: reducedSubject}}
+		}
+		if len(object.RoleRef.Name) > maxRoleNameBytes {
+			object.RoleRef = rbacv1.RoleRef{}
+		}
+	case *networkingv1.NetworkPolicy:
+		object.Spec = networkingv1.NetworkPolicySpec{}
+	case *corev1.ResourceQuota:
+		object.Spec = corev1.ResourceQuotaSpec{}
+	case *corev1.LimitRange:
+		object.Spec = corev1.LimitRangeSpec{}
 	}
-	return fits
 }
 
 // keepNamespace is the cache's transform for namespaces. Annotations of other programs may have 256 KiB each time.

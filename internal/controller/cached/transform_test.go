@@ -71,8 +71,9 @@ func TestNothingLargeIsKeptInTheCacheWhoeverWroteIt(t *testing.T) {
 		"a LimitRange of another name":    {&corev1.LimitRange{ObjectMeta: hugeMetadata(false)}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			tenants := NewTenantObjects()
 			for range 2 { // the cache may hand it over again
-				kept, err := keepTenantObject(test.object)
+				kept, err := tenants.keep(test.object)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -23,7 +23,7 @@ package v1alpha1
 //
 // InstanceReference names a ClerkInstance.
 type InstanceReferenceApplyConfiguration struct {
-	// name of the ClerkInstance.
+	// name of the ClerkInstance; those have at most 63 characters.
 	Name *string `json:"name,omitempty"`
 }
 
