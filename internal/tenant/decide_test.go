@@ -264,6 +264,17 @@ make namespace org-acme`},
 		"a protected namespace": {"no label makes it an organization's", []func(*Situation){hasNamespace("kube-system")}, `
 class standard
 make namespace org-acme`},
+		"revoke only": {"who is behind takes away, and gives nothing, not even in the same write", with(func(s *Situation) {
+			s.RevokeOnly = true
+			s.RoleBindings[0].Subjects = nil
+			hasBinding("view", "joe", "eve")(s)
+			s.RoleBindings = slices.Delete(s.RoleBindings, 1, 2)
+			s.Memberships = append(s.Memberships, membership("max", "org:member"))
+		}), `
+class standard
+keep namespace org-acme
+delete org-acme/clerk:admin
+shrink org-acme/clerk:view: clerk:joe`},
 		"deleted": {"every grant goes", with(deleted, servedBy("standard")), `
 class standard
 delete org-acme/clerk:admin

@@ -44,7 +44,7 @@ func (i *Intent) planBindings(s *Situation, rules []v1alpha1.TenantRoleBinding, 
 		if i.Frozen && len(i.Entries) == 0 {
 			grants = Grants(rules, members)
 		}
-		if i.Frozen {
+		if i.Frozen || s.RevokeOnly {
 			grants = Restrict(grants, i.RoleBindings[namespace])
 		}
 		i.Bindings[namespace] = planMarked(grants, i.RoleBindings[namespace], s.Organization)

@@ -45,6 +45,9 @@ type Situation struct {
 	// IsOnlyOne: no other ClerkInstance speaks of an organization of the same id. A namespace with the id alone is then meant for this one.
 	IsOnlyOne bool
 
+	// RevokeOnly: whoever asks may be behind, so that access is to be taken away and none given.
+	RevokeOnly bool
+
 	// OperatorNamespace is never an organization's.
 	OperatorNamespace string
 }

@@ -36,7 +36,14 @@ func (r *Reconciler) gather(
 	ctx context.Context, organization *v1alpha1.ClerkOrganization,
 ) (*tenant.Situation, *policies, error) {
 	s := &tenant.Situation{Organization: organization, OperatorNamespace: r.OperatorNamespace}
-	var err error
+	id := organization.Spec.ID
+	// RoleBindings come before all that decides about access. What another replica takes out of one after that is a conflict for whoever
+	// decided without knowing why.
+	bindings, err := cached.Items[rbacv1.RoleBindingList](ctx, r.Client, cached.ByOrganization, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.RoleBindings = latest(&r.recent, organization.UID, cached.Pointers(bindings.Items))
 	if s.Instance, err = r.Expressions.Instance(ctx, r.Client, organization.Spec.Instance); err != nil {
 		return nil, nil, err
 	}
@@ -46,18 +53,12 @@ func (r *Reconciler) gather(
 	if s.Memberships, err = r.memberships(ctx, organization); err != nil {
 		return nil, nil, err
 	}
-	id := organization.Spec.ID
 	namespaces, err := cached.Items[corev1.NamespaceList](ctx, r.Client, cached.ByOrganization, id)
-	if err != nil {
-		return nil, nil, err
-	}
-	bindings, err := cached.Items[rbacv1.RoleBindingList](ctx, r.Client, cached.ByOrganization, id)
 	if err != nil {
 		return nil, nil, err
 	}
 	// Without what was just written, a slug that changes right after the organization was made would make it a second namespace.
 	s.Namespaces = latest(&r.recent, organization.UID, cached.Pointers(namespaces.Items))
-	s.RoleBindings = latest(&r.recent, organization.UID, cached.Pointers(bindings.Items))
 	all, err := cached.Items[v1alpha1.ClerkOrganizationList](ctx, r.Client, cached.ByOrganization, id)
 	if err != nil {
 		return nil, nil, err

@@ -99,10 +99,8 @@ func (r *Reconciler) takeFromOrphaned(ctx context.Context, name string) error {
 	}
 	gone := &v1alpha1.ClerkOrganization{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name)}}
 	defer r.recent.forget(gone.UID)
-	e := &enforcement{
-		Reconciler: r, situation: &tenant.Situation{Organization: gone},
-		intent: tenant.PlanRemoval(cached.Pointers(list.Items)), failed: map[string]bool{},
-	}
+	e := r.enforce(false)
+	e.situation, e.intent = &tenant.Situation{Organization: gone}, tenant.PlanRemoval(cached.Pointers(list.Items))
 	e.revoke(ctx)
 	return retryErrors(e.problems)
 }

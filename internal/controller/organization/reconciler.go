@@ -76,7 +76,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("read ClerkOrganization %s: %w", request.Name, err)
 	}
-	e, err := r.decide(ctx, &organization)
+	e := r.enforce(false)
+	if err := e.look(ctx, &organization); err != nil {
+		return reconcile.Result{}, err
+	}
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -116,18 +119,18 @@ type enforcement struct {
 	conflicts int
 }
 
-// decide gathers what there is of an organization, all of it at once, and decides what should be.
-func (r *Reconciler) decide(ctx context.Context, organization *v1alpha1.ClerkOrganization) (*enforcement, error) {
-	e := &enforcement{Reconciler: r, failed: map[string]bool{}, ready: map[string]bool{}, accessIsDone: func() {}}
-	err := e.look(ctx, organization)
-	return e, err
+// enforce begins a reconciliation. A standby takes away what it finds, and gives nothing.
+func (r *Reconciler) enforce(standby bool) *enforcement {
+	return &enforcement{Reconciler: r, standby: standby, failed: map[string]bool{}, ready: map[string]bool{}, accessIsDone: func() {}}
 }
 
+// look gathers what there is of an organization, all of it at once, and decides what should be.
 func (e *enforcement) look(ctx context.Context, organization *v1alpha1.ClerkOrganization) error {
 	situation, policies, err := e.gather(ctx, organization)
 	if err != nil {
 		return err
 	}
+	situation.RevokeOnly = e.standby
 	e.situation, e.policies, e.intent = situation, policies, tenant.Decide(situation)
 	return nil
 }

@@ -54,11 +54,10 @@ func (r *standbyReconciler) Reconcile(ctx context.Context, request reconcile.Req
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("read ClerkOrganization %s: %w", request.Name, err)
 	}
-	e, err := r.decide(ctx, &organization)
-	if err != nil || e.intent.Observe {
+	e := r.enforce(true)
+	if err := e.look(ctx, &organization); err != nil || e.intent.Observe {
 		return reconcile.Result{}, err
 	}
-	e.standby = true
 	if same, err := e.bind(ctx, revokeOnly); err != nil || !same {
 		return reconcile.Result{}, err
 	}
