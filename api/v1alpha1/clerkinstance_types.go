@@ -226,6 +226,11 @@ type ClerkInstanceStatus struct {
 	// +optional
 	ConfirmedAt *metav1.Time `json:"confirmedAt,omitempty"`
 
+	// horizon is how old something may be and still create a mirrored object. It is written before tombstones are removed by it. Where it is
+	// missing, as in a restored ClerkInstance, tombstones are taken to have been kept for 28 hours at most.
+	// +optional
+	Horizon TombstoneHorizon `json:"horizon,omitzero"`
+
 	// heldPrune is what the last resync would have removed, if it was too much: see the condition PruneHeld.
 	// +optional
 	HeldPrune HeldPrune `json:"heldPrune,omitzero"`
@@ -233,6 +238,28 @@ type ClerkInstanceStatus struct {
 	// contradiction is what Clerk lists although it is deleted here: see the condition Synced.
 	// +optional
 	Contradiction Contradiction `json:"contradiction,omitzero"`
+}
+
+// TombstoneHorizon says how long tombstones are kept, and have been. Nothing that is older may create: the tombstone that would refuse it
+// may be gone.
+//
+// +kubebuilder:validation:XValidation:rule="self.floor >= oldSelf.floor",message="floor never goes back: tombstones from before it are gone"
+type TombstoneHorizon struct {
+	// retentionSeconds is how long tombstones are kept by the elected replica: its --tombstone-retention. What is older creates nothing, on
+	// any replica, whatever its own --tombstone-retention is.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	RetentionSeconds int64 `json:"retentionSeconds,omitempty"`
+
+	// floor is the time before which nothing may create, however long tombstones are kept now: those from before may have been removed. It
+	// moves when the retention is raised.
+	// +required
+	Floor metav1.Time `json:"floor,omitzero"`
+
+	// changedAt is when this was written, by the operator's clock. For a minute after that no tombstone is removed, so that every replica
+	// has read it before.
+	// +required
+	ChangedAt metav1.Time `json:"changedAt,omitzero"`
 }
 
 // LastRefusal is the newest delivery that was not accepted.

@@ -30,6 +30,7 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/condition"
+	"github.com/clerk-operator/clerk-operator/internal/horizon"
 	"github.com/clerk-operator/clerk-operator/internal/metrics"
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
@@ -147,7 +148,7 @@ func (t *tally) organizations(items []v1alpha1.ClerkOrganization, retention time
 			continue
 		}
 		deleted[organization.Spec.ID] = true
-		due := tenant.CollectionTime(organization.Spec.DeletedAt.Time, retention)
+		due := horizon.Orphaned(retention, organization.Spec.DeletedAt.Time)
 		for _, namespace := range organization.Status.Namespaces {
 			if namespace.DeleteAt != nil && namespace.DeleteAt.After(due) {
 				due = namespace.DeleteAt.Time
@@ -164,7 +165,7 @@ func (t *tally) members(items []v1alpha1.ClerkMember, deletedOrganizations map[s
 	for i := range items {
 		member := &items[i]
 		t.state(kindMember, member.Spec.DeletedAt != nil, member.Status.Conditions)
-		if member.Spec.DeletedAt != nil && now.After(tenant.CollectionTime(member.Spec.DeletedAt.Time, retention)) {
+		if member.Spec.DeletedAt != nil && now.After(horizon.Orphaned(retention, member.Spec.DeletedAt.Time)) {
 			t.overdue[kindMember]++
 		}
 		bound := meta.FindStatusCondition(member.Status.Conditions, v1alpha1.ConditionBound)

@@ -77,19 +77,21 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 		return err
 	}
 	expressions, gate, prompt := cached.NewExpressions(), write.NewStatusGate(), write.NewClient(manager)
+	tombstones := cached.Tombstones{Reader: prompt, Retention: options.TombstoneRetention, Now: options.Now}
 	controllers := []interface{ Setup(ctrl.Manager) error }{
 		&organization.Reconciler{
 			Client: prompt, Live: manager.GetAPIReader(), Expressions: expressions, Gate: gate,
 			Recorder: manager.GetEventRecorder("clerk-operator"), OperatorNamespace: options.Namespace,
-			Retention: options.TombstoneRetention, Now: options.Now, Exists: options.OrganizationExists,
+			Tombstones: tombstones, Now: options.Now, Exists: options.OrganizationExists,
 		},
 		&member.Reconciler{
-			Client: prompt, Expressions: expressions, Gate: gate, Retention: options.TombstoneRetention, Now: options.Now,
+			Client: prompt, Expressions: expressions, Gate: gate, Tombstones: tombstones, Now: options.Now,
 			MissingUser: options.MissingUser,
 		},
-		&user.Reconciler{Client: prompt, Gate: gate, Retention: options.TombstoneRetention, Now: options.Now},
-		&tombstone.Reconciler{Client: prompt, Gate: gate, Retention: options.TombstoneRetention, Now: options.Now},
+		&user.Reconciler{Client: prompt, Gate: gate, Tombstones: tombstones, Now: options.Now},
+		&tombstone.Reconciler{Client: prompt, Gate: gate, Tombstones: tombstones, Now: options.Now},
 		&instance.Reconciler{Client: prompt, Expressions: expressions, OperatorNamespace: options.Namespace},
+		&instance.HorizonReconciler{Client: prompt, Tombstones: tombstones},
 		&tenantclass.Reconciler{Client: prompt, Expressions: expressions},
 	}
 	for _, controller := range controllers {

@@ -96,6 +96,9 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane) error {
 	if live, err = client.New(cp.Config(), client.Options{Scheme: scheme}); err != nil {
 		return err
 	}
+	if err := writeHorizon(ctx, "default", retention); err != nil {
+		return err
+	}
 	nothing := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{"nobody": "has-this-label"})}
 	for to, options := range map[**replica]cache.Options{
 		&first:  {},

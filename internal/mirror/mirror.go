@@ -44,7 +44,8 @@ type Options struct {
 	// Live reads from the API server itself.
 	Live client.Reader
 
-	// TombstoneRetention is how long a tombstone is kept. An event older than that may change an object but not create one.
+	// TombstoneRetention is how long this replica keeps tombstones. An event that is older may change an object but not create one; which
+	// one is, the ClerkInstance's status may put stricter.
 	TombstoneRetention time.Duration
 
 	// Now is the clock.
@@ -147,7 +148,7 @@ func put[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, told te
 			return outcome, err
 		}
 	}
-	uid, exists, err := horizon(ctx, m, k, want, told)
+	uid, exists, err := existing(ctx, m, k, want, told)
 	if err != nil {
 		return "", err
 	}
@@ -215,30 +216,6 @@ func (m *Mirror) instance(ctx context.Context, name string) (*v1alpha1.ClerkInst
 	instance := &v1alpha1.ClerkInstance{}
 	_, err := read(ctx, m.Client, name, instance, client.DisableReadYourWritesConsistency)
 	return instance, err
-}
-
-// horizon holds an event from beyond the retention to what exists, since the tombstone that would refuse it may be gone: the apply then
-// carries the object's uid, which makes the API server refuse to create it.
-func horizon[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, told telling) (uid *types.UID, exists bool, err error) {
-	if told.mayCreate || m.isWithinHorizon(told.at) {
-		return nil, true, nil
-	}
-	name := k.nameOf(&want)
-	live := k.empty()
-	err = m.Live.Get(ctx, types.NamespacedName{Name: name}, live)
-	if apierrors.IsNotFound(err) {
-		return nil, false, nil
-	}
-	if err != nil {
-		return nil, false, fmt.Errorf("look for %s: %w", name, err)
-	}
-	return new(live.GetUID()), true, nil
-}
-
-// isWithinHorizon tells whether something that was said at a time may create: whether every tombstone that it could contradict is still
-// there.
-func (m *Mirror) isWithinHorizon(at time.Time) bool {
-	return m.Now().Sub(at) <= m.TombstoneRetention
 }
 
 // known is what the cache holds of an entity; nil if nothing. News from another ClerkInstance than the entity's is refused, also where it

@@ -213,6 +213,8 @@ func (s stuck) Get(ctx context.Context, key client.ObjectKey, into client.Object
 			object.(*v1alpha1.ClerkOrganization).DeepCopyInto(into)
 		case *v1alpha1.ClerkMember:
 			object.(*v1alpha1.ClerkMember).DeepCopyInto(into)
+		case *v1alpha1.ClerkInstance:
+			object.(*v1alpha1.ClerkInstance).DeepCopyInto(into)
 		}
 		return nil
 	}

@@ -137,11 +137,12 @@ func (m *Mirror) keepsOut(ctx context.Context, want v1alpha1.ClerkUserSpec, told
 	if !isBarred(want) {
 		return false, nil
 	}
-	if m.isWithinHorizon(told.at) {
-		return true, nil
+	isWithin, err := m.isWithinHorizon(ctx, want.Instance, told.at)
+	if err != nil || isWithin {
+		return isWithin, err
 	}
 	var list v1alpha1.ClerkMemberList
-	err := m.Client.List(ctx, &list, client.MatchingLabels{v1alpha1.UserIDLabel: want.ID}, client.DisableReadYourWritesConsistency)
+	err = m.Client.List(ctx, &list, client.MatchingLabels{v1alpha1.UserIDLabel: want.ID}, client.DisableReadYourWritesConsistency)
 	if err != nil {
 		return false, fmt.Errorf("list the memberships of %s in the cache: %w", want.ID, err)
 	}

@@ -35,6 +35,7 @@ import (
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
 	"github.com/clerk-operator/clerk-operator/internal/environment"
+	"github.com/clerk-operator/clerk-operator/internal/horizon"
 	"github.com/clerk-operator/clerk-operator/internal/metrics"
 	"github.com/clerk-operator/clerk-operator/internal/mirror"
 	"github.com/clerk-operator/clerk-operator/internal/signing"
@@ -280,7 +281,7 @@ func (r *Receiver) checkEnvironment(d *delivery) *answer {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.request.Context()), r.limits.applyTimeout)
 	defer cancel()
 	err := environment.Check(d.instance, d.event.InstanceID)
-	if err == nil && r.mayPin(d.event) {
+	if err == nil && r.mayPin(d) {
 		err = r.options.Pin(ctx, d.instance, d.event.InstanceID)
 	}
 	if _, other := errors.AsType[*environment.OtherError](err); other {
@@ -296,8 +297,9 @@ func (r *Receiver) checkEnvironment(d *delivery) *answer {
 
 // mayPin tells whether an event may decide which environment it is. The examples that Clerk's dashboard sends to try an endpoint name an
 // environment that does not exist; they bear an old date, or are of types that are not mirrored.
-func (r *Receiver) mayPin(event *clerk.Event) bool {
-	return event.Data != nil && r.options.Now().Sub(event.Time) <= r.options.TombstoneRetention
+func (r *Receiver) mayPin(d *delivery) bool {
+	oldest := horizon.Oldest(d.instance.Status.Horizon, r.options.TombstoneRetention, r.options.Now())
+	return d.event.Data != nil && !d.event.Time.Before(oldest)
 }
 
 // apply goes on when the sender hangs up: its next attempt then finds the work done.

@@ -390,7 +390,7 @@ func TestPlanDeletion(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := situation(append([]func(*Situation){hasNamespace("org-acme"), servedBy("standard"), deleted}, test.given...)...)
-			plan := PlanDeletion(s, Decide(s), 10*hour, deletedAt.Add(test.after))
+			plan := PlanDeletion(s, Decide(s), deletedAt.Add(10*hour+time.Minute), deletedAt.Add(test.after))
 			var got []string
 			for _, state := range plan.States {
 				got = append(got, fmt.Sprintf("%s %s", state.Name, state.State))

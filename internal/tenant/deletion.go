@@ -43,9 +43,9 @@ type Deletion struct {
 	Next time.Time
 }
 
-// PlanDeletion says what becomes of a deleted organization's namespaces and, when the retention is over, of its tombstone. The class that
+// PlanDeletion says what becomes of a deleted organization's namespaces and, when that is due, of its tombstone. The class that
 // served the organization last says so; without it nothing is deleted. A namespace that the operator did not make is never deleted.
-func PlanDeletion(s *Situation, intent *Intent, retention time.Duration, now time.Time) Deletion {
+func PlanDeletion(s *Situation, intent *Intent, due, now time.Time) Deletion {
 	var plan Deletion
 	deleteAt := deletionTime(s.Organization, s.Classes.objects[intent.ClassName])
 	for _, namespace := range intent.Namespaces {
@@ -60,7 +60,7 @@ func PlanDeletion(s *Situation, intent *Intent, retention time.Duration, now tim
 	}
 	slices.SortFunc(plan.States, func(a, b v1alpha1.OrganizationNamespace) int { return strings.Compare(a.Name, b.Name) })
 	plan.States = plan.States[:min(len(plan.States), MaxNamespaces)]
-	plan.collect(CollectionTime(s.Organization.Spec.DeletedAt.Time, retention), now)
+	plan.collect(due, now)
 	return plan
 }
 
@@ -91,14 +91,4 @@ func deletionTime(organization *v1alpha1.ClerkOrganization, class *v1alpha1.Tena
 	}
 	// Status times have no fractions of a second.
 	return organization.Spec.DeletedAt.Add(rule.After.Duration).Truncate(time.Second)
-}
-
-// maxClockSkew is how far the clocks of two replicas may be apart: the one that collects waits that much longer than the one that
-// receives lets old events create.
-const maxClockSkew = time.Minute
-
-// CollectionTime is when a tombstone may go. Any event of what it stands for is older than the retention by then, and so creates
-// nothing any more. For a short retention the allowance for clocks is short too.
-func CollectionTime(deletedAt time.Time, retention time.Duration) time.Time {
-	return deletedAt.Add(retention + min(maxClockSkew, retention/10))
 }

@@ -148,6 +148,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.TenantNetworkPolicyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TenantRoleBinding"):
 		return &apiv1alpha1.TenantRoleBindingApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TombstoneHorizon"):
+		return &apiv1alpha1.TombstoneHorizonApplyConfiguration{}
 
 	}
 	return nil

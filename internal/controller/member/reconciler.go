@@ -30,7 +30,6 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/condition"
 	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
 	"github.com/clerk-operator/clerk-operator/internal/controller/write"
-	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 // settlingTime is how long a new member may be on the way to its first RoleBinding before its status says that it waits. It spares
@@ -42,7 +41,7 @@ type Reconciler struct {
 	Client      client.Client
 	Expressions *cached.Expressions
 	Gate        *write.StatusGate
-	Retention   time.Duration
+	Tombstones  cached.Tombstones
 	Now         func() time.Time
 
 	// missingUser is told of each user who is a member and not mirrored, time and again; nil where nobody can do anything about it.
@@ -55,7 +54,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, member *v1alpha1.ClerkMember
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if due := r.collectionDue(member); !due.IsZero() && !r.Now().Before(due) && len(facts.bindings) == 0 {
+	due, err := r.collectionDue(ctx, member)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if !due.IsZero() && !r.Now().Before(due) && len(facts.bindings) == 0 {
 		return reconcile.Result{}, write.Delete(ctx, r.Client, member)
 	}
 	status := facts.status()
@@ -72,18 +75,18 @@ func (r *Reconciler) Reconcile(ctx context.Context, member *v1alpha1.ClerkMember
 	if err := r.writeStatus(ctx, member, status); err != nil {
 		return reconcile.Result{}, err
 	}
-	if due := r.collectionDue(member); !due.IsZero() {
+	if !due.IsZero() {
 		return reconcile.Result{RequeueAfter: max(due.Sub(r.Now()), time.Second)}, nil
 	}
 	return reconcile.Result{}, nil
 }
 
 // collectionDue is when a tombstone may go; zero for a member who is one.
-func (r *Reconciler) collectionDue(member *v1alpha1.ClerkMember) time.Time {
+func (r *Reconciler) collectionDue(ctx context.Context, member *v1alpha1.ClerkMember) (time.Time, error) {
 	if member.Spec.DeletedAt == nil {
-		return time.Time{}
+		return time.Time{}, nil
 	}
-	return tenant.CollectionTime(member.Spec.DeletedAt.Time, r.Retention)
+	return r.Tombstones.CollectionTime(ctx, member.Spec.Instance, member.Spec.DeletedAt.Time)
 }
 
 // settling is how much longer to wait before the first status of a member that is on its way to access.

@@ -40,11 +40,15 @@ func (e *enforcement) reconcileDeleted(ctx context.Context) (reconcile.Result, e
 	e.recordRevocations(held)
 	e.reportHeld(ctx)
 	organization := e.organization()
-	plan := tenant.PlanDeletion(e.situation, e.intent, e.Retention, e.Now())
+	due, err := e.Tombstones.CollectionTime(ctx, organization.Spec.Instance, organization.Spec.DeletedAt.Time)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	plan := tenant.PlanDeletion(e.situation, e.intent, due, e.Now())
 	for _, namespace := range plan.Delete {
 		e.attempt(e.deleteNamespace(ctx, namespace), "remove what the deleted organization had")
 	}
-	_, err := e.writeStatus(ctx, organization, tenant.DeletedStatus(organization, e.intent, plan.States, e.problems))
+	_, err = e.writeStatus(ctx, organization, tenant.DeletedStatus(organization, e.intent, plan.States, e.problems))
 	if err = errors.Join(retryErrors(e.problems), err); err != nil || len(e.intent.RoleBindings) > 0 {
 		return reconcile.Result{}, err // where a finalizer holds a RoleBinding, it is an event when that goes
 	}

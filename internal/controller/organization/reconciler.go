@@ -52,7 +52,7 @@ type Reconciler struct {
 	Gate              *write.StatusGate
 	Recorder          events.EventRecorder
 	OperatorNamespace string
-	Retention         time.Duration
+	Tombstones        cached.Tombstones
 	Now               func() time.Time
 
 	// Exists asks Clerk about an organization; known is false where nobody can tell. Nil where nobody can be asked.

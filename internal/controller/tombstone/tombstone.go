@@ -29,8 +29,8 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/condition"
+	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
 	"github.com/clerk-operator/clerk-operator/internal/controller/write"
-	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 // neededPause is how often it is looked whether the tombstone of a role or a permission is still needed. Nothing waits for it to go.
@@ -38,10 +38,10 @@ const neededPause = 10 * time.Minute
 
 // Reconciler looks after ClerkRoles and ClerkPermissions. It changes no access: organizations look at them themselves.
 type Reconciler struct {
-	Client    client.Client
-	Gate      *write.StatusGate
-	Retention time.Duration
-	Now       func() time.Time
+	Client     client.Client
+	Gate       *write.StatusGate
+	Tombstones cached.Tombstones
+	Now        func() time.Time
 }
 
 // Setup adds the controllers of both kinds to a manager.
@@ -55,6 +55,7 @@ func (r *Reconciler) Setup(manager ctrl.Manager) error {
 // tombstone is an object that is, or may become, one.
 type tombstone struct {
 	object    client.Object
+	instance  string
 	deletedAt *metav1.MicroTime
 	before    []metav1.Condition
 
@@ -72,7 +73,10 @@ func (r *Reconciler) reconcile(ctx context.Context, t tombstone) (reconcile.Resu
 	if t.deletedAt == nil {
 		return reconcile.Result{}, r.writeStatus(ctx, t, v1alpha1.ReasonReady, t.whileLiving)
 	}
-	due := tenant.CollectionTime(t.deletedAt.Time, r.Retention)
+	due, err := r.Tombstones.CollectionTime(ctx, t.instance, t.deletedAt.Time)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
 	if !r.Now().Before(due) {
 		needed, err := t.isNeeded()
 		if err != nil {
@@ -81,7 +85,7 @@ func (r *Reconciler) reconcile(ctx context.Context, t tombstone) (reconcile.Resu
 		if !needed {
 			return reconcile.Result{}, write.Delete(ctx, r.Client, t.object)
 		}
-		due = r.Now().Add(min(neededPause, r.Retention))
+		due = r.Now().Add(min(neededPause, r.Tombstones.Retention))
 	}
 	if err := r.writeStatus(ctx, t, v1alpha1.ReasonDeleted, t.onceDeleted); err != nil {
 		return reconcile.Result{}, err

@@ -36,16 +36,17 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
 	"github.com/clerk-operator/clerk-operator/internal/controller/watch"
 	"github.com/clerk-operator/clerk-operator/internal/controller/write"
+	"github.com/clerk-operator/clerk-operator/internal/horizon"
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 // Reconciler says in each ClerkUser's status what holds for the user, and removes those that the ClerkInstance does not want kept. It
 // changes no access: organizations look at users themselves.
 type Reconciler struct {
-	Client    client.Client
-	Gate      *write.StatusGate
-	Retention time.Duration
-	Now       func() time.Time
+	Client     client.Client
+	Gate       *write.StatusGate
+	Tombstones cached.Tombstones
+	Now        func() time.Time
 }
 
 // Reconcile removes the user or writes the status.
@@ -54,7 +55,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, user *v1alpha1.ClerkUser) (r
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	due := facts.removalDue(r.Retention)
+	due := facts.removalDue(r.Tombstones.Retention, r.Now())
 	if !due.IsZero() && !r.Now().Before(due) {
 		return r.remove(ctx, user)
 	}
@@ -75,6 +76,9 @@ type facts struct {
 	mode     v1alpha1.MirroredUsers
 	isOrphan bool
 
+	// horizon is what is written down of how long tombstones are kept.
+	horizon v1alpha1.TombstoneHorizon
+
 	// isMember: the user has a membership. wasMember: there is one, or the tombstone of one.
 	isMember, wasMember bool
 }
@@ -86,7 +90,7 @@ func (r *Reconciler) gather(ctx context.Context, user *v1alpha1.ClerkUser) (fact
 	if client.IgnoreNotFound(err) != nil {
 		return facts, fmt.Errorf("read ClerkInstance %s: %w", user.Spec.Instance, err)
 	}
-	facts.isOrphan = err != nil
+	facts.isOrphan, facts.horizon = err != nil, instance.Status.Horizon
 	if instance.Spec.Users != "" {
 		facts.mode = instance.Spec.Users
 	}
@@ -106,13 +110,13 @@ func (r *Reconciler) gather(ctx context.Context, user *v1alpha1.ClerkUser) (fact
 
 // removalDue is when the ClerkUser is to go; zero while it is to stay. One that keeps a member out always stays: without it, the word of
 // the membership would count, which may not know of the ban.
-func (f facts) removalDue(retention time.Duration) time.Time {
+func (f facts) removalDue(retention time.Duration, now time.Time) time.Time {
 	user := f.user
 	switch {
 	case f.isMember && tenant.IsBarred(user):
 		return time.Time{}
 	case user.Spec.DeletedAt != nil:
-		return tenant.CollectionTime(user.Spec.DeletedAt.Time, retention)
+		return f.collectionTime(user.Spec.DeletedAt.Time, retention, now)
 	case f.isOrphan:
 		return time.Time{}
 	case f.mode == v1alpha1.UsersNone && !isImpersonal(user):
@@ -125,7 +129,14 @@ func (f facts) removalDue(retention time.Duration) time.Time {
 	if changed := tenant.UserChangedAt(user); changed.After(last) {
 		last = changed
 	}
-	return tenant.CollectionTime(last, retention)
+	return f.collectionTime(last, retention, now)
+}
+
+func (f facts) collectionTime(from time.Time, retention time.Duration, now time.Time) time.Time {
+	if f.isOrphan {
+		return horizon.Orphaned(retention, from)
+	}
+	return horizon.CollectionTime(f.horizon, retention, from, now)
 }
 
 // isImpersonal tells whether nothing personal is known of a user: only whether Clerk lets them in. Where no users are wanted, such an

@@ -23,7 +23,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
-	"github.com/clerk-operator/clerk-operator/internal/tenant"
+	"github.com/clerk-operator/clerk-operator/internal/horizon"
 )
 
 // Where no users are wanted, what keeps somebody out is kept as long as somebody could get in without it, and nobody personal at all.
@@ -32,7 +32,7 @@ func TestWhoIsKeptOutIsKeptAlsoWhereNoUsersAreWanted(t *testing.T) {
 	made := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	changed := new(metav1.NewMicroTime(made))
 	banned := v1alpha1.ClerkUserSpec{Banned: new(true), UpdatedAt: changed}
-	later := tenant.CollectionTime(made, retention)
+	later := horizon.Orphaned(retention, made)
 	tests := map[string]struct {
 		reason              string
 		spec                v1alpha1.ClerkUserSpec
@@ -51,7 +51,7 @@ func TestWhoIsKeptOutIsKeptAlsoWhereNoUsersAreWanted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			user := &v1alpha1.ClerkUser{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(made)}, Spec: tc.spec}
 			facts := facts{user: user, mode: v1alpha1.UsersNone, isMember: tc.isMember, wasMember: tc.wasMember}
-			if got := facts.removalDue(retention); !got.Equal(tc.want) {
+			if got := facts.removalDue(retention, made); !got.Equal(tc.want) {
 				t.Errorf("%s: due %v, want %v", tc.reason, got, tc.want)
 			}
 		})

@@ -48,9 +48,9 @@ const (
 	// StatusWorkers write members' statuses at a time, once they have the way: see write.StatusGate.
 	StatusWorkers = 8
 
-	// firstRetry and lastRetry are the pauses before a failed reconciliation runs again: the first, doubled up to the last. An
+	// FirstRetry and lastRetry are the pauses before a failed reconciliation runs again: the first, doubled up to the last. An
 	// obstacle that nothing announces (a permission granted, a name set free) is so noticed well within a minute.
-	firstRetry = 200 * time.Millisecond
+	FirstRetry = 200 * time.Millisecond
 	lastRetry  = 20 * time.Second
 )
 
@@ -61,7 +61,7 @@ type Queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 func Options(workers int) controller.Options {
 	return controller.Options{
 		MaxConcurrentReconciles: workers,
-		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](FirstRetry, lastRetry),
 		EnableWarmup:            new(true),
 	}
 }

@@ -129,6 +129,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: heldPrune
       type:
         namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.HeldPrune
+    - name: horizon
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.TombstoneHorizon
     - name: instanceID
       type:
         scalar: string
@@ -1130,6 +1133,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: role
       type:
         scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.TombstoneHorizon
+  map:
+    fields:
+    - name: changedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: floor
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: retentionSeconds
+      type:
+        scalar: numeric
 - name: io.k8s.api.core.v1.LimitRangeItem
   map:
     fields:

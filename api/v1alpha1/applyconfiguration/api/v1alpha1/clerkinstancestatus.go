@@ -47,6 +47,9 @@ type ClerkInstanceStatusApplyConfiguration struct {
 	// confirmedAt is when the last resync began that compared all that was mirrored with Clerk's lists, by the operator's clock. What was
 	// said before it about something with the same updatedAt is old.
 	ConfirmedAt *metav1.Time `json:"confirmedAt,omitempty"`
+	// horizon is how old something may be and still create a mirrored object. It is written before tombstones are removed by it. Where it is
+	// missing, as in a restored ClerkInstance, tombstones are taken to have been kept for 28 hours at most.
+	Horizon *TombstoneHorizonApplyConfiguration `json:"horizon,omitempty"`
 	// heldPrune is what the last resync would have removed, if it was too much: see the condition PruneHeld.
 	HeldPrune *HeldPruneApplyConfiguration `json:"heldPrune,omitempty"`
 	// contradiction is what Clerk lists although it is deleted here: see the condition Synced.
@@ -125,6 +128,14 @@ func (b *ClerkInstanceStatusApplyConfiguration) WithLastResync(value *LastResync
 // If called multiple times, the ConfirmedAt field is set to the value of the last call.
 func (b *ClerkInstanceStatusApplyConfiguration) WithConfirmedAt(value metav1.Time) *ClerkInstanceStatusApplyConfiguration {
 	b.ConfirmedAt = &value
+	return b
+}
+
+// WithHorizon sets the Horizon field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Horizon field is set to the value of the last call.
+func (b *ClerkInstanceStatusApplyConfiguration) WithHorizon(value *TombstoneHorizonApplyConfiguration) *ClerkInstanceStatusApplyConfiguration {
+	b.Horizon = value
 	return b
 }
 
