@@ -122,6 +122,7 @@ func TestNothingFromBeforeARemovedTombstoneMayCreate(t *testing.T) {
 	const skew, lag = 20 * time.Second, 20 * time.Second
 	rapid.Check(t, func(t *rapid.T) {
 		retentions := rapid.SampledFrom([]time.Duration{28 * time.Hour, 3 * day, 7 * day, 30 * day, 90 * day})
+		pauses := rapid.SampledFrom([]time.Duration{0, lag, time.Minute, time.Hour, day, 5 * day, 20 * day, 40 * day})
 		clock := func(label string) time.Duration {
 			return time.Duration(rapid.Int64Range(int64(-skew/2), int64(skew/2)).Draw(t, label))
 		}
@@ -129,17 +130,17 @@ func TestNothingFromBeforeARemovedTombstoneMayCreate(t *testing.T) {
 		var writtenAt, removed time.Time
 		at, elected := now, retentions.Draw(t, "first")
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
-			at = at.Add(time.Duration(rapid.Int64Range(0, int64(40*day)).Draw(t, "pause")))
+			at = at.Add(pauses.Draw(t, "pause"))
 			if rapid.Bool().Draw(t, "another is elected") {
 				elected = retentions.Draw(t, "elected")
 			}
 			its := at.Add(clock("the elected one's clock"))
 			if next, isNew := horizon.Next(stored, elected, its); isNew && rapid.Bool().Draw(t, "writes it first") {
 				stored, before, writtenAt = next, stored, at
-				at = at.Add(time.Duration(rapid.Int64Range(0, int64(3*time.Minute)).Draw(t, "moment")))
+				at = at.Add(min(time.Minute+time.Second, pauses.Draw(t, "moment")))
 				its = its.Add(at.Sub(writtenAt))
 			}
-			tombstone := at.Add(-time.Duration(rapid.Int64Range(0, int64(100*day)).Draw(t, "age")))
+			tombstone := its.Add(-retentions.Draw(t, "age") - time.Minute)
 			if !its.Before(horizon.CollectionTime(stored, elected, tombstone, its)) && tombstone.After(removed) {
 				removed = tombstone
 			}
