@@ -32,7 +32,6 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/condition"
 	"github.com/clerk-operator/clerk-operator/internal/horizon"
 	"github.com/clerk-operator/clerk-operator/internal/metrics"
-	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 // countPause is how often what is mirrored is counted: the usual interval of a scrape.
