@@ -105,9 +105,19 @@ generate: ## Regenerate deep copies, apply configurations, CRDs, RBAC, docs/api.
 		--renderer=markdown --output-path=docs/api.md
 	@hack/chart/generate.sh
 
+# The documentation as a site, from the Markdown as it stands. A link that leads nowhere fails, and so does an llms.txt that is not current.
+.PHONY: site
+site: hack/site/node_modules ## Build the documentation's site: bin/site (needs Node.js).
+	@if ! command -v npm >/dev/null; then echo "site: no Node.js here: the documentation's site is NOT built"; exit 0; fi; \
+	cd hack/site && npm run --silent build
+
+hack/site/node_modules: hack/site/package.json hack/site/package-lock.json
+	@if ! command -v npm >/dev/null; then exit 0; fi; \
+	cd hack/site && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules
+
 .PHONY: clean
 clean: ## Remove what was built.
-	@rm -rf bin test/svix/node_modules
+	@rm -rf bin hack/site/.site hack/site/node_modules test/svix/node_modules
 
 ##@ Prove it
 
@@ -156,6 +166,7 @@ verify: ## Check all that needs no cluster: generated files, formatting, lint, v
 	@echo "verify: workflows"; if grep -rnE '^ *-? *uses: ' .github/workflows | grep -vE 'uses: (\./|[^@ ]+@[0-9a-f]{40} # v[0-9])'; then \
 		echo "verify: pin these actions by commit, with the version beside it"; exit 1; fi
 	@$(MAKE) lint-chart
+	@echo "verify: site"; $(MAKE) site
 	@echo "verify: all is well"
 
 .PHONY: lint

@@ -23,7 +23,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -182,6 +184,24 @@ func queries(r rendered) []query {
 	return all
 }
 
+var promqlBlock = regexp.MustCompile("(?ms)^```promql\n(.*?)^```$")
+
+// documented are the queries of the page on service levels.
+func documented(t *testing.T) (all []query) {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(root, "docs", "how-to", "slo.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, block := range promqlBlock.FindAllSubmatch(page, -1) {
+		all = append(all, query{where: "docs/how-to/slo.md", expr: string(block[1])})
+	}
+	if len(all) == 0 {
+		t.Fatal("docs/how-to/slo.md has no query")
+	}
+	return all
+}
+
 func TestEveryMetricAndLabelOfAQueryExists(t *testing.T) {
 	t.Parallel()
 	r := mustChart(t)
@@ -189,7 +209,7 @@ func TestEveryMetricAndLabelOfAQueryExists(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := queries(r)
+	all := append(queries(r), documented(t)...)
 	if len(all) < 40 {
 		t.Fatalf("%d queries, want all of them", len(all))
 	}

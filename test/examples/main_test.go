@@ -1,0 +1,121 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package examples_test applies every example of the documentation to a real API server, and serves organizations by their TenantClasses.
+package examples_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clerk-operator/clerk-operator/test/controlplane"
+	"github.com/clerk-operator/clerk-operator/test/operatorproc"
+)
+
+const (
+	// patience bounds every wait for a state. What is waited for takes about a second on an idle machine.
+	patience = 2 * time.Minute
+	// pollInterval is how often a state is looked at.
+	pollInterval = 50 * time.Millisecond
+)
+
+var (
+	plane   *controlplane.ControlPlane
+	cluster client.Client
+	secret  string
+	// root is the repository's folder, folder the one of the examples.
+	root, folder string
+	// unchecked has, by the folder of an example, why the kinds of another project that it uses are not there.
+	unchecked map[string]error
+)
+
+func TestMain(m *testing.M) { controlplane.Main(m, controlplane.Options{}, setUp) }
+
+func setUp(ctx context.Context, cp *controlplane.ControlPlane) (err error) {
+	plane = cp
+	if root, err = controlplane.Root(); err != nil {
+		return err
+	}
+	folder = filepath.Join(root, "examples")
+	if secret, err = operatorproc.Install(ctx, cp); err != nil {
+		return err
+	}
+	if cluster, err = operatorproc.NewClient(cp); err != nil {
+		return err
+	}
+	for _, namespace := range []string{"argocd", "flux-system"} { // where the examples put things
+		if err := cluster.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
+			return err
+		}
+	}
+	unchecked, err = installOthersCRDs(ctx)
+	return err
+}
+
+// examples are the names of the folders.
+func examples(t *testing.T) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if entry.IsDir() {
+			names = append(names, entry.Name())
+		}
+	}
+	if len(names) == 0 {
+		t.Fatal("no examples")
+	}
+	return names
+}
+
+// mustKubectl runs kubectl as the administrator.
+func mustKubectl(t *testing.T, args ...string) string {
+	t.Helper()
+	output, err := plane.Kubectl(t.Context(), args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("kubectl %v: %v\n%s", args, err, output)
+	}
+	return string(output)
+}
+
+// eventually waits until look finds nothing to complain of.
+func eventually(t *testing.T, look func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for {
+		err := look()
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatal(errors.Join(ctx.Err(), fmt.Errorf("waiting: %w", err)))
+		case <-time.After(pollInterval):
+		}
+	}
+}
