@@ -100,6 +100,7 @@ generate: ## Regenerate deep copies, apply configurations, CRDs, RBAC, docs/api.
 	@$(CONTROLLER_GEN) applyconfiguration:headerFile=hack/boilerplate.go.txt paths=./api/v1alpha1
 	@rm -rf config/crd/bases
 	@$(CONTROLLER_GEN) crd paths=./api/v1alpha1 output:crd:artifacts:config=config/crd/bases
+	@$(GO) run ./hack/kinds
 	@$(CONTROLLER_GEN) rbac:roleName=clerk-operator paths=./internal/... paths=./cmd/... output:rbac:dir=config/rbac
 	@$(TOOL) crd-ref-docs --log-level=ERROR --source-path=api/v1alpha1 --config=hack/api-docs/config.yaml --templates-dir=hack/api-docs \
 		--renderer=markdown --output-path=docs/api.md
@@ -129,6 +130,13 @@ test: kubernetes build helm nats test/svix/node_modules ## Test everything again
 	fi; \
 	$(GO) test $$race -timeout 40m $(TESTFLAGS) $(PACKAGES)
 	@if [ "$(PACKAGES)" = ./... ]; then $(MAKE) test-monitoring; fi
+
+# What runs on the control plane alone; KUBERNETES=v1.36.3 says which version. Building it takes minutes, once.
+KUBERNETES_PACKAGES ?= ./api/... ./internal/... ./test/chart ./test/e2e ./test/examples
+.PHONY: test-kubernetes
+test-kubernetes: ## Test on another version of Kubernetes: KUBERNETES=v1.36.3.
+	@assets=$$(hack/kubernetes/version.sh $(KUBERNETES)); \
+	KUBEBUILDER_ASSETS=$$assets $(MAKE) test PACKAGES="$(KUBERNETES_PACKAGES)"
 
 # A module of its own, and without -race: that would compile Prometheus' engine a second time, and no code of the operator's runs there.
 .PHONY: test-monitoring

@@ -10,7 +10,7 @@ trap 'rm -rf "$copy"' EXIT
 tar --exclude=./bin --exclude=./.git --exclude=node_modules -cf - . | tar -xf - -C "$copy"
 make --no-print-directory -C "$copy" generate
 
-for path in api config charts docs/api.md; do
+for path in api config charts docs/api.md internal/kinds; do
   if ! diff -ru "$path" "$copy/$path"; then
     echo "verify: $path is not current: run make generate, and commit what it writes" >&2
     exit 1

@@ -211,6 +211,12 @@ var (
 		Namespace: namespace, Subsystem: "cache", Name: "reduced_objects",
 		Help: "Objects with the operator's labels that are held in memory without their content, by kind, on this replica.",
 	}, []string{"kind"})
+
+	// StaleKinds says which CustomResourceDefinitions are not those of this version, as Helm 3 leaves them in an upgrade.
+	StaleKinds = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "crd", Name: "stale",
+		Help: "1 where the API server's CustomResourceDefinition is not that of this version of the operator, else 0.",
+	}, []string{"crd"})
 )
 
 func init() {
@@ -218,7 +224,7 @@ func init() {
 		DroppedFields, ResyncSeconds, ResyncLastSuccessTimestamp, ResyncRequests, ResyncListed, ResyncDrift, ResyncPruneHeld,
 		ResyncContradictions,
 		GrantSeconds, RevocationSeconds, PendingRevocations, Mirrored, NotReady, OverdueTombstones, SilentSinceTimestamp, DriftRepaired,
-		CacheReduced, CacheReducedObjects,
+		CacheReduced, CacheReducedObjects, StaleKinds,
 		SinkDeliveries, SinkAnswerSeconds, SinkInFlight, SinkBreakerOpen, SinkLastAcceptedTimestamp, SinkLastFailureTimestamp)
 }
 

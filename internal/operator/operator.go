@@ -39,6 +39,7 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/controller"
 	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
 	"github.com/clerk-operator/clerk-operator/internal/environment"
+	"github.com/clerk-operator/clerk-operator/internal/kinds"
 	"github.com/clerk-operator/clerk-operator/internal/metricsauth"
 	"github.com/clerk-operator/clerk-operator/internal/mirror"
 	"github.com/clerk-operator/clerk-operator/internal/receiver"
@@ -127,6 +128,9 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 		return err
 	}
 	checkPermissions(ctx, mgr.GetClient(), c.Namespace)
+	if err := mgr.Add(kinds.NewWatcher(mgr.GetAPIReader())); err != nil {
+		return err
+	}
 	environments, err := newPinner(mgr)
 	if err != nil {
 		return err

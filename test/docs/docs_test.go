@@ -29,7 +29,7 @@ import (
 )
 
 var (
-	fenced   = regexp.MustCompile("(?ms)^ *```.*?^ *```")
+	fenced   = regexp.MustCompile("(?s)\n *```.*?\n *```")
 	code     = regexp.MustCompile("`[^`\n]*`")
 	links    = regexp.MustCompile(`\]\(([^()\s]+)\)`)
 	headings = regexp.MustCompile(`(?m)^#{1,6} +(.+?) *#*$`)

@@ -17,9 +17,9 @@ limitations under the License.
 package examples_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -96,8 +96,8 @@ func (c othersCRD) download(ctx context.Context) (dir string, err error) {
 	command.Dir = root
 	output, err := command.Output()
 	var found struct{ Dir, Sum, Error string }
-	if decodeErr := json.NewDecoder(bytes.NewReader(output)).Decode(&found); decodeErr != nil || found.Error != "" || err != nil {
-		return "", fmt.Errorf("download %s %s: %v %s", c.module, c.version, err, found.Error)
+	if decodeErr := json.Unmarshal(output, &found); decodeErr != nil || err != nil {
+		return "", fmt.Errorf("download %s %s: %w %s", c.module, c.version, errors.Join(err, decodeErr), found.Error)
 	}
 	if found.Sum != c.sum {
 		return "", fmt.Errorf("%s %s has the checksum %s, want %s", c.module, c.version, found.Sum, c.sum)

@@ -17,6 +17,7 @@ limitations under the License.
 package examples_test
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"os"
@@ -35,7 +36,6 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/test/clerktest"
-	"github.com/clerk-operator/clerk-operator/test/operatorproc"
 )
 
 func TestEveryExampleIsInTheTable(t *testing.T) {
@@ -46,7 +46,7 @@ func TestEveryExampleIsInTheTable(t *testing.T) {
 	}
 	var told []string
 	for _, row := range regexp.MustCompile(`(?m)^\| \[([a-z-]+)\]\(([a-z-]+)\) \| .+ \|$`).FindAllSubmatch(page, -1) {
-		if string(row[1]) != string(row[2]) {
+		if !bytes.Equal(row[1], row[2]) {
 			t.Errorf("%s leads to %s", row[1], row[2])
 		}
 		told = append(told, string(row[1]))
@@ -156,26 +156,13 @@ var tenants = []tenant{
 
 // An organization gets from each example what the example says.
 func TestEveryClassServesItsOrganizations(t *testing.T) {
-	operator, err := operatorproc.Start(t.Context(), plane, operatorproc.Options{LogDir: t.TempDir(), Died: func(err error) { t.Error(err) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := operator.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	sender := startOperator(t)
 	mustKubectl(t, "delete", "tenantclass", "default") // the examples have one of their own
-	sender := operator.Sender(operatorproc.Instance, secret)
 	for _, name := range slices.Sorted(maps.Keys(byExample())) {
 		t.Run(name, func(t *testing.T) {
 			mustKubectl(t, "apply", "--server-side", "-f", filepath.Join(folder, name))
 			for _, tenant := range byExample()[name] {
-				event := tenant.joins()
-				status, answer, err := sender.Deliver(t.Context(), clerktest.RandomID("msg"), event)
-				if err != nil || status != 204 {
-					t.Fatalf("the delivery is answered %d %q: %v", status, answer, err)
-				}
+				deliver(t, sender, tenant.joins())
 				for _, want := range tenant.namespaces {
 					eventually(t, func() error { return want.holds(t, tenant.admin()) })
 				}
@@ -246,7 +233,8 @@ func (w wanted) guards(t *testing.T, admin string) error {
 	for _, policy := range policies.Items {
 		names = append(names, policy.Name)
 	}
-	if slices.Sort(names); !slices.Equal(names, w.policies) {
+	slices.Sort(names)
+	if !slices.Equal(names, w.policies) {
 		return fmt.Errorf("%s has the NetworkPolicies %v, want %v", w.name, names, w.policies)
 	}
 	for allowed, actions := range map[bool][]string{true: append(w.adminMay, "get pods"), false: append(w.mayNot, "create namespaces")} {

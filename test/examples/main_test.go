@@ -21,6 +21,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -30,6 +31,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/clerk-operator/clerk-operator/test/clerktest"
 	"github.com/clerk-operator/clerk-operator/test/controlplane"
 	"github.com/clerk-operator/clerk-operator/test/operatorproc"
 )
@@ -100,6 +102,30 @@ func mustKubectl(t *testing.T, args ...string) string {
 		t.Fatalf("kubectl %v: %v\n%s", args, err, output)
 	}
 	return string(output)
+}
+
+// startOperator runs the operator until the test ends, and returns who delivers to it.
+func startOperator(t *testing.T) clerktest.Sender {
+	t.Helper()
+	operator, err := operatorproc.Start(t.Context(), plane, operatorproc.Options{LogDir: t.TempDir(), Died: func(err error) { t.Error(err) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := operator.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return operator.Sender(operatorproc.Instance, secret)
+}
+
+// deliver sends an event, which has to be accepted.
+func deliver(t *testing.T, sender clerktest.Sender, event clerktest.Event) {
+	t.Helper()
+	status, answer, err := sender.Deliver(t.Context(), clerktest.RandomID("msg"), event)
+	if err != nil || status != http.StatusNoContent {
+		t.Fatalf("the delivery is answered %d %q: %v", status, answer, err)
+	}
 }
 
 // eventually waits until look finds nothing to complain of.

@@ -135,6 +135,10 @@ var situations = map[string]map[string]situation{
 		"an hour":    {"the next one is due", []string{`clerk_operator_resync_last_success_timestamp_seconds{instance="default",pod="a"} 0x500`}, 0, time.Hour, nil},
 		"a takeover": {"the new leader has succeeded", []string{`clerk_operator_resync_last_success_timestamp_seconds{instance="default",pod="a"} 0x500`, `clerk_operator_resync_last_success_timestamp_seconds{instance="default",pod="b"} 18000x500`}, 5 * time.Hour, 6*time.Hour + 15*time.Minute, nil},
 	},
+	"ClerkOperatorKindsStale": {
+		"an upgrade by Helm 3": {"it left a kind as it was", []string{`clerk_operator_crd_stale{crd="clerkmembers.clerk-operator.io",pod="a"} 0x5 1x60`, `clerk_operator_crd_stale{crd="clerkusers.clerk-operator.io",pod="a"} 0x90`}, 0, time.Hour, []string{`{crd="clerkmembers.clerk-operator.io"}`}},
+		"an upgrade":           {"the old replica goes", []string{`clerk_operator_crd_stale{crd="clerkmembers.clerk-operator.io",pod="a"} 0x5 1x10 _x60`, `clerk_operator_crd_stale{crd="clerkmembers.clerk-operator.io",pod="b"} _x10 0x60`}, 0, time.Hour, nil},
+	},
 	"ClerkOperatorSinkFailing": {
 		"it takes nothing": {"every attempt fails for an hour", []string{`clerk_operator_sink_last_accepted_timestamp_seconds{sink="audit",pod="a"} 0x120`, `clerk_operator_sink_last_failure_timestamp_seconds{sink="audit",pod="a"} 0+60x120`}, 0, time.Hour, []string{`{sink="audit"}`}},
 		"between attempts": {"the next one is hours away: it stays so", []string{`clerk_operator_sink_last_accepted_timestamp_seconds{sink="audit",pod="a"} 0x900`, `clerk_operator_sink_last_failure_timestamp_seconds{sink="audit",pod="a"} 0+60x40 2400x800`}, 0, 10 * time.Hour, []string{`{sink="audit"}`}},
