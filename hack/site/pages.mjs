@@ -1,7 +1,13 @@
-// Which Markdown files are pages of the site, in which group, and how they are called there. The file llms.txt lists the same.
+// Which Markdown files are pages of the site, in which group, and how they are called there. llms.txt lists the same. Pages of docs/ that are
+// not listed here are in the site too, in a group of their own.
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 
 /** Groups of the sidebar: [title, [[path, name, what it is about], …]]. */
-export const groups = [
+const listed = [
   ['Begin', [
     ['README.md', 'Overview', 'what it is for, quickstart with Clerk, kinds, events, guarantees'],
     ['docs/README.md', 'All pages', 'the documentation by what you want to do'],
@@ -48,6 +54,14 @@ export const groups = [
   ]],
 ]
 
+const known = new Set(listed.flatMap(([, pages]) => pages.map(([path]) => path)))
+
+const others = readdirSync(join(root, 'docs'), { recursive: true }).sort()
+  .filter(file => file.endsWith('.md')).map(file => `docs/${file}`).filter(path => !known.has(path))
+  .map(path => [path, readFileSync(join(root, path), 'utf8').match(/^# (.*)$/m)?.[1] ?? path, ''])
+
+export const groups = others.length > 0 ? [...listed, ['More', others]] : listed
+
 export const repository = 'https://github.com/clerk-operator/clerk-operator'
 
 /** Where a page is in the site's source: a README is the index of its folder. */
@@ -60,7 +74,7 @@ export function llms() {
   const lines = ['# clerk-operator', '',
     '> A Kubernetes operator: organizations of Clerk become namespaces, their members become subjects of RoleBindings. Driven by webhooks and',
     '> by listing Clerk\'s API; what Clerk says is kept in custom resources, and everything else follows from them.', '']
-  for (const [title, pages] of groups) {
+  for (const [title, pages] of listed) {
     lines.push(`## ${title}`, '')
     for (const [path, name, about] of pages) lines.push(`- [${name}](${repository}/blob/main/${path}): ${about}`)
     lines.push('')

@@ -2,12 +2,9 @@
 // whatever is no page. A link that leads nowhere ends it. `node stage.mjs llms` writes llms.txt instead.
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { llms, paths, repository, staged } from './pages.mjs'
+import { llms, paths, repository, root, staged } from './pages.mjs'
 
-const here = dirname(fileURLToPath(import.meta.url))
-const root = join(here, '..', '..')
-const site = join(here, '.site')
+const site = join(root, 'hack', 'site', '.site')
 
 /** The target of a link on a page, as the site has it. */
 function target(page, link) {

@@ -112,6 +112,10 @@ func startOperator(t *testing.T) clerktest.Sender {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if t.Failed() {
+			there, _ := plane.Kubectl(context.Background(), "get", "tenantclasses,clerkorganizations,clerkmembers", "-o", "wide").CombinedOutput()
+			t.Logf("%s\nthe end of the operator's log:\n%s", there, operator.LogTail())
+		}
 		if err := operator.Stop(); err != nil {
 			t.Error(err)
 		}
