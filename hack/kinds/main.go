@@ -27,6 +27,7 @@ import (
 	"go/format"
 	"os"
 	"path/filepath"
+	"regexp"
 
 	"sigs.k8s.io/yaml"
 )
@@ -41,6 +42,9 @@ const (
 	// length of a checksum: what tells versions apart, and can be read.
 	length = 16
 )
+
+// earlier is the annotation of an earlier run, if controller-gen was not there in between.
+var earlier = regexp.MustCompile(`(?m)^    ` + regexp.QuoteMeta(annotation) + `: .*\n`)
 
 func main() {
 	if err := run(); err != nil {
@@ -96,7 +100,7 @@ func mark(file string) (name, checksum string, err error) {
 	}
 	sum := sha256.Sum256(spec)
 	checksum = hex.EncodeToString(sum[:])[:length]
-	before, after, found := bytes.Cut(content, []byte(anchor))
+	before, after, found := bytes.Cut(earlier.ReplaceAll(content, nil), []byte(anchor))
 	if !found || crd.Metadata.Name == "" {
 		return "", "", fmt.Errorf("not as controller-gen writes it")
 	}

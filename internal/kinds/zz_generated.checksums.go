@@ -20,7 +20,7 @@ package kinds
 
 // checksums are those of the specs of the kinds that this version was built with, by the name of the CustomResourceDefinition.
 var checksums = map[string]string{
-	"clerkinstances.clerk-operator.io":     "0dd9f2f07fddaab6",
+	"clerkinstances.clerk-operator.io":     "51756934bbce6fc5",
 	"clerkmembers.clerk-operator.io":       "4ba70c907f590932",
 	"clerkorganizations.clerk-operator.io": "ff1e3d2940072842",
 	"clerkpermissions.clerk-operator.io":   "c035add87c9fc864",
