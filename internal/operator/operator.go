@@ -235,13 +235,13 @@ func newPinner(mgr ctrl.Manager) (*environment.Pinner, error) {
 
 // addReceiver adds what every replica does: receive, and say when it last did. The options say whom events are for.
 func addReceiver(mgr ctrl.Manager, c Config, options receiver.Options) error {
-	lastEvents := controller.NewLastEvents(mgr.GetClient())
+	lastEvents := receiver.NewLastEvents(mgr.GetClient())
 	// Unlike the client, the cache waits for no write of this process to come back: one that hangs must not keep deliveries waiting.
 	options.Reader = mgr.GetCache()
 	options.Namespace = c.Namespace
 	options.TombstoneRetention = c.TombstoneRetention
-	options.Observe = lastEvents.Observe
-	options.Refused = lastEvents.Refuse
+	options.Received = lastEvents.Received
+	options.Refused = lastEvents.Refused
 	options.BindAddress = c.ReceiverBindAddress
 	options.TLSCertFile = c.ReceiverTLSCertFile
 	options.TLSKeyFile = c.ReceiverTLSKeyFile

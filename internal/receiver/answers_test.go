@@ -194,7 +194,7 @@ func TestAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var observed []string
-			b := start(t, Options{Observe: func(instance, eventType string, _ time.Time) {
+			b := start(t, Options{Received: func(instance, eventType string, _ time.Time) {
 				observed = append(observed, instance+" "+eventType)
 			}}, nil)
 			if tc.prepare != nil {

@@ -65,9 +65,9 @@ type Options struct {
 	// TombstoneRetention is how old an event may be and still create something, and so say which environment it is.
 	TombstoneRetention time.Duration
 
-	// Observe, if set, hears of every delivery answered with success: its ClerkInstance, the label of its type, and when. It must
+	// Received, if set, hears of every delivery answered with success: its ClerkInstance, the label of its type, and when. It must
 	// not block.
-	Observe func(instance string, eventType string, at time.Time)
+	Received func(instance string, eventType string, at time.Time)
 
 	// Refused, if set, hears of every other delivery to a ClerkInstance: its name, the outcome, and when. It must not block.
 	Refused func(instance, outcome string, at time.Time)

@@ -40,8 +40,8 @@ func (r *Receiver) record(d *delivery, a *answer) {
 	}
 
 	r.logAnswer(d, a, now)
-	if a.success() && r.options.Observe != nil {
-		r.options.Observe(instance, label, now)
+	if a.success() && r.options.Received != nil {
+		r.options.Received(instance, label, now)
 	}
 	if a.success() || instance == "" {
 		return

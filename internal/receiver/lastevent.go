@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package controller
+package receiver
 
 import (
 	"context"
@@ -62,15 +62,15 @@ func NewLastEvents(c client.Client) *LastEvents {
 	return &LastEvents{client: c, unsaid: map[string]v1alpha1.LastEvent{}, refusals: map[string]v1alpha1.LastRefusal{}}
 }
 
-// Observe takes note of a verified event. It makes no request.
-func (l *LastEvents) Observe(instance, eventType string, at time.Time) {
+// Received takes note of a verified event. It makes no request.
+func (l *LastEvents) Received(instance, eventType string, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.unsaid[instance] = v1alpha1.LastEvent{Type: eventType, ReceivedAt: metav1.NewTime(at)}
 }
 
-// Refuse takes note of a delivery that was not accepted. It makes no request.
-func (l *LastEvents) Refuse(instance, reason string, at time.Time) {
+// Refused takes note of a delivery that was not accepted. It makes no request.
+func (l *LastEvents) Refused(instance, reason string, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refusals[instance] = v1alpha1.LastRefusal{Reason: reason, RefusedAt: metav1.NewTime(at)}
@@ -79,7 +79,7 @@ func (l *LastEvents) Refuse(instance, reason string, at time.Time) {
 // NeedLeaderElection implements manager.LeaderElectionRunnable: every replica runs it.
 func (l *LastEvents) NeedLeaderElection() bool { return false }
 
-// Start writes what was observed until the context ends.
+// Start writes what was received until the context ends.
 func (l *LastEvents) Start(ctx context.Context) error {
 	go wait.UntilWithContext(ctx, func(ctx context.Context) {
 		if err := l.writeRefusals(ctx); err != nil && ctx.Err() == nil {
