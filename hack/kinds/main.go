@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Command kinds marks every CustomResourceDefinition with a checksum of its spec, and writes the checksums into internal/kinds, by which the
-// operator knows whether the API server has the kinds of its own version. Part of make generate.
+// Command kinds marks every CustomResourceDefinition with a checksum of its spec, and writes the checksums into internal/kinds, by which
+// the operator knows whether the API server has the kinds of its own version. Part of make generate.
 package main
 
 import (
@@ -78,12 +78,12 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(generated, formatted, 0o644) //nolint:gosec // source code, for everyone to read
+	return os.WriteFile(generated, formatted, 0o644)
 }
 
 // mark writes the annotation into a manifest of controller-gen's.
 func mark(file string) (name, checksum string, err error) {
-	content, err := os.ReadFile(file) //nolint:gosec // one of manifests
+	content, err := os.ReadFile(file)
 	if err != nil {
 		return "", "", err
 	}
@@ -106,5 +106,5 @@ func mark(file string) (name, checksum string, err error) {
 	}
 	line := fmt.Appendf(nil, "    %s: %q\n", annotation, checksum)
 	marked := bytes.Join([][]byte{before, line, []byte(anchor), after}, nil)
-	return crd.Metadata.Name, checksum, os.WriteFile(file, marked, 0o644) //nolint:gosec // as above
+	return crd.Metadata.Name, checksum, os.WriteFile(file, marked, 0o644)
 }

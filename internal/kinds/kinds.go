@@ -15,8 +15,8 @@ limitations under the License.
 */
 
 // Package kinds looks whether the API server has the kinds that this version of the operator was built with. Helm 3 installs
-// CustomResourceDefinitions and never upgrades them; with an older one, fields that the operator writes are dropped without a word, and rules
-// that keep something late from undoing something newer are missing.
+// CustomResourceDefinitions and never upgrades them; with an older one, fields that the operator writes are dropped without a word, and
+// rules that keep something late from undoing something newer are missing.
 package kinds
 
 import (
