@@ -31,7 +31,7 @@ import (
 // left out instead, and noted, so that nobody who may write metadata can keep a role from changing.
 func Decode(body []byte) (*Event, error) {
 	var envelope envelopeJSON
-	if err := unmarshal("", shallow(validUTF8(body)), &envelope); err != nil {
+	if err := Unmarshal(body, &envelope); err != nil {
 		return nil, err
 	}
 	if err := envelope.validate(); err != nil {
@@ -81,20 +81,20 @@ func changed(data Data) time.Time {
 }
 
 var dataDecoders = map[string]func(json.RawMessage) (Data, error){
-	TypeOrganizationCreated: decodeOrganization,
-	TypeOrganizationUpdated: decodeOrganization,
+	TypeOrganizationCreated: DecodeOrganization,
+	TypeOrganizationUpdated: DecodeOrganization,
 	TypeOrganizationDeleted: decodeOrganizationDeleted,
-	TypeMembershipCreated:   decodeMembership,
-	TypeMembershipUpdated:   decodeMembership,
+	TypeMembershipCreated:   DecodeMembership,
+	TypeMembershipUpdated:   DecodeMembership,
 	TypeMembershipDeleted:   decodeMembershipDeleted,
-	TypeUserCreated:         decodeUser,
-	TypeUserUpdated:         decodeUser,
+	TypeUserCreated:         DecodeUser,
+	TypeUserUpdated:         DecodeUser,
 	TypeUserDeleted:         decodeUserDeleted,
-	TypeRoleCreated:         decodeRole,
-	TypeRoleUpdated:         decodeRole,
+	TypeRoleCreated:         DecodeRole,
+	TypeRoleUpdated:         DecodeRole,
 	TypeRoleDeleted:         decodeRoleDeleted,
-	TypePermissionCreated:   decodePermission,
-	TypePermissionUpdated:   decodePermission,
+	TypePermissionCreated:   DecodePermission,
+	TypePermissionUpdated:   DecodePermission,
 	TypePermissionDeleted:   decodePermissionDeleted,
 }
 
@@ -106,13 +106,13 @@ type envelopeJSON struct {
 }
 
 func (e *envelopeJSON) validate() error {
-	if err := checkKey("type", e.Type, maxTypeLength); err != nil {
+	if err := CheckKey("type", e.Type, maxTypeLength); err != nil {
 		return err
 	}
 	if e.InstanceID == "" {
 		return nil
 	}
-	return checkID("instance_id", e.InstanceID)
+	return CheckID("instance_id", e.InstanceID)
 }
 
 // updateTime reads updated_at, which orders everything and so may not be missing.
@@ -160,6 +160,11 @@ func isNull(raw json.RawMessage) bool {
 	return len(raw) == 0 || string(raw) == "null"
 }
 
+// Unmarshal is json.Unmarshal for what Clerk sends, whatever is odd in it: errors name the field and quote nothing.
+func Unmarshal(body []byte, target any) error {
+	return unmarshal("", shallow(validUTF8(body)), target)
+}
+
 // unmarshal is json.Unmarshal with errors that name the field below path and quote nothing.
 func unmarshal(path string, raw []byte, target any) error {
 	err := json.Unmarshal(raw, target)
@@ -186,4 +191,17 @@ func fieldPath(path, field string) string {
 	default:
 		return path + "." + field
 	}
+}
+
+type deletedJSON struct {
+	ID string `json:"id"`
+}
+
+// decodeDeletedID reads the id of what is deleted. Whatever else is odd about a deletion, it must take access away.
+func decodeDeletedID(data json.RawMessage) (string, error) {
+	var raw deletedJSON
+	if err := unmarshal("data", data, &raw); err != nil {
+		return "", err
+	}
+	return raw.ID, CheckID("data.id", raw.ID)
 }

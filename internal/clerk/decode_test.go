@@ -447,7 +447,7 @@ func checkPromises(t *testing.T, event *Event) {
 	if event.Data == nil {
 		return
 	}
-	if err := checkID("id", event.Data.EntityID()); err != nil {
+	if err := CheckID("id", event.Data.EntityID()); err != nil {
 		t.Error(err)
 	}
 	switch data := event.Data.(type) {
@@ -477,14 +477,14 @@ func checkPublicUser(t *testing.T, membership *Membership) {
 	if user.ID == "" && (user != (PublicUser{}) || !slices.Contains(membership.Dropped, FieldUser)) {
 		t.Errorf("membership %+v tells of nobody", membership)
 	}
-	if user.ID != "" && checkID("user", user.ID) != nil || !isIdentifier(user.Identifier) || !isIdentifier(user.Username) {
+	if user.ID != "" && CheckID("user", user.ID) != nil || !isIdentifier(user.Identifier) || !isIdentifier(user.Username) {
 		t.Errorf("membership %+v names its user by what may not be a name", membership)
 	}
 }
 
 func checkOrganization(t *testing.T, organization Organization) {
 	t.Helper()
-	if checkID("id", organization.ID) != nil || organization.UpdatedAt.IsZero() {
+	if CheckID("id", organization.ID) != nil || organization.UpdatedAt.IsZero() {
 		t.Errorf("organization %+v lacks its id or its time", organization)
 	}
 	if len(organization.Name) > maxTextLength || strings.ContainsFunc(organization.Name, isUnprintable) {

@@ -28,7 +28,8 @@ import (
 	"unicode/utf8"
 )
 
-func checkID(path, id string) error {
+// CheckID accepts what can be an id of Clerk's. The error says what is wrong with the field at path.
+func CheckID(path, id string) error {
 	if id == "" {
 		return fmt.Errorf("%s: missing", path)
 	}
@@ -38,8 +39,8 @@ func checkID(path, id string) error {
 	return nil
 }
 
-// checkKey accepts the keys of roles and permissions, and the names of event types.
-func checkKey(path, key string, maxLength int) error {
+// CheckKey accepts the keys of roles and permissions, and the names of event types.
+func CheckKey(path, key string, maxLength int) error {
 	if key == "" {
 		return fmt.Errorf("%s: missing", path)
 	}

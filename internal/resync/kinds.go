@@ -28,6 +28,7 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
+	"github.com/clerk-operator/clerk-operator/internal/clerk/backend"
 )
 
 // Names of the kinds, as in the status and in metrics.
@@ -47,10 +48,10 @@ type kind struct {
 	mirrored func(ctx context.Context, reader client.Reader, instance string) (inventory, error)
 
 	// list lists it in Clerk.
-	list func(ctx context.Context, r *run, before inventory, visit func(clerk.Page) error) (clerk.Listing, error)
+	list func(ctx context.Context, r *run, before inventory, visit func(backend.Page) error) (backend.Listing, error)
 
 	// exists is the second look at one.
-	exists func(ctx context.Context, api *clerk.Client, object mirrored) (bool, error)
+	exists func(ctx context.Context, api *backend.Client, object mirrored) (bool, error)
 
 	// gone is the news that one is gone.
 	gone func(object mirrored) clerk.Data
@@ -71,10 +72,10 @@ var kinds = []*kind{
 		mirrored: mirroredOf(func(p *v1alpha1.ClerkPermission) (string, mirrored) {
 			return p.Spec.Instance, standing(p.Spec.ID, p.Spec.DeletedAt, p.Spec.CreatedAt, p.Spec.UpdatedAt)
 		}, func(l *v1alpha1.ClerkPermissionList) []v1alpha1.ClerkPermission { return l.Items }),
-		list: func(ctx context.Context, r *run, _ inventory, visit func(clerk.Page) error) (clerk.Listing, error) {
+		list: func(ctx context.Context, r *run, _ inventory, visit func(backend.Page) error) (backend.Listing, error) {
 			return r.api.Permissions(ctx, visit)
 		},
-		exists: func(ctx context.Context, api *clerk.Client, p mirrored) (bool, error) {
+		exists: func(ctx context.Context, api *backend.Client, p mirrored) (bool, error) {
 			return api.HasPermission(ctx, p.id)
 		},
 		gone:  func(p mirrored) clerk.Data { return &clerk.PermissionDeleted{ID: p.id} },
@@ -85,22 +86,24 @@ var kinds = []*kind{
 		mirrored: mirroredOf(func(r *v1alpha1.ClerkRole) (string, mirrored) {
 			return r.Spec.Instance, standing(r.Spec.ID, r.Spec.DeletedAt, r.Spec.CreatedAt, r.Spec.UpdatedAt)
 		}, func(l *v1alpha1.ClerkRoleList) []v1alpha1.ClerkRole { return l.Items }),
-		list: func(ctx context.Context, r *run, _ inventory, visit func(clerk.Page) error) (clerk.Listing, error) {
+		list: func(ctx context.Context, r *run, _ inventory, visit func(backend.Page) error) (backend.Listing, error) {
 			return r.api.Roles(ctx, visit)
 		},
-		exists: func(ctx context.Context, api *clerk.Client, r mirrored) (bool, error) { return api.HasRole(ctx, r.id) },
-		gone:   func(r mirrored) clerk.Data { return &clerk.RoleDeleted{ID: r.id} },
-		empty:  func() client.Object { return &v1alpha1.ClerkRole{} },
+		exists: func(ctx context.Context, api *backend.Client, r mirrored) (bool, error) {
+			return api.HasRole(ctx, r.id)
+		},
+		gone:  func(r mirrored) clerk.Data { return &clerk.RoleDeleted{ID: r.id} },
+		empty: func() client.Object { return &v1alpha1.ClerkRole{} },
 	},
 	{
 		name: organizationKind,
 		mirrored: mirroredOf(func(o *v1alpha1.ClerkOrganization) (string, mirrored) {
 			return o.Spec.Instance, standing(o.Spec.ID, o.Spec.DeletedAt, o.Spec.CreatedAt, o.Spec.UpdatedAt)
 		}, func(l *v1alpha1.ClerkOrganizationList) []v1alpha1.ClerkOrganization { return l.Items }),
-		list: func(ctx context.Context, r *run, _ inventory, visit func(clerk.Page) error) (clerk.Listing, error) {
+		list: func(ctx context.Context, r *run, _ inventory, visit func(backend.Page) error) (backend.Listing, error) {
 			return r.api.Organizations(ctx, visit)
 		},
-		exists: func(ctx context.Context, api *clerk.Client, o mirrored) (bool, error) {
+		exists: func(ctx context.Context, api *backend.Client, o mirrored) (bool, error) {
 			return api.HasOrganization(ctx, o.id)
 		},
 		gone:  func(o mirrored) clerk.Data { return &clerk.OrganizationDeleted{ID: o.id} },
@@ -109,10 +112,10 @@ var kinds = []*kind{
 	{
 		name:     memberKind,
 		mirrored: mirroredOf(mirroredMember, func(l *v1alpha1.ClerkMemberList) []v1alpha1.ClerkMember { return l.Items }),
-		list: func(ctx context.Context, r *run, _ inventory, visit func(clerk.Page) error) (clerk.Listing, error) {
+		list: func(ctx context.Context, r *run, _ inventory, visit func(backend.Page) error) (backend.Listing, error) {
 			return r.api.Memberships(ctx, visit)
 		},
-		exists: func(ctx context.Context, api *clerk.Client, m mirrored) (bool, error) {
+		exists: func(ctx context.Context, api *backend.Client, m mirrored) (bool, error) {
 			return api.HasMembership(ctx, m.id, m.organizationID, m.userID)
 		},
 		gone: func(m mirrored) clerk.Data {
@@ -125,10 +128,12 @@ var kinds = []*kind{
 		mirrored: mirroredOf(func(u *v1alpha1.ClerkUser) (string, mirrored) {
 			return u.Spec.Instance, standing(u.Spec.ID, u.Spec.DeletedAt, u.Spec.CreatedAt, u.Spec.UpdatedAt)
 		}, func(l *v1alpha1.ClerkUserList) []v1alpha1.ClerkUser { return l.Items }),
-		list:   listUsers,
-		exists: func(ctx context.Context, api *clerk.Client, u mirrored) (bool, error) { return api.HasUser(ctx, u.id) },
-		gone:   func(u mirrored) clerk.Data { return &clerk.UserDeleted{ID: u.id} },
-		empty:  func() client.Object { return &v1alpha1.ClerkUser{} },
+		list: listUsers,
+		exists: func(ctx context.Context, api *backend.Client, u mirrored) (bool, error) {
+			return api.HasUser(ctx, u.id)
+		},
+		gone:  func(u mirrored) clerk.Data { return &clerk.UserDeleted{ID: u.id} },
+		empty: func() client.Object { return &v1alpha1.ClerkUser{} },
 	},
 }
 
@@ -150,7 +155,7 @@ func standing(id string, deletedAt *metav1.MicroTime, changes ...*metav1.MicroTi
 
 // listUsers lists as many users as are to be mirrored: by their ids, where not everyone is. Those who are mirrored are among them, since it
 // matters whether they still exist; and those who are deleted here, since it matters whether Clerk agrees.
-func listUsers(ctx context.Context, r *run, before inventory, visit func(clerk.Page) error) (clerk.Listing, error) {
+func listUsers(ctx context.Context, r *run, before inventory, visit func(backend.Page) error) (backend.Listing, error) {
 	if r.instance.Spec.Users == v1alpha1.UsersAll {
 		return r.api.Users(ctx, visit)
 	}
@@ -164,7 +169,7 @@ func listUsers(ctx context.Context, r *run, before inventory, visit func(clerk.P
 		members, err := mirroredOf(mirroredMember, func(l *v1alpha1.ClerkMemberList) []v1alpha1.ClerkMember { return l.Items })(
 			ctx, r.Client, r.instance.Name)
 		if err != nil {
-			return clerk.Listing{}, err
+			return backend.Listing{}, err
 		}
 		for _, member := range members.living {
 			wanted[member.userID] = struct{}{}

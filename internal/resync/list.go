@@ -28,6 +28,7 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
+	"github.com/clerk-operator/clerk-operator/internal/clerk/backend"
 	"github.com/clerk-operator/clerk-operator/internal/metrics"
 	"github.com/clerk-operator/clerk-operator/internal/mirror"
 )
@@ -63,7 +64,7 @@ func (r *run) list(ctx context.Context, k *kind) (*setback, error) {
 		r.counts[k.name] = &tally{}
 	}
 	var failure error // of this side, not of Clerk's
-	listing, err := k.list(ctx, r, before, func(page clerk.Page) error {
+	listing, err := k.list(ctx, r, before, func(page backend.Page) error {
 		failure = r.take(ctx, k, before, page)
 		return failure
 	})
@@ -85,12 +86,12 @@ func (r *run) list(ctx context.Context, k *kind) (*setback, error) {
 
 // concernsAll tells whether an error of Clerk's API is one that the next request would meet too.
 func concernsAll(err error) bool {
-	answer, ok := errors.AsType[*clerk.APIError](err)
+	answer, ok := errors.AsType[*backend.APIError](err)
 	return ok && (answer.Status == http.StatusUnauthorized || answer.Status == http.StatusTooManyRequests)
 }
 
 // take mirrors a page.
-func (r *run) take(ctx context.Context, k *kind, before inventory, page clerk.Page) error {
+func (r *run) take(ctx context.Context, k *kind, before inventory, page backend.Page) error {
 	if err := r.stillWanted(ctx); err != nil {
 		return err
 	}
@@ -185,7 +186,7 @@ func (r *run) refuse(why string) {
 }
 
 // progress says how far it is, in the metrics always and in the status now and then.
-func (r *run) progress(ctx context.Context, k *kind, page clerk.Page) {
+func (r *run) progress(ctx context.Context, k *kind, page backend.Page) {
 	metrics.ResyncListed.WithLabelValues(r.instance.Name, k.name).Set(float64(page.Listed))
 	if now := r.Now(); now.Sub(r.told) >= progressPause {
 		r.told = now

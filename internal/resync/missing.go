@@ -27,7 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
-	"github.com/clerk-operator/clerk-operator/internal/clerk"
+	"github.com/clerk-operator/clerk-operator/internal/clerk/backend"
 )
 
 // missingUser is somebody who is a member of a ClerkInstance's organization and has no ClerkUser.
@@ -102,7 +102,7 @@ func (r *Resyncer) fetch(ctx context.Context, name string, ids []string) error {
 		return err
 	}
 	defer this.api.Close()
-	_, err = this.api.UsersByID(ctx, ids, func(page clerk.Page) error {
+	_, err = this.api.UsersByID(ctx, ids, func(page backend.Page) error {
 		for _, user := range page.Entities {
 			if _, err := r.Mirror.Apply(ctx, name, this.event(user, page.Asked.Add(-readLag))); err != nil {
 				return err

@@ -24,7 +24,7 @@ import (
 	"strings"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
-	"github.com/clerk-operator/clerk-operator/internal/clerk"
+	"github.com/clerk-operator/clerk-operator/internal/clerk/backend"
 )
 
 // notes are what a resync could not do. It did all else.
@@ -60,7 +60,7 @@ func (m *remarks) tell() string {
 
 // unlisted notes that a kind could not be listed. What the key may not read is no failure that passes.
 func (n *notes) unlisted(k *kind, err error) {
-	answer, ok := errors.AsType[*clerk.APIError](err)
+	answer, ok := errors.AsType[*backend.APIError](err)
 	if ok && answer.Status == http.StatusForbidden {
 		n.forbidden = append(n.forbidden, k.name)
 		return

@@ -29,7 +29,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
-	"github.com/clerk-operator/clerk-operator/internal/clerk"
+	"github.com/clerk-operator/clerk-operator/internal/clerk/backend"
 )
 
 // mirrored is an object as it was before a listing.
@@ -48,7 +48,7 @@ type mirrored struct {
 type found struct {
 	kind    *kind
 	before  map[string]mirrored
-	listing clerk.Listing
+	listing backend.Listing
 }
 
 // areDisjoint tells whether nothing at all of what was mirrored was listed: so lists another environment.

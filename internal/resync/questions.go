@@ -27,7 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
-	"github.com/clerk-operator/clerk-operator/internal/clerk"
+	"github.com/clerk-operator/clerk-operator/internal/clerk/backend"
 	"github.com/clerk-operator/clerk-operator/internal/environment"
 )
 
@@ -42,7 +42,7 @@ var errBusy = errors.New("Clerk is being asked about another organization") //no
 type questions struct {
 	asking sync.Mutex
 	of     string
-	api    *clerk.Client
+	api    *backend.Client
 }
 
 // OrganizationExists asks Clerk whether it has an organization. known is false where there is no API key to ask with. An error says that it

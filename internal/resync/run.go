@@ -33,7 +33,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
-	"github.com/clerk-operator/clerk-operator/internal/clerk"
+	"github.com/clerk-operator/clerk-operator/internal/clerk/backend"
 	"github.com/clerk-operator/clerk-operator/internal/environment"
 	"github.com/clerk-operator/clerk-operator/internal/metrics"
 )
@@ -43,7 +43,7 @@ type run struct {
 	*Resyncer
 	instance *v1alpha1.ClerkInstance
 	started  time.Time
-	api      *clerk.Client
+	api      *backend.Client
 	requests atomic.Int64
 
 	instanceID string
@@ -168,8 +168,8 @@ func (r *Resyncer) key(ctx context.Context, instance *v1alpha1.ClerkInstance) (s
 	return key, nil
 }
 
-func (r *Resyncer) client(instance *v1alpha1.ClerkInstance, key string, answered func(int)) (*clerk.Client, error) {
-	api, err := clerk.NewClient(clerk.ClientOptions{
+func (r *Resyncer) client(instance *v1alpha1.ClerkInstance, key string, answered func(int)) (*backend.Client, error) {
+	api, err := backend.NewClient(backend.ClientOptions{
 		URL: instance.Spec.API.URL, Hosts: r.Hosts, Key: key, PageSize: r.PageSize, Answered: answered,
 	})
 	if err != nil {
@@ -227,7 +227,7 @@ func (r *run) pin(ctx context.Context) error {
 func apiSetback(err error) *setback {
 	failed := &setback{result: v1alpha1.ResyncFailed, reason: v1alpha1.ReasonAPIUnavailable,
 		message: "Clerk's API cannot be read, it is tried again: " + err.Error()}
-	answer, ok := errors.AsType[*clerk.APIError](err)
+	answer, ok := errors.AsType[*backend.APIError](err)
 	if !ok {
 		return failed
 	}

@@ -14,7 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package clerk
+// Package backend reads Clerk's Backend API: what there is in Clerk, by lists that are proven complete, and second looks at single things.
+package backend
 
 import (
 	"context"
@@ -22,16 +23,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/clerk-operator/clerk-operator/internal/clerk"
 )
 
 // ClientOptions are what a Client works with.
@@ -156,7 +157,7 @@ func (c *Client) Instance(ctx context.Context) (Instance, error) {
 	if err := c.get(ctx, "/instance", nil, &answer); err != nil {
 		return Instance{}, err
 	}
-	if err := checkID("id", answer.ID); err != nil {
+	if err := clerk.CheckID("id", answer.ID); err != nil {
 		return Instance{}, fmt.Errorf("/instance: %w", err)
 	}
 	if answer.Environment == "production" {
@@ -233,98 +234,8 @@ func readAnswer(body io.Reader, target any) error {
 	if !json.Valid(content) {
 		return errors.New("the answer is no JSON")
 	}
-	if err := unmarshal("", shallow(validUTF8(content)), target); err != nil {
+	if err := clerk.Unmarshal(content, target); err != nil {
 		return &APIError{Status: http.StatusOK, Reason: "the answer is not understood: " + err.Error()}
 	}
 	return nil
-}
-
-// APIError is an answer of Clerk, or of something before it, that is no success. It never holds what was sent or answered.
-type APIError struct {
-	// Status is the HTTP status.
-	Status int
-
-	// Code is Clerk's own word for it, such as resource_not_found; empty where the answer is not Clerk's.
-	Code string
-
-	// Reason says more; empty where the status says all.
-	Reason string
-
-	// RetryAfter is the pause that was asked for.
-	RetryAfter time.Duration
-}
-
-// Error implements error.
-func (e *APIError) Error() string {
-	text := fmt.Sprintf("Clerk answered %d %s", e.Status, http.StatusText(e.Status))
-	if more := e.Code + e.Reason; more != "" { // an answer has one of them at most
-		text += " (" + more + ")"
-	}
-	return text
-}
-
-// IsGone tells whether an error is Clerk's own word that something does not exist. A 404 that Clerk did not write, a proxy's or that of a
-// wrong URL, says nothing.
-func IsGone(err error) bool {
-	answer, ok := errors.AsType[*APIError](err)
-	return ok && answer.Status == http.StatusNotFound && answer.Code != ""
-}
-
-func apiError(response *http.Response) *APIError {
-	result := &APIError{Status: response.StatusCode, RetryAfter: retryAfter(response.Header.Get("Retry-After"), time.Now())}
-	var body struct {
-		Errors []struct {
-			Code string `json:"code"`
-		} `json:"errors"`
-	}
-	content, err := io.ReadAll(io.LimitReader(response.Body, maxErrorBytes))
-	if err != nil || json.Unmarshal(content, &body) != nil || len(body.Errors) == 0 {
-		return result
-	}
-	if code := body.Errors[0].Code; checkKey("code", code, maxTypeLength) == nil {
-		result.Code = code
-	}
-	return result
-}
-
-// retryAfter reads the header of that name: seconds, or a date.
-func retryAfter(value string, now time.Time) time.Duration {
-	if seconds, err := strconv.Atoi(value); err == nil {
-		return time.Duration(max(seconds, 0)) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(at.Sub(now), 0)
-	}
-	return 0
-}
-
-// pauseAfter is how long to wait after a failed attempt; false when another would not help.
-func pauseAfter(err error, attempt int) (time.Duration, bool) {
-	if attempt >= maxAttempts {
-		return 0, false
-	}
-	backoff := min(firstPause<<(attempt-1), lastPause)
-	backoff = backoff/2 + rand.N(backoff/2) //nolint:gosec // jitter need not be unguessable
-	answer, ok := errors.AsType[*APIError](err)
-	if !ok {
-		return backoff, true // no answer, or half of one
-	}
-	if answer.Status != http.StatusTooManyRequests && answer.Status < http.StatusInternalServerError {
-		return 0, false
-	}
-	if answer.RetryAfter > maxRetryAfter {
-		return 0, false
-	}
-	return max(answer.RetryAfter, backoff), true
-}
-
-func pause(ctx context.Context, wait time.Duration) error {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package clerk_test
+package backend_test
 
 import (
 	"context"
@@ -27,7 +27,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/clerk-operator/clerk-operator/internal/clerk"
+	"github.com/clerk-operator/clerk-operator/internal/clerk/backend"
 	"github.com/clerk-operator/clerk-operator/test/clerkapi"
 	"github.com/clerk-operator/clerk-operator/test/clerktest"
 )
@@ -40,7 +40,7 @@ var founded = time.Date(2026, 3, 14, 9, 26, 0, 0, time.UTC)
 type world struct {
 	api    *clerkapi.API
 	server *httptest.Server
-	client *clerk.Client
+	client *backend.Client
 	pauses []time.Duration
 }
 
@@ -55,14 +55,14 @@ func newWorldWith(t *testing.T, played clerkapi.Options) *world {
 	w := &world{api: clerkapi.New(played)}
 	w.server = httptest.NewServer(w.api)
 	t.Cleanup(w.server.Close)
-	options := clerk.ClientOptions{
+	options := backend.ClientOptions{
 		URL: w.server.URL + clerkapi.Prefix, Hosts: []string{"127.0.0.1"}, Key: apiKey + "\n", PageSize: 3,
 		Pause: func(ctx context.Context, pause time.Duration) error {
 			w.pauses = append(w.pauses, pause)
 			return ctx.Err()
 		},
 	}
-	client, err := clerk.NewClient(options)
+	client, err := backend.NewClient(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,10 +85,10 @@ func (w *world) addOrganizations(n int) []string {
 }
 
 // list returns the ids of what was listed, in order.
-func (w *world) list(t *testing.T) ([]string, clerk.Listing, error) {
+func (w *world) list(t *testing.T) ([]string, backend.Listing, error) {
 	t.Helper()
 	var ids []string
-	listing, err := w.client.Organizations(t.Context(), func(page clerk.Page) error {
+	listing, err := w.client.Organizations(t.Context(), func(page backend.Page) error {
 		if page.Asked.IsZero() || page.Listed > page.Total {
 			t.Errorf("a page asked for at %v with %d of %d", page.Asked, page.Listed, page.Total)
 		}
@@ -259,7 +259,7 @@ func TestFailures(t *testing.T) {
 			if strings.Contains(err.Error(), "canary") {
 				t.Errorf("the error tells a secret: %v", err)
 			}
-			if clerk.IsGone(err) {
+			if backend.IsGone(err) {
 				t.Errorf("%v is no word of Clerk's that something is gone", err)
 			}
 			if again := len(w.pauses) > 0; again != tc.again {
@@ -351,7 +351,7 @@ func TestWhereAKeyMayGo(t *testing.T) {
 	}
 	hosts := []string{"api.example.com", "127.0.0.1", "localhost", "::1"}
 	for url, want := range cases {
-		if _, err := clerk.NewClient(clerk.ClientOptions{URL: url, Hosts: hosts, Key: apiKey}); (err == nil) != want {
+		if _, err := backend.NewClient(backend.ClientOptions{URL: url, Hosts: hosts, Key: apiKey}); (err == nil) != want {
 			t.Errorf("%q: got %v, want it taken: %t", url, err, want)
 		}
 	}
@@ -362,18 +362,18 @@ func TestWhereAKeyMayGo(t *testing.T) {
 		"https://api.clerk.com./v1": false, "https://example.com/api.clerk.com": false, "https://api.clerk.com@example.com/v1": false,
 		"https://evil.example.com\\@api.clerk.com/": false,
 	} {
-		if _, err := clerk.NewClient(clerk.ClientOptions{URL: url, Key: apiKey}); (err == nil) != want {
+		if _, err := backend.NewClient(backend.ClientOptions{URL: url, Key: apiKey}); (err == nil) != want {
 			t.Errorf("%q, with Clerk's own host alone: got %v, want it taken: %t", url, err, want)
 		}
 	}
 	for url, want := range map[string]bool{"https://proxy.example.com:8443/v1": true, "https://proxy.example.com/v1": false} {
-		_, err := clerk.NewClient(clerk.ClientOptions{URL: url, Hosts: []string{"proxy.example.com:8443"}, Key: apiKey})
+		_, err := backend.NewClient(backend.ClientOptions{URL: url, Hosts: []string{"proxy.example.com:8443"}, Key: apiKey})
 		if (err == nil) != want {
 			t.Errorf("%q, with a host and its port: got %v, want it taken: %t", url, err, want)
 		}
 	}
 	for _, key := range []string{"", " \n", "sk_test_with a space", "sk_test_\nX-Evil: 1", "sk_test_ü"} {
-		if _, err := clerk.NewClient(clerk.ClientOptions{Key: key}); err == nil || key != "" && strings.Contains(err.Error(), key) && len(key) > 3 {
+		if _, err := backend.NewClient(backend.ClientOptions{Key: key}); err == nil || key != "" && strings.Contains(err.Error(), key) && len(key) > 3 {
 			t.Errorf("%q: got %v, want a refusal that does not tell it", key, err)
 		}
 	}
@@ -458,7 +458,7 @@ func TestSignUpsDoNotKeepUsersFromBeingListed(t *testing.T) {
 		return clerkapi.Fault{}
 	})
 	var ids []string
-	listing, err := w.client.Users(t.Context(), func(page clerk.Page) error {
+	listing, err := w.client.Users(t.Context(), func(page backend.Page) error {
 		for _, entity := range page.Entities {
 			ids = append(ids, entity.EntityID())
 		}
@@ -486,7 +486,7 @@ func TestAUserWhoGoesIsNoEndOfTheList(t *testing.T) {
 		}
 		return clerkapi.Fault{}
 	})
-	listing, err := w.client.Users(t.Context(), func(clerk.Page) error { return nil })
+	listing, err := w.client.Users(t.Context(), func(backend.Page) error { return nil })
 	if err != nil || listing.Gap != "" || len(listing.IDs) != 8 {
 		t.Errorf("got %d, %q, %v, want all", len(listing.IDs), listing.Gap, err)
 	}

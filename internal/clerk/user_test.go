@@ -253,7 +253,7 @@ func checkRole(t *testing.T, role *Role) {
 		t.Errorf("role %+v lacks its key or its time", role)
 	}
 	for i, permission := range role.Permissions {
-		if checkID("id", permission.ID) != nil || permission.Key == "" || i > 0 && permission.ID <= role.Permissions[i-1].ID {
+		if CheckID("id", permission.ID) != nil || permission.Key == "" || i > 0 && permission.ID <= role.Permissions[i-1].ID {
 			t.Errorf("permission %+v lacks its id or key, or is out of order", permission)
 		}
 	}

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package clerk
+package backend
 
 import (
 	"time"
@@ -44,6 +44,9 @@ const (
 
 	// maxErrorBytes bounds what is read of an answer that is an error: enough for Clerk's code.
 	maxErrorBytes = 64 << 10
+
+	// maxCodeLength bounds Clerk's word for an error: its own have 50 bytes at most.
+	maxCodeLength = 128
 
 	// productionRate is how many requests are made a second of a production environment: 40 % of the 1,000 in 10 seconds that Clerk lets
 	// through, since the application itself needs them more.

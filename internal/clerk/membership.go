@@ -20,75 +20,57 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 )
 
-type organizationJSON struct {
-	ID                    string          `json:"id"`
-	Name                  lax[string]     `json:"name"`
-	Slug                  lax[string]     `json:"slug"`
-	ImageURL              lax[string]     `json:"image_url"`
-	PublicMetadata        json.RawMessage `json:"public_metadata"`
-	MaxAllowedMemberships lax[int64]      `json:"max_allowed_memberships"`
-	CreatedAt             lax[int64]      `json:"created_at"`
-	UpdatedAt             int64           `json:"updated_at"`
+// Membership is one user's membership of one organization as it stands after it was created or updated.
+type Membership struct {
+	ID string
+	// Role is the key of the Clerk role, for example "org:admin".
+	Role string
+	// Permissions are the keys of what the role allows, sorted, without duplicates.
+	Permissions []string
+	// PublicMetadata is compact JSON with sorted keys. Nil when it is absent, null or {}.
+	PublicMetadata json.RawMessage
+	// Organization is the whole organization, as it was when the event happened.
+	Organization Organization
+	User         PublicUser
+	// CreatedAt is zero where the payload does not say.
+	CreatedAt time.Time
+	// UpdatedAt orders the states of one membership. Never zero.
+	UpdatedAt time.Time
+	// Dropped are the fields that could not be kept, in order.
+	Dropped []string
 }
 
-func decodeOrganization(data json.RawMessage) (Data, error) {
-	var raw organizationJSON
-	if err := unmarshal("data", data, &raw); err != nil {
-		return nil, err
-	}
-	organization, err := raw.organization("data")
-	if err != nil {
-		return nil, err
-	}
-	return &organization, nil
+// EntityID is the membership's id.
+func (m *Membership) EntityID() string { return m.ID }
+
+// PublicUser is what a membership tells about its user.
+type PublicUser struct {
+	// ID is empty where the payload does not say; the rest is so, too, then.
+	ID string
+	// Identifier is an e-mail address, a user name or a phone number. It is no verified e-mail address.
+	Identifier string
+	Username   string
+	// FirstName and LastName are display text: cleaned and bounded.
+	FirstName, LastName   string
+	Banned, Deprovisioned bool
 }
 
-// organization checks the fields; path is where they stand in the event, for messages.
-func (o *organizationJSON) organization(path string) (Organization, error) {
-	if err := checkID(path+".id", o.ID); err != nil {
-		return Organization{}, err
-	}
-	updatedAt, err := updateTime(path, o.UpdatedAt)
-	if err != nil {
-		return Organization{}, err
-	}
-	var dropped losses
-	organization := Organization{
-		ID:                    o.ID,
-		Name:                  dropped.text(FieldName, o.Name),
-		Slug:                  dropped.text(FieldSlug, o.Slug),
-		ImageURL:              dropped.url(FieldImageURL, o.ImageURL),
-		PublicMetadata:        dropped.metadata(FieldPublicMetadata, o.PublicMetadata),
-		MaxAllowedMemberships: dropped.limit(FieldMaxAllowedMemberships, o.MaxAllowedMemberships),
-		CreatedAt:             dropped.created(o.CreatedAt),
-		UpdatedAt:             updatedAt,
-	}
-	organization.Dropped = dropped.sorted()
-	return organization, nil
+// MembershipDeleted says that a membership is gone. Clerk sends the whole membership as it was before; its updated_at is from
+// before the deletion and so is not kept.
+type MembershipDeleted struct {
+	ID string
+	// OrganizationID and UserID are empty where the payload does not say.
+	OrganizationID, UserID string
 }
 
-type deletedJSON struct {
-	ID string `json:"id"`
-}
+// EntityID is the membership's id.
+func (m *MembershipDeleted) EntityID() string { return m.ID }
 
-func decodeOrganizationDeleted(data json.RawMessage) (Data, error) {
-	id, err := decodeDeletedID(data)
-	if err != nil {
-		return nil, err
-	}
-	return &OrganizationDeleted{ID: id}, nil
-}
-
-// decodeDeletedID reads the id of what is deleted. Whatever else is odd about a deletion, it must take access away.
-func decodeDeletedID(data json.RawMessage) (string, error) {
-	var raw deletedJSON
-	if err := unmarshal("data", data, &raw); err != nil {
-		return "", err
-	}
-	return raw.ID, checkID("data.id", raw.ID)
-}
+func (*Membership) isData()        {}
+func (*MembershipDeleted) isData() {}
 
 type membershipJSON struct {
 	ID             string              `json:"id"`
@@ -111,15 +93,16 @@ type publicUserJSON struct {
 	Deprovisioned lax[bool]   `json:"deprovisioned"`
 }
 
-func decodeMembership(data json.RawMessage) (Data, error) {
+// DecodeMembership reads a membership: the data of an event, or a row of a list.
+func DecodeMembership(data json.RawMessage) (Data, error) {
 	var raw membershipJSON
 	if err := unmarshal("data", data, &raw); err != nil {
 		return nil, err
 	}
-	if err := checkID("data.id", raw.ID); err != nil {
+	if err := CheckID("data.id", raw.ID); err != nil {
 		return nil, err
 	}
-	if err := checkKey("data.role", raw.Role, maxKeyLength); err != nil {
+	if err := CheckKey("data.role", raw.Role, maxKeyLength); err != nil {
 		return nil, err
 	}
 	permissions, err := permissionKeys("data.permissions", raw.Permissions)
@@ -151,7 +134,7 @@ func decodeMembership(data json.RawMessage) (Data, error) {
 
 // user is what a membership tells of its user. Without the user's id it tells nothing of anybody.
 func (u *publicUserJSON) user(dropped *losses) PublicUser {
-	if checkID("", u.ID.value) != nil {
+	if CheckID("", u.ID.value) != nil {
 		dropped.note(FieldUser)
 		return PublicUser{}
 	}
@@ -178,7 +161,7 @@ func decodeMembershipDeleted(data json.RawMessage) (Data, error) {
 	if err := unmarshal("data", data, &raw); err != nil {
 		return nil, err
 	}
-	if err := checkID("data.id", raw.ID); err != nil {
+	if err := CheckID("data.id", raw.ID); err != nil {
 		return nil, err
 	}
 	var (
@@ -196,7 +179,7 @@ func decodeMembershipDeleted(data json.RawMessage) (Data, error) {
 
 // idOrEmpty decodes raw into target and returns the id that lands in it, or "" when there is none of use.
 func idOrEmpty(raw json.RawMessage, target any, id *string) string {
-	if len(raw) == 0 || json.Unmarshal(raw, target) != nil || checkID("", *id) != nil {
+	if len(raw) == 0 || json.Unmarshal(raw, target) != nil || CheckID("", *id) != nil {
 		return ""
 	}
 	return *id
@@ -207,7 +190,7 @@ func permissionKeys(path string, keys []string) ([]string, error) {
 		return nil, fmt.Errorf("%s: more than %d", path, maxPermissions)
 	}
 	for i, key := range keys {
-		if err := checkKey(fmt.Sprintf("%s[%d]", path, i), key, maxKeyLength); err != nil {
+		if err := CheckKey(fmt.Sprintf("%s[%d]", path, i), key, maxKeyLength); err != nil {
 			return nil, err
 		}
 	}
