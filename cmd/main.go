@@ -130,6 +130,8 @@ func defineFlags(c *operator.Config) {
 		"The operator's own ServiceAccount, of which ClerkSinks can have tokens made for them. Within a pod it is found out.")
 	flag.BoolVar(&c.SinkAllowLocalTargets, "sink-allow-local-targets", false,
 		"Let ClerkSinks lead to loopback addresses. For development alone.")
+	flag.BoolVar(&c.DatabaseAllowLocalTargets, "database-allow-local-targets", false,
+		"Let ClerkDatabases be at loopback addresses. For development alone.")
 }
 
 // ownNamespace is the namespace of the pod that this runs in; "" outside of a pod.

@@ -28,7 +28,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.deletedAt) || (has(self.deletedAt) && self.deletedAt == oldSelf.deletedAt)",fieldPath=".deletedAt",reason=FieldValueForbidden,message="the user is deleted for good: deletedAt neither changes nor goes away"
 // +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || !has(oldSelf.updatedAt) || (has(self.updatedAt) && self.updatedAt >= oldSelf.updatedAt)",fieldPath=".updatedAt",reason=FieldValueForbidden,message="updatedAt never goes back: this is older than what is known"
 // +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || !has(oldSelf.updatedAt) || !has(self.updatedAt) || self.updatedAt > oldSelf.updatedAt || !has(oldSelf.asOf) || (has(self.asOf) && self.asOf >= oldSelf.asOf)",fieldPath=".asOf",reason=FieldValueForbidden,message="asOf does not go back while updatedAt stays: this is older than what is known"
-// +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.asOf) || has(self.droppedFields) || has(self.createdAt) || has(self.primaryEmail) || has(self.username) || has(self.firstName) || has(self.lastName) || has(self.externalID) || has(self.banned) || has(self.locked) || has(self.deprovisioned))",message="a tombstone keeps nothing but instance, id and deletedAt"
+// +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.asOf) || has(self.droppedFields) || has(self.createdAt) || has(self.primaryEmail) || has(self.username) || has(self.firstName) || has(self.lastName) || has(self.imageURL) || has(self.externalID) || has(self.banned) || has(self.locked) || has(self.deprovisioned))",message="a tombstone keeps nothing but instance, id and deletedAt"
 type ClerkUserSpec struct {
 	// instance is the ClerkInstance that the user was heard from. It never changes.
 	// +required
@@ -66,6 +66,12 @@ type ClerkUserSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	LastName string `json:"lastName,omitempty"`
+
+	// imageURL is where the user's picture is.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	ImageURL string `json:"imageURL,omitempty"`
 
 	// externalID is the id that the application gave the user.
 	// +optional

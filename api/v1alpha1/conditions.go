@@ -42,6 +42,9 @@ const (
 
 	// ConditionDurable is True on a ClerkSink while its stream keeps what it takes, and tells repeats from news.
 	ConditionDurable = "Durable"
+
+	// ConditionDataRefused is True on a ClerkDatabase (present only then) while its database takes some rows in no form.
+	ConditionDataRefused = "DataRefused"
 )
 
 // Reasons that every kind uses.
@@ -254,6 +257,42 @@ const (
 
 	// ReasonNoAcknowledgement: the stream acknowledges nothing, so nothing is ever taken. Create it without no_ack.
 	ReasonNoAcknowledgement = "NoAcknowledgement"
+)
+
+// Reasons of a ClerkDatabase. SecretNotFound, SecretUnusable, SecretNotMarked, InstanceNotFound and Progressing are used there too.
+const (
+	// ReasonAddressRefused: the database's address is this machine's own, link-local or a metadata service's. Name another host.
+	ReasonAddressRefused = "AddressRefused"
+
+	// ReasonTLSFailed: the server cannot be trusted by its certificate, or does not encrypt. Correct the server or spec.connection.tls.
+	ReasonTLSFailed = "TLSFailed"
+
+	// ReasonDatabaseUnavailable: the database cannot be reached, or cannot write now. It is tried again.
+	ReasonDatabaseUnavailable = "DatabaseUnavailable"
+
+	// ReasonDatabaseNotFound: the server has no such database. Create it, or correct the Secret.
+	ReasonDatabaseNotFound = "DatabaseNotFound"
+
+	// ReasonCredentialsRefused: the server refuses the user or the password. Correct the Secret.
+	ReasonCredentialsRefused = "CredentialsRefused"
+
+	// ReasonPrivilegeMissing: the user may not do what it has to in the database. Grant it.
+	ReasonPrivilegeMissing = "PrivilegeMissing"
+
+	// ReasonSchemaTaken: the schema has content that is not the operator's, or is another ClerkInstance's. Name another schema.
+	ReasonSchemaTaken = "SchemaTaken"
+
+	// ReasonSchemaInUse: another ClerkDatabase, here or in another cluster, writes the schema. Name another schema, or delete the other.
+	ReasonSchemaInUse = "SchemaInUse"
+
+	// ReasonSchemaNewer: the schema was migrated by a newer operator. Install that version again, or drop the schema.
+	ReasonSchemaNewer = "SchemaNewer"
+
+	// ReasonSchemaChanged: a table or a column of the operator's is missing. Drop the schema: it is made and filled again.
+	ReasonSchemaChanged = "SchemaChanged"
+
+	// ReasonRowsRefused: the database takes some rows in no form, as by a trigger or a constraint of somebody's. Look at that.
+	ReasonRowsRefused = "RowsRefused"
 )
 
 // Reasons of a TenantClass.

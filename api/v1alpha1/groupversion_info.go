@@ -53,6 +53,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&ClerkRole{}, &ClerkRoleList{},
 		&ClerkPermission{}, &ClerkPermissionList{},
 		&ClerkSink{}, &ClerkSinkList{},
+		&ClerkDatabase{}, &ClerkDatabaseList{},
 		&TenantClass{}, &TenantClassList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)

@@ -209,7 +209,7 @@ func TestKindsHaveShortNamesAndACategory(t *testing.T) {
 	}
 	want := map[string]string{
 		"clerkinstances": "cinst", "clerkorganizations": "corg", "clerkmembers": "cmem", "clerkusers": "cuser",
-		"clerkroles": "crole", "clerkpermissions": "cperm", "clerksinks": "csink", "tenantclasses": "tclass",
+		"clerkroles": "crole", "clerkpermissions": "cperm", "clerksinks": "csink", "clerkdatabases": "cdb", "tenantclasses": "tclass",
 	}
 	if diff := cmp.Diff(want, short); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -340,7 +340,7 @@ func TestTheSamplesCanBeApplied(t *testing.T) {
 	t.Parallel()
 	samples := filepath.Join("..", "..", "config", "samples")
 	output := kubectl(t, "apply", "--server-side", "-k", samples)
-	for _, kind := range []string{"clerkinstance", "clerkorganization", "clerkmember", "clerkuser", "clerkrole", "clerkpermission", "clerksink", "tenantclass"} {
+	for _, kind := range []string{"clerkinstance", "clerkorganization", "clerkmember", "clerkuser", "clerkrole", "clerkpermission", "clerksink", "clerkdatabase", "tenantclass"} {
 		if !strings.Contains(output, kind+".clerk-operator.io/") {
 			t.Errorf("no sample of a %s:\n%s", kind, output)
 		}

@@ -66,6 +66,12 @@ const (
 	// SinkLabelValue is the value of SinkLabel.
 	SinkLabelValue = "true"
 
+	// DatabaseLabel marks a Secret, by the value DatabaseLabelValue, as one by which ClerkDatabases may connect.
+	DatabaseLabel = "clerk-operator.io/database"
+
+	// DatabaseLabelValue is the value of DatabaseLabel.
+	DatabaseLabelValue = "true"
+
 	// ReservedPrefix begins the labels and annotations that are the operator's own; a TenantClass may not set them.
 	ReservedPrefix = "clerk-operator.io/"
 )

@@ -183,7 +183,7 @@ func TestClerkUsersFollowTheirRules(t *testing.T) {
 	const verified = ", primaryEmail: {address: a@x, verified: true}"
 	rules := map[string]rule{
 		"least":            {"", "", jane(early, ""), ""},
-		"whole":            {"", "", jane(early, verified+", username: a, firstName: A, lastName: B, externalID: c, banned: true, locked: true, deprovisioned: true, publicMetadata: [1]"), ""},
+		"whole":            {"", "", jane(early, verified+", username: a, firstName: A, lastName: B, imageURL: d, externalID: c, banned: true, locked: true, deprovisioned: true, publicMetadata: [1]"), ""},
 		"no updatedAt":     {"what has no time cannot be ordered", "", "{instance: default, id: user_2A}", "FieldValueInvalid spec: Invalid value: updatedAt is required"},
 		"no address":       {"", "", jane(early, ", primaryEmail: {verified: true}"), "FieldValueRequired spec.primaryEmail.address: "},
 		"a new tombstone":  {"of whom was never seen", "", tombstone(""), ""},
@@ -198,7 +198,7 @@ func TestClerkUsersFollowTheirRules(t *testing.T) {
 		"a bad id":         {"", "", strings.Replace(jane(early, ""), "user_2A", "user-2A", 1), "FieldValueInvalid spec.id: "},
 	}
 	for _, field := range []string{
-		"primaryEmail: {address: a@x}", "username: a", "firstName: a", "lastName: a", "externalID: a", "banned: true", "locked: false",
+		"primaryEmail: {address: a@x}", "username: a", "firstName: a", "lastName: a", "imageURL: a", "externalID: a", "banned: true", "locked: false",
 		"deprovisioned: true", "createdAt: '" + early + "'", "updatedAt: '" + early + "'",
 	} {
 		rules["a tombstone with "+field] = rule{"it would keep something of a person", "", tombstone(", " + field), keeps}

@@ -31,6 +31,8 @@ type User struct {
 	Username, ExternalID string
 	// FirstName and LastName are display text: cleaned and bounded.
 	FirstName, LastName string
+	// ImageURL is where the user's picture is: bounded, and possibly empty.
+	ImageURL string
 	// Banned and Deprovisioned keep the user out; they are true, too, where they cannot be read. Locked says that there were too many attempts
 	// to sign in.
 	Banned, Locked, Deprovisioned bool
@@ -77,6 +79,7 @@ type userJSON struct {
 	Username       lax[string]                  `json:"username"`
 	FirstName      lax[string]                  `json:"first_name"`
 	LastName       lax[string]                  `json:"last_name"`
+	ImageURL       lax[string]                  `json:"image_url"`
 	Banned         lax[bool]                    `json:"banned"`
 	Locked         lax[bool]                    `json:"locked"`
 	Deprovisioned  lax[bool]                    `json:"deprovisioned"`
@@ -114,6 +117,7 @@ func DecodeUser(data json.RawMessage) (Data, error) {
 		ExternalID:     dropped.identifier(FieldExternalID, raw.ExternalID),
 		FirstName:      dropped.text(FieldFirstName, raw.FirstName),
 		LastName:       dropped.text(FieldLastName, raw.LastName),
+		ImageURL:       dropped.url(FieldImageURL, raw.ImageURL),
 		Banned:         dropped.bar(FieldBanned, raw.Banned),
 		Locked:         raw.Locked.value,
 		Deprovisioned:  dropped.bar(FieldDeprovisioned, raw.Deprovisioned),

@@ -70,17 +70,20 @@ func userCases() map[string]acceptance {
 		return u
 	}
 	noEmail := func(u *User) { u.Dropped = []string{"primaryEmail"} }
+	noImage := func(u *User) { u.Dropped = []string{"imageURL"} }
 	emails := func(primary string, entries ...string) string {
 		return userEvent(`"primary_email_address_id":` + primary + `,"email_addresses":[` + strings.Join(entries, ",") + `]`)
 	}
 	return map[string]acceptance{
 		"whole": {
 			"", userEvent(`"external_id":"crm-7","username":"ines","first_name":"Ines","last_name":"Okafor","banned":true,"locked":true,
+				"image_url":"https://images.example/u/1.png",
 				"deprovisioned":true,"public_metadata":{"b":1,"a":2},"created_at":1773480660123,
 				"private_metadata":{"x":"` + canary + `"},"unsafe_metadata":{"x":"` + canary + `"},
 				"phone_numbers":[{"phone_number":"` + canary + `"}],"primary_email_address_id":"idn_work","email_addresses":[` + old + `,` + work + `]`),
 			user(func(u *User) {
 				u.ExternalID, u.Username, u.FirstName, u.LastName = "crm-7", "ines", "Ines", "Okafor"
+				u.ImageURL = "https://images.example/u/1.png"
 				u.Banned, u.Locked, u.Deprovisioned = true, true, true
 				u.PublicMetadata, u.CreatedAt = json.RawMessage(`{"a":2,"b":1}`), updated
 				u.PrimaryEmail = EmailAddress{Address: "Ines@Nordlicht.example", Verified: true}
@@ -95,6 +98,8 @@ func userCases() map[string]acceptance {
 			"never the first of the list", emails(`"idn_work"`, old, work),
 			user(func(u *User) { u.PrimaryEmail = EmailAddress{"Ines@Nordlicht.example", true} }),
 		},
+		"an image of no use":    {"", userEvent(`"image_url":"https://x/` + strings.Repeat("a", maxURLLength) + `"`), user(noImage)},
+		"an odd image":          {"", userEvent(`"image_url":{}`), user(noImage)},
 		"no choice":             {"an address that nobody chose is none", emails(`null`, old), user(nil)},
 		"a choice of nothing":   {"", emails(`"idn_gone"`, old), user(nil)},
 		"a choice of an empty":  {"an id that is missing chooses nothing", emails(`""`, `{"email_address":"`+canary+`"}`), user(nil)},

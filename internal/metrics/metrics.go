@@ -194,6 +194,48 @@ var (
 		Help: "Unix time of the last verified event that could not be handed on at any replica, by ClerkSink. On the elected replica.",
 	}, []string{"sink"})
 
+	// DatabaseLagObjects is how many mirrored objects may differ from their rows. The elected replica reports it.
+	DatabaseLagObjects = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "database", Name: "lag_objects",
+		Help: "Mirrored objects that may differ from their rows, by ClerkDatabase. On the elected replica.",
+	}, []string{"database"})
+
+	// DatabaseLagSeconds is for how long the first of them has done so. The elected replica reports it.
+	DatabaseLagSeconds = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "database", Name: "lag_seconds",
+		Help: "Time that a ClerkDatabase has been behind what is mirrored, in seconds; 0 while it is in step. On the elected replica.",
+	}, []string{"database"})
+
+	// DatabaseRows is how many rows a table has, as last counted. The elected replica reports it.
+	DatabaseRows = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "database", Name: "rows",
+		Help: "Rows as last counted, by ClerkDatabase, table and state: living or deleted. On the elected replica.",
+	}, []string{"database", "table", "state"})
+
+	// DatabaseRefused is how many rows a database takes in no form. The elected replica reports it.
+	DatabaseRefused = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: "database", Name: "refused_rows",
+		Help: "Rows that the database takes in no form, by ClerkDatabase. On the elected replica.",
+	}, []string{"database"})
+
+	// DatabaseWritten counts rows that were written.
+	DatabaseWritten = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: "database", Name: "written_rows_total",
+		Help: "Rows written, by ClerkDatabase and table. What was there already is not counted.",
+	}, []string{"database", "table"})
+
+	// DatabaseReduced counts rows of which a database took ids and times alone.
+	DatabaseReduced = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: "database", Name: "reduced_rows_total",
+		Help: "Rows written without their content, which the database did not take, by ClerkDatabase and table.",
+	}, []string{"database", "table"})
+
+	// DatabaseErrors counts what ended a connection, or kept one from being opened.
+	DatabaseErrors = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: "database", Name: "errors_total",
+		Help: "Times that the work on a database ended with an error and began again, by ClerkDatabase and the reason of its condition.",
+	}, []string{"database", "reason"})
+
 	// DriftRepaired counts objects of tenants that someone else had changed or deleted and that were put right.
 	DriftRepaired = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Subsystem: "tenant", Name: "drift_repaired_total",
@@ -225,7 +267,19 @@ func init() {
 		ResyncContradictions,
 		GrantSeconds, RevocationSeconds, PendingRevocations, Mirrored, NotReady, OverdueTombstones, SilentSinceTimestamp, DriftRepaired,
 		CacheReduced, CacheReducedObjects, StaleKinds,
-		SinkDeliveries, SinkAnswerSeconds, SinkInFlight, SinkBreakerOpen, SinkLastAcceptedTimestamp, SinkLastFailureTimestamp)
+		SinkDeliveries, SinkAnswerSeconds, SinkInFlight, SinkBreakerOpen, SinkLastAcceptedTimestamp, SinkLastFailureTimestamp,
+		DatabaseLagObjects, DatabaseLagSeconds, DatabaseRows, DatabaseRefused, DatabaseWritten, DatabaseReduced, DatabaseErrors)
+}
+
+// ForgetDatabase drops what is told of a ClerkDatabase that is gone.
+func ForgetDatabase(name string) {
+	labels := prometheus.Labels{"database": name}
+	for _, gauge := range []*prometheus.GaugeVec{DatabaseLagObjects, DatabaseLagSeconds, DatabaseRows, DatabaseRefused} {
+		gauge.DeletePartialMatch(labels)
+	}
+	for _, counter := range []*prometheus.CounterVec{DatabaseWritten, DatabaseReduced, DatabaseErrors} {
+		counter.DeletePartialMatch(labels)
+	}
 }
 
 // ForgetSink drops what is told of a ClerkSink that is gone.

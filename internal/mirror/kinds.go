@@ -114,6 +114,7 @@ var users = kind[v1alpha1.ClerkUser, v1alpha1.ClerkUserSpec]{
 			Username:       orNil(spec.Username),
 			FirstName:      orNil(spec.FirstName),
 			LastName:       orNil(spec.LastName),
+			ImageURL:       orNil(spec.ImageURL),
 			ExternalID:     orNil(spec.ExternalID),
 			Banned:         spec.Banned,
 			Locked:         spec.Locked,

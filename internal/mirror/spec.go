@@ -150,6 +150,7 @@ func userSpec(instance string, u *clerk.User) v1alpha1.ClerkUserSpec {
 		Username:       u.Username,
 		FirstName:      u.FirstName,
 		LastName:       u.LastName,
+		ImageURL:       u.ImageURL,
 		ExternalID:     u.ExternalID,
 		Banned:         orNil(u.Banned),
 		Locked:         orNil(u.Locked),

@@ -35,7 +35,7 @@ import (
 func person(id string, minutesAgo int, change ...func(*clerk.User)) *clerk.User {
 	user := &clerk.User{
 		ID: id, PrimaryEmail: clerk.EmailAddress{Address: canary + "@Example.com", Verified: true},
-		Username: canary, FirstName: canary, LastName: canary, ExternalID: canary,
+		Username: canary, FirstName: canary, LastName: canary, ImageURL: "https://img.example/" + canary, ExternalID: canary,
 		PublicMetadata: json.RawMessage(`{"team":"` + canary + `"}`), CreatedAt: at(1000), UpdatedAt: at(minutesAgo),
 	}
 	for _, c := range change {
@@ -66,7 +66,8 @@ func TestAUserIsMirroredWhole(t *testing.T) {
 	got := read[v1alpha1.ClerkUser](t, "default", id)
 	isEqual(t, "the spec is what Clerk says", map[string]any{
 		"instance": "default", "id": id, "primaryEmail": map[string]any{"address": canary + "@Example.com", "verified": true},
-		"username": canary, "firstName": canary, "lastName": canary, "externalID": canary, "banned": true, "locked": true, "deprovisioned": true,
+		"username": canary, "firstName": canary, "lastName": canary, "imageURL": "https://img.example/" + canary, "externalID": canary,
+		"banned": true, "locked": true, "deprovisioned": true,
 		"publicMetadata": map[string]any{"team": canary},
 		"createdAt":      metav1.NewMicroTime(at(1000)), "updatedAt": metav1.NewMicroTime(at(30)), "asOf": metav1.NewMicroTime(at(30)),
 	}, got.Spec)

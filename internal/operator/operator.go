@@ -92,6 +92,9 @@ type Config struct {
 
 	// SinkAllowLocalTargets lets sinks lead to addresses of this machine, for development.
 	SinkAllowLocalTargets bool
+
+	// DatabaseAllowLocalTargets lets databases be at addresses of this machine, for development.
+	DatabaseAllowLocalTargets bool
 }
 
 // Validate says what is wrong with a Config and what to do.
@@ -138,6 +141,9 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 	mirrors := newMirror(mgr, c)
 	sinks, notes, err := addSinks(mgr, c)
 	if err != nil {
+		return err
+	}
+	if err := addDatabases(mgr, c); err != nil {
 		return err
 	}
 	if err := addReceiver(mgr, c, receiver.Options{Mirror: mirrors, Pin: environments.Pin, Sinks: sinks, SinkNotes: notes}); err != nil {

@@ -126,9 +126,14 @@ func logTail(path string) string {
 }
 
 // StartChild starts a command that must not outlive this process, such as a component or the operator: in a process group of its own, so
-// that a terminal's Ctrl-C does not reach it, and on Linux killed by the kernel when this process ends without having stopped it.
+// that a terminal's Ctrl-C does not reach it, and on Linux killed by the kernel when this process ends without having stopped it. It runs as
+// the user that the command says, if it says one.
 func StartChild(command *exec.Cmd) error {
-	command.SysProcAttr = childAttributes()
+	attributes := childAttributes()
+	if command.SysProcAttr != nil {
+		attributes.Credential = command.SysProcAttr.Credential
+	}
+	command.SysProcAttr = attributes
 	// The kernel kills the children when the thread that forked them ends, and Go ends threads as it likes, apart from one that a goroutine
 	// is locked to. So one such thread starts them all.
 	started := make(chan error, 1)

@@ -32,6 +32,12 @@ import (
 func ForKind(kind schema.GroupVersionKind) interface{} {
 	switch kind {
 	// Group=clerk-operator.io, Version=v1alpha1
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkDatabase"):
+		return &apiv1alpha1.ClerkDatabaseApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkDatabaseSpec"):
+		return &apiv1alpha1.ClerkDatabaseSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkDatabaseStatus"):
+		return &apiv1alpha1.ClerkDatabaseStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClerkInstance"):
 		return &apiv1alpha1.ClerkInstanceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClerkInstanceAPI"):
@@ -86,6 +92,16 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ClerkUserStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Contradiction"):
 		return &apiv1alpha1.ContradictionApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DatabaseConnection"):
+		return &apiv1alpha1.DatabaseConnectionApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DatabaseError"):
+		return &apiv1alpha1.DatabaseErrorApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DatabaseLag"):
+		return &apiv1alpha1.DatabaseLagApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DatabaseTableStatus"):
+		return &apiv1alpha1.DatabaseTableStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DatabaseTLS"):
+		return &apiv1alpha1.DatabaseTLSApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DeletionRule"):
 		return &apiv1alpha1.DeletionRuleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HeldPrune"):

@@ -39,6 +39,84 @@ func Parser() *typed.Parser {
 var parserOnce sync.Once
 var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkDatabase
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkDatabaseSpec
+    - name: status
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkDatabaseStatus
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkDatabaseSpec
+  map:
+    fields:
+    - name: connection
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.DatabaseConnection
+    - name: instanceRef
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.InstanceReference
+    - name: personalData
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.DatabasePersonalData
+      default: Include
+    - name: schema
+      type:
+        scalar: string
+      default: clerk
+    - name: tables
+      type:
+        list:
+          elementType:
+            namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.DatabaseTable
+          elementRelationship: associative
+      default:
+      - organizations
+      - users
+      - memberships
+      - roles
+      - permissions
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkDatabaseStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: lag
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.DatabaseLag
+    - name: lastComparedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: lastError
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.DatabaseError
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: tables
+      type:
+        list:
+          elementType:
+            namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.DatabaseTableStatus
+          elementRelationship: associative
+          keys:
+          - name
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkInstance
   map:
     fields:
@@ -634,6 +712,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: id
       type:
         scalar: string
+    - name: imageURL
+      type:
+        scalar: string
     - name: instance
       type:
         scalar: string
@@ -689,6 +770,67 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.DatabaseConnection
+  map:
+    fields:
+    - name: secretRef
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SecretReference
+    - name: tls
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.DatabaseTLS
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.DatabaseError
+  map:
+    fields:
+    - name: code
+      type:
+        scalar: string
+    - name: occurredAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.DatabaseLag
+  map:
+    fields:
+    - name: objects
+      type:
+        scalar: numeric
+    - name: seconds
+      type:
+        scalar: numeric
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.DatabasePersonalData
+  scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.DatabaseTLS
+  map:
+    fields:
+    - name: caSecretRef
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SecretKeyReference
+    - name: certificateSecretRef
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SecretReference
+    - name: mode
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.DatabaseTLSMode
+      default: VerifyFull
+    - name: serverName
+      type:
+        scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.DatabaseTLSMode
+  scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.DatabaseTable
+  scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.DatabaseTableStatus
+  map:
+    fields:
+    - name: deleted
+      type:
+        scalar: numeric
+    - name: name
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.DatabaseTable
+    - name: rows
+      type:
+        scalar: numeric
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.DeletionPolicy
   scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.DeletionRule

@@ -41,6 +41,8 @@ type ClerkUserSpecApplyConfiguration struct {
 	FirstName *string `json:"firstName,omitempty"`
 	// lastName is the user's last name.
 	LastName *string `json:"lastName,omitempty"`
+	// imageURL is where the user's picture is.
+	ImageURL *string `json:"imageURL,omitempty"`
 	// externalID is the id that the application gave the user.
 	ExternalID *string `json:"externalID,omitempty"`
 	// banned says that Clerk lets the user no longer sign in. A banned user is bound nowhere, in no organization.
@@ -118,6 +120,14 @@ func (b *ClerkUserSpecApplyConfiguration) WithFirstName(value string) *ClerkUser
 // If called multiple times, the LastName field is set to the value of the last call.
 func (b *ClerkUserSpecApplyConfiguration) WithLastName(value string) *ClerkUserSpecApplyConfiguration {
 	b.LastName = &value
+	return b
+}
+
+// WithImageURL sets the ImageURL field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ImageURL field is set to the value of the last call.
+func (b *ClerkUserSpecApplyConfiguration) WithImageURL(value string) *ClerkUserSpecApplyConfiguration {
+	b.ImageURL = &value
 	return b
 }
 
