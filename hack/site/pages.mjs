@@ -29,6 +29,7 @@ const listed = [
     ['docs/how-to/velero.md', 'Back up and restore', 'with Velero, without bringing access back'],
     ['docs/how-to/slo.md', 'Service levels', 'objectives and the queries that measure them'],
     ['docs/sinks.md', 'Sinks', 'hand verified events on to a service or a queue'],
+    ['docs/database.md', 'A database kept in step', 'tables of organizations, users and memberships in PostgreSQL'],
     ['docs/operations.md', 'Operations', 'flags, rotation, conditions, metrics, backup'],
     ['docs/troubleshooting.md', 'Troubleshooting', 'symptom, cause, fix'],
     ['examples/README.md', 'Examples', 'manifests for plans, isolation, previews, GitOps'],

@@ -145,6 +145,12 @@ var situations = map[string]map[string]situation{
 		"a restart":        {"the next attempt went well", []string{`clerk_operator_sink_last_accepted_timestamp_seconds{sink="audit",pod="a"} 0x60 3660x90`, `clerk_operator_sink_last_failure_timestamp_seconds{sink="audit",pod="a"} 0x59 3600x90`}, 0, 2 * time.Hour, nil},
 		"another is well":  {"each ClerkSink is looked at by itself", []string{`clerk_operator_sink_last_accepted_timestamp_seconds{sink="crm",pod="a"} 0+60x120`, `clerk_operator_sink_last_failure_timestamp_seconds{sink="crm",pod="a"} 60x120`}, 0, time.Hour, nil},
 	},
+	"ClerkOperatorDatabaseBehind": {
+		"an outage":       {"it has been down for half an hour", []string{`clerk_operator_database_lag_seconds{database="app",pod="a"} 0+60x60`}, 0, 40 * time.Minute, []string{`{database="app"}`}},
+		"a restart":       {"it has caught up", []string{`clerk_operator_database_lag_seconds{database="app",pod="a"} 0+60x10 0x60`}, 0, 40 * time.Minute, nil},
+		"in step":         {"", []string{`clerk_operator_database_lag_seconds{database="app",pod="a"} 0x120`}, 0, time.Hour, nil},
+		"another is well": {"each ClerkDatabase is looked at by itself", []string{`clerk_operator_database_lag_seconds{database="app",pod="a"} 0x60`, `clerk_operator_database_lag_seconds{database="crm",pod="a"} 0+60x60`}, 0, 40 * time.Minute, []string{`{database="crm"}`}},
+	},
 	"ClerkOperatorDeliveriesLost": {
 		"the endpoint is off": {"the first drift ever, in a counter born with it", []string{
 			`clerk_operator_instance_silent_since_timestamp_seconds{instance="default",pod="a"} 0x400`,

@@ -58,10 +58,19 @@ var rare = map[string]string{
 	"clerk_operator_sink_breaker_open":                    needsSink,
 	"clerk_operator_sink_last_accepted_timestamp_seconds": needsSink,
 	"clerk_operator_sink_last_failure_timestamp_seconds":  needsSink,
+	"clerk_operator_database_lag_objects":                 needsDatabase,
+	"clerk_operator_database_lag_seconds":                 needsDatabase,
+	"clerk_operator_database_refused_rows":                needsDatabase,
+	"clerk_operator_database_written_rows_total":          needsDatabase,
+	"clerk_operator_database_reduced_rows_total":          needsDatabase,
+	"clerk_operator_database_rows":                        needsDatabase,
+	"clerk_operator_database_errors_total":                needsDatabase,
 	"clerk_operator_mirror_dropped_fields_total":          "nothing that is odd was sent",
 }
 
 const needsSink = "the scraped operator has no ClerkSink"
+
+const needsDatabase = "the scraped operator has no ClerkDatabase"
 
 const needsKey = "a resync needs an API key of Clerk's, which the scraped operator does not have"
 
@@ -391,7 +400,7 @@ func TestTheDashboardIsReadable(t *testing.T) {
 			t.Errorf("the panel %q asks for nothing", panel.Title)
 		}
 	}
-	want := "At a glance, Deliveries, Verification, Mirror, Access, Tenants, Resync, Sinks, Controllers and queues, API server, Replicas"
+	want := "At a glance, Deliveries, Verification, Mirror, Access, Tenants, Resync, Sinks, Databases, Controllers and queues, API server, Replicas"
 	if got := strings.Join(rows, ", "); got != want {
 		t.Errorf("the rows are %s, want %s", got, want)
 	}
