@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package database keeps databases in step with what is mirrored. It is fed by the mirrored objects and not by deliveries: the first look is the
-// backfill, and an outage is lag and not loss. Each database has a goroutine, a connection and a bounded memory of its own.
+// Package database keeps databases in step with what is mirrored. It is fed by the mirrored objects and not by deliveries: the first look
+// is the backfill, and an outage is lag and not loss. Each database has a goroutine, a connection and a bounded memory of its own.
 package database
 
 import (
@@ -24,6 +24,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -75,21 +76,13 @@ func (k *Keepers) Start(ctx context.Context) error {
 		k.launch(keeper)
 	}
 	k.mu.Unlock()
-	ticker := time.NewTicker(reportInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			k.report()
-		case <-ctx.Done():
-			k.mu.Lock()
-			defer k.mu.Unlock()
-			for _, keeper := range k.keepers {
-				<-keeper.stopped
-			}
-			return nil
-		}
+	wait.UntilWithContext(ctx, func(context.Context) { k.report() }, reportInterval)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, keeper := range k.keepers {
+		<-keeper.stopped
 	}
+	return nil
 }
 
 // handler tells the keepers what changes. The first list is not told: each keeper begins by comparing everything.
@@ -153,7 +146,8 @@ func (k *Keepers) Keep(plan Plan) {
 	}
 	k.end(plan.Name)
 	made := &keeper{
-		plan: plan, now: k.options.Now, changed: func() { k.tell(plan.Name) }, pending: newPending(), stopped: make(chan struct{}), state: newState(),
+		plan: plan, now: k.options.Now, changed: func() { k.tell(plan.Name) },
+		pending: newPending(), stopped: make(chan struct{}), state: newState(),
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()

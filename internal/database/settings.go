@@ -23,7 +23,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"slices"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -35,13 +35,8 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/database/postgres"
 )
 
-const (
-	// defaultPort is PostgreSQL's.
-	defaultPort = "5432"
-
-	// maxHost bounds the name of a host.
-	maxHost = 253
-)
+// defaultPort is PostgreSQL's.
+const defaultPort = "5432"
 
 // ProblemError is why a ClerkDatabase cannot work as it stands: somebody has to act.
 type ProblemError struct {
@@ -118,9 +113,18 @@ func connection(secret *corev1.Secret) (*postgres.Settings, error) {
 	if err := checkMark(secret); err != nil {
 		return nil, err
 	}
-	unusable := func(what string) error {
-		return problem(v1alpha1.ReasonSecretUnusable, secret.Namespace, secret.Name, what)
+	settings, port, wrong := parts(secret)
+	if wrong == "" {
+		wrong = check(settings, port)
 	}
+	if wrong != "" {
+		return nil, problem(v1alpha1.ReasonSecretUnusable, secret.Namespace, secret.Name, wrong)
+	}
+	return settings, nil
+}
+
+// parts are what the Secret says, and what is wrong with that.
+func parts(secret *corev1.Secret) (settings *postgres.Settings, port, wrong string) {
 	value := func(keys ...string) string {
 		for _, key := range keys {
 			if value := strings.TrimSpace(string(secret.Data[key])); value != "" {
@@ -129,54 +133,51 @@ func connection(secret *corev1.Secret) (*postgres.Settings, error) {
 		}
 		return ""
 	}
-	settings := &postgres.Settings{}
-	port := value("port")
-	if text := value("url", "uri"); text != "" {
-		parsed, err := url.Parse(text)
-		if err != nil || parsed.Scheme != "postgresql" && parsed.Scheme != "postgres" {
-			return nil, unusable("holds no URL such as postgresql://user:password@host:5432/database in its key url: correct it")
-		}
-		for parameter := range parsed.Query() {
-			if parameter != "sslmode" && parameter != "channel_binding" {
-				return nil, unusable("has parameters in its url besides sslmode and channel_binding: leave them out")
-			}
-		}
-		settings.Host, port, settings.Database = parsed.Hostname(), parsed.Port(), strings.TrimPrefix(parsed.Path, "/")
-		settings.User = parsed.User.Username()
-		settings.Password, _ = parsed.User.Password()
-	} else {
-		settings.Host, settings.Database, settings.User = value("host"), value("dbname", "database"), value("username", "user")
-		settings.Password = strings.TrimRight(string(secret.Data["password"]), "\r\n")
+	text := value("url", "uri")
+	if text == "" {
+		return &postgres.Settings{
+			Host: value("host"), Database: value("dbname", "database"), User: value("username", "user"),
+			Password: strings.TrimRight(string(secret.Data["password"]), "\r\n"),
+		}, value("port"), ""
 	}
+	parsed, err := url.Parse(text)
+	if err != nil || parsed.Scheme != "postgresql" && parsed.Scheme != "postgres" {
+		return nil, "", "holds no URL such as postgresql://user:password@host:5432/database in its key url: correct it"
+	}
+	for parameter := range parsed.Query() {
+		if parameter != "sslmode" && parameter != "channel_binding" {
+			return nil, "", "has parameters in its url besides sslmode and channel_binding: leave them out"
+		}
+	}
+	settings = &postgres.Settings{Host: parsed.Hostname(), Database: strings.TrimPrefix(parsed.Path, "/"), User: parsed.User.Username()}
+	settings.Password, _ = parsed.User.Password()
+	return settings, parsed.Port(), ""
+}
+
+// check says what is wrong.
+func check(settings *postgres.Settings, port string) (wrong string) {
 	if port == "" {
 		port = defaultPort
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
 	switch {
 	case err != nil || number == 0:
-		return nil, unusable("names no port: correct it, or leave it out")
+		return "names no port: correct it, or leave it out"
 	case settings.Host == "" || settings.Database == "" || settings.User == "":
-		return nil, unusable("needs a url, or the keys host, dbname and username, and mostly password: complete it")
-	case !isHost(settings.Host):
-		return nil, unusable("names no host, or several: name one, by its name or its address")
+		return "needs a url, or the keys host, dbname and username, and mostly password: complete it"
+	case !host.MatchString(settings.Host) && net.ParseIP(settings.Host) == nil:
+		return "names no host, or several: name one, by its name or its address"
 	}
 	settings.Port = uint16(number)
-	return settings, nil
+	return ""
 }
 
-// isHost refuses what would be a path to a socket, or a list.
-func isHost(host string) bool {
-	if net.ParseIP(host) != nil {
-		return true
-	}
-	return len(host) <= maxHost && !strings.ContainsFunc(host, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || slices.Contains([]rune("-._"), r))
-	})
-}
+// host is no path to a socket, and no list.
+var host = regexp.MustCompile(`^[A-Za-z0-9._-]{1,253}$`)
 
 // tlsOf is nil where nothing is encrypted.
-func tlsOf(settings *v1alpha1.DatabaseTLS, host, namespace string, secrets map[string]*corev1.Secret) (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host}
+func tlsOf(settings *v1alpha1.DatabaseTLS, name, namespace string, secrets map[string]*corev1.Secret) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: name}
 	switch {
 	case settings == nil:
 		return config, nil

@@ -48,7 +48,9 @@ type source struct {
 }
 
 // newSource waits until the caches are filled.
-func newSource(ctx context.Context, informers cache.Informers, live client.Reader, handler toolscache.ResourceEventHandler) (*source, error) {
+func newSource(
+	ctx context.Context, informers cache.Informers, live client.Reader, handler toolscache.ResourceEventHandler,
+) (*source, error) {
 	s := &source{stores: map[v1alpha1.DatabaseTable]toolscache.Store{}, live: live}
 	for table, kind := range kinds {
 		informer, err := informers.GetInformer(ctx, kind())

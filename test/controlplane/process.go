@@ -126,8 +126,8 @@ func logTail(path string) string {
 }
 
 // StartChild starts a command that must not outlive this process, such as a component or the operator: in a process group of its own, so
-// that a terminal's Ctrl-C does not reach it, and on Linux killed by the kernel when this process ends without having stopped it. It runs as
-// the user that the command says, if it says one.
+// that a terminal's Ctrl-C does not reach it, and on Linux killed by the kernel when this process ends without having stopped it. It runs
+// as the user that the command says, if it says one.
 func StartChild(command *exec.Cmd) error {
 	attributes := childAttributes()
 	if command.SysProcAttr != nil {

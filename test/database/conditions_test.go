@@ -52,7 +52,7 @@ func TestADatabasesConditionSaysWhatToDo(t *testing.T) {
 	makeDatabase(t, "conditions", nil)
 	ready := func(reason string) *v1alpha1.ClerkDatabase {
 		t.Helper()
-		return condition(t, "conditions", v1alpha1.ConditionReady, reason)
+		return condition(t, "conditions", reason)
 	}
 	ready(v1alpha1.ReasonSecretNotFound)
 	makeSecret(t, "conditions", nil, parts())
@@ -86,7 +86,7 @@ func TestADatabasesConditionSaysWhatToDo(t *testing.T) {
 		t.Errorf("the operator's connections are encrypted: %v, %v", encrypted, err)
 	}
 	makeDatabase(t, "rival", func(s *v1alpha1.ClerkDatabaseSpec) { s.Connection.SecretRef.Name = "conditions" })
-	condition(t, "rival", v1alpha1.ConditionReady, v1alpha1.ReasonSchemaInUse)
+	condition(t, "rival", v1alpha1.ReasonSchemaInUse)
 	shown, err := json.Marshal(object)
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +106,7 @@ func TestWhatIsSwitchedOffIsTakenOut(t *testing.T) {
 	w.populate(t, 2, 3)
 	makeSecret(t, "switches", marked, map[string]string{"url": server.URL(pgproc.Admin, pgproc.Password, "postgres")})
 	makeDatabase(t, "switches", nil)
-	inStep(t, server, "postgres")
+	inStep(t, server)
 	count := func(what string, want int) {
 		t.Helper()
 		waitFor(t, func() error {
@@ -121,13 +121,13 @@ func TestWhatIsSwitchedOffIsTakenOut(t *testing.T) {
 	changeDatabase(t, "switches", func(s *v1alpha1.ClerkDatabaseSpec) { s.PersonalData = v1alpha1.DatabasePersonalDataOmit })
 	count(named, 0)
 	changeDatabase(t, "switches", func(s *v1alpha1.ClerkDatabaseSpec) { s.PersonalData = v1alpha1.DatabasePersonalDataInclude })
-	inStep(t, server, "postgres")
+	inStep(t, server)
 	changeDatabase(t, "switches", func(s *v1alpha1.ClerkDatabaseSpec) {
 		s.Tables = []v1alpha1.DatabaseTable{v1alpha1.DatabaseUsers, v1alpha1.DatabaseMemberships}
 	})
 	count("organizations", 0)
 	changeDatabase(t, "switches", func(s *v1alpha1.ClerkDatabaseSpec) { s.Tables = append(s.Tables, v1alpha1.DatabaseOrganizations) })
-	inStep(t, server, "postgres")
+	inStep(t, server)
 
 	// An object that goes while the operator is away leaves nothing behind.
 	operator.Kill()
@@ -138,7 +138,7 @@ func TestWhatIsSwitchedOffIsTakenOut(t *testing.T) {
 	}
 	operator = start(t, "switches-again")
 	count("organizations WHERE deleted_at IS NOT NULL AND name IS NULL AND id = '"+organization+"'", 1)
-	inStep(t, server, "postgres")
+	inStep(t, server)
 
 	// One that goes while it looks, too, and what is made in its place is there again.
 	var member v1alpha1.ClerkMember
@@ -154,5 +154,5 @@ func TestWhatIsSwitchedOffIsTakenOut(t *testing.T) {
 	w.members[5].UpdatedAt = w.tick()
 	w.deliver(t, clerktest.MembershipUpdated(w.members[5]))
 	count("memberships WHERE deleted_at IS NULL AND id = '"+member.Spec.ID+"'", 1)
-	inStep(t, server, "postgres")
+	inStep(t, server)
 }

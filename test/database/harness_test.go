@@ -120,17 +120,17 @@ func changeDatabase(t *testing.T, name string, change func(*v1alpha1.ClerkDataba
 	}
 }
 
-// condition waits until a condition has a reason, and returns the object.
-func condition(t *testing.T, name, kind, reason string) *v1alpha1.ClerkDatabase {
+// condition waits until Ready has a reason, and returns the object.
+func condition(t *testing.T, name, reason string) *v1alpha1.ClerkDatabase {
 	t.Helper()
 	var object v1alpha1.ClerkDatabase
 	waitFor(t, func() error {
 		if err := cluster.Get(t.Context(), client.ObjectKey{Name: name}, &object); err != nil {
 			return err
 		}
-		found := meta.FindStatusCondition(object.Status.Conditions, kind)
+		found := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionReady)
 		if found == nil || found.Reason != reason || found.ObservedGeneration != object.Generation {
-			return fmt.Errorf("the ClerkDatabase %s has the conditions %+v, want %s with the reason %s", name, object.Status.Conditions, kind, reason)
+			return fmt.Errorf("the ClerkDatabase %s has the conditions %+v, want Ready with the reason %s", name, object.Status.Conditions, reason)
 		}
 		return nil
 	})

@@ -86,14 +86,14 @@ func stored(ctx context.Context, server *pgproc.Server, database string) (map[st
 }
 
 // inStep waits until the tables say what the API server says.
-func inStep(t *testing.T, server *pgproc.Server, database string) {
+func inStep(t *testing.T, server *pgproc.Server) {
 	t.Helper()
 	waitFor(t, func() error {
 		want, err := mirrored(t.Context())
 		if err != nil {
 			return err
 		}
-		got, err := stored(t.Context(), server, database)
+		got, err := stored(t.Context(), server, "postgres")
 		if err != nil {
 			return err
 		}
@@ -197,15 +197,15 @@ func TestADatabaseIsInStepInTheEndWhateverIsKilled(t *testing.T) {
 
 	makeSecret(t, "kills", marked, map[string]string{"url": server.URL(pgproc.Admin, pgproc.Password, "postgres")})
 	makeDatabase(t, "kills", nil)
-	inStep(t, server, "postgres") // the backfill
-	condition(t, "kills", v1alpha1.ConditionReady, v1alpha1.ReasonReady)
+	inStep(t, server) // the backfill
+	condition(t, "kills", v1alpha1.ReasonReady)
 
-	seed := uint64(time.Now().UnixNano()) //nolint:gosec // a seed
+	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	var all sync.WaitGroup
 	for worker := range workers {
 		all.Go(func() {
-			random := rand.New(rand.NewPCG(seed, uint64(worker))) //nolint:gosec // as above
+			random := rand.New(rand.NewPCG(seed, uint64(worker)))
 			for m := worker; m < len(w.members); m += workers {
 				w.happen(t, &w.members[m], random.IntN(4))
 			}
@@ -234,8 +234,8 @@ func TestADatabaseIsInStepInTheEndWhateverIsKilled(t *testing.T) {
 		}
 	}
 	all.Wait()
-	inStep(t, server, "postgres")
-	object := condition(t, "kills", v1alpha1.ConditionReady, v1alpha1.ReasonReady)
+	inStep(t, server)
+	object := condition(t, "kills", v1alpha1.ReasonReady)
 	if lag := object.Status.Lag; lag.Objects == nil || *lag.Objects != 0 || *lag.Seconds != 0 {
 		waitFor(t, func() error {
 			if err := cluster.Get(t.Context(), client.ObjectKeyFromObject(object), object); err != nil {

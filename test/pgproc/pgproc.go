@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package pgproc runs a PostgreSQL server for tests: the real program, as an unprivileged user, on a port and in a folder of its own. It can be
-// killed and started again on what it had stored.
+// Package pgproc runs a PostgreSQL server for tests: the real program, as an unprivileged user, on a port and in a folder of its own. It
+// can be killed and started again on what it had stored.
 package pgproc
 
 import (
@@ -48,8 +48,10 @@ const (
 	// stopTimeout is how long it may take to end.
 	stopTimeout = 20 * time.Second
 
-	// Admin and Password are the superuser's.
-	Admin, Password = "postgres", "admin-of-the-tests"
+	// Admin is the superuser.
+	Admin = "postgres"
+	// Password is the superuser's.
+	Password = "admin-of-the-tests"
 
 	// nobody runs it where the tests run as root, as whom PostgreSQL refuses to run.
 	nobody = "nobody"
@@ -139,7 +141,7 @@ func (s *Server) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.port = uint16(listener.Addr().(*net.TCPAddr).Port) //nolint:gosec // a port
+	s.port = uint16(listener.Addr().(*net.TCPAddr).Port)
 	if err := errors.Join(listener.Close(), s.initialise(ctx)); err != nil {
 		return err
 	}
@@ -260,12 +262,12 @@ func (s *Server) Kill() {
 // children are the processes of its connections and its own, which are in process groups of theirs.
 func (s *Server) children() []int {
 	pid := strconv.Itoa(s.command.Process.Pid)
-	listed, err := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
+	listed, err := os.ReadFile(fmt.Sprintf("/proc/%[1]s/task/%[1]s/children", pid))
 	if err != nil {
 		return nil
 	}
 	var pids []int
-	for _, field := range strings.Fields(string(listed)) {
+	for field := range strings.FieldsSeq(string(listed)) {
 		if child, err := strconv.Atoi(field); err == nil {
 			pids = append(pids, child)
 		}

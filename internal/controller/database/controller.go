@@ -78,14 +78,19 @@ func (r *Reconciler) Setup(manager ctrl.Manager) error {
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Watches(&v1alpha1.ClerkDatabase{}, &handler.EnqueueRequestForObject{},
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.databasesOf(func(d *v1alpha1.ClerkDatabase, o client.Object) bool {
-			return slices.Contains(database.SecretNames(d), o.GetName())
-		}))).
-		Watches(&v1alpha1.ClerkInstance{}, handler.EnqueueRequestsFromMapFunc(r.databasesOf(func(d *v1alpha1.ClerkDatabase, o client.Object) bool {
-			return d.Spec.InstanceRef.Name == o.GetName()
-		})), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.databasesOf(usesSecret))).
+		Watches(&v1alpha1.ClerkInstance{}, handler.EnqueueRequestsFromMapFunc(r.databasesOf(isOfInstance)),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(source.Channel(r.Keepers.Events(), &handler.EnqueueRequestForObject{})).
 		Complete(r)
+}
+
+func usesSecret(d *v1alpha1.ClerkDatabase, secret client.Object) bool {
+	return slices.Contains(database.SecretNames(d), secret.GetName())
+}
+
+func isOfInstance(d *v1alpha1.ClerkDatabase, instance client.Object) bool {
+	return d.Spec.InstanceRef.Name == instance.GetName()
 }
 
 func (r *Reconciler) databasesOf(concerns func(*v1alpha1.ClerkDatabase, client.Object) bool) handler.MapFunc {

@@ -45,19 +45,20 @@ func asProblem(err error) (*database.ProblemError, bool) {
 
 // advice says, for each reason, what to do. That the schema cannot be used, the failure itself says.
 var advice = map[string]string{
-	v1alpha1.ReasonAddressRefused: "the database's address is this machine's own, link-local or a metadata service's, where no database may be: " +
-		"name another host in the Secret",
-	v1alpha1.ReasonTLSFailed: "the server does not encrypt, or its certificate is not for its name from an authority that is trusted: correct " +
-		"the server, or name the authority or the name in spec.connection.tls",
-	v1alpha1.ReasonDatabaseUnavailable: "the database cannot be reached, or cannot write now; it is tried again: look at it, at the network policies " +
-		"and at DNS if this stays so",
-	v1alpha1.ReasonDatabaseNotFound:   "the server has no such database: create it, or correct the Secret",
-	v1alpha1.ReasonCredentialsRefused: "the server refuses the user, the password or the way to show it: correct the Secret, or the server's pg_hba.conf",
-	v1alpha1.ReasonPrivilegeMissing: "the user may not do what it has to: grant it CREATE on the database, or make an empty schema that it owns; " +
-		"docs/database.md has the commands",
+	v1alpha1.ReasonAddressRefused: "the database's address is this machine's own, link-local or a metadata service's, " +
+		"where no database may be: name another host in the Secret",
+	v1alpha1.ReasonTLSFailed: "the server does not encrypt, or its certificate is not for its name from an authority that is trusted: " +
+		"correct the server, or name the authority or the name in spec.connection.tls",
+	v1alpha1.ReasonDatabaseUnavailable: "the database cannot be reached, or cannot write now; it is tried again: " +
+		"look at it, at the network policies and at DNS if this stays so",
+	v1alpha1.ReasonDatabaseNotFound: "the server has no such database: create it, or correct the Secret",
+	v1alpha1.ReasonCredentialsRefused: "the server refuses the user, the password or the way to show it: " +
+		"correct the Secret, or the server's pg_hba.conf",
+	v1alpha1.ReasonPrivilegeMissing: "the user may not do what it has to: grant it CREATE on the database, " +
+		"or make an empty schema that it owns; docs/database.md has the commands",
 	v1alpha1.ReasonSchemaChanged: "a table or a column of the operator's is missing: drop the schema, which is then made and filled anew",
-	v1alpha1.ReasonRowsRefused: "the database takes too many rows in no form, as by a trigger, a constraint or a column of somebody's: look at the " +
-		"tables",
+	v1alpha1.ReasonRowsRefused: "the database takes too many rows in no form, as by a trigger, a constraint or a column of somebody's: " +
+		"look at the tables",
 }
 
 // stalling are the reasons that do not go away by themselves.
@@ -120,8 +121,8 @@ func (f facts) conditions() []metav1.Condition {
 	if f.state.Refused > 0 {
 		wanted[v1alpha1.ConditionDataRefused] = &metav1.Condition{
 			Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonRowsRefused,
-			Message: fmt.Sprintf("the database takes %d row(s) in no form (%s), as by a trigger or a constraint of somebody's: look at the tables; they "+
-				"are tried again when they change, and once an hour", f.state.Refused, f.state.RefusedCode),
+			Message: fmt.Sprintf("the database takes %d row(s) in no form (%s), as by a trigger or a constraint of somebody's: "+
+				"look at the tables; they are tried again when they change, and once an hour", f.state.Refused, f.state.RefusedCode),
 		}
 	}
 	for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionStalled, v1alpha1.ConditionDataRefused} {

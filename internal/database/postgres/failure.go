@@ -115,8 +115,8 @@ func reasonOf(code string) string {
 	return v1alpha1.ReasonDatabaseUnavailable
 }
 
-// RefusesData tells whether a code is about the row rather than about the database: data exceptions, constraints, limits, and what a trigger
-// raises.
+// RefusesData tells whether a code is about the row rather than about the database: data exceptions, constraints, limits, and what a
+// trigger raises.
 func RefusesData(code string) bool {
 	for _, class := range []string{"22", "23", "54", "P0"} {
 		if strings.HasPrefix(code, class) {

@@ -58,8 +58,8 @@ type Claim struct {
 	Owner string
 }
 
-// Take makes or migrates a schema, within a transaction, and returns the epoch by which the claimer may write: whoever took it before may no
-// longer, as soon as the transaction is committed.
+// Take makes or migrates a schema, within a transaction, and returns the epoch by which the claimer may write: whoever took it before may
+// no longer, as soon as the transaction is committed.
 func (c Claim) Take(ctx context.Context, tx pgx.Tx) (epoch int64, err error) {
 	// Two that migrate at a time would find each other's tables half made.
 	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('clerk-operator ' || $1::text, 0))`, c.Schema); err != nil {
@@ -70,8 +70,8 @@ func (c Claim) Take(ctx context.Context, tx pgx.Tx) (epoch int64, err error) {
 		return 0, err
 	}
 	if version > len(migrations) {
-		return 0, c.refuse(v1alpha1.ReasonSchemaNewer, "was migrated by a newer operator (version %d, and this one knows %d): install that version "+
-			"again, or drop the schema, which is then made and filled anew", version, len(migrations))
+		return 0, c.refuse(v1alpha1.ReasonSchemaNewer, "was migrated by a newer operator (version %d, and this one knows %d): "+
+			"install that version again, or drop the schema, which is then made and filled anew", version, len(migrations))
 	}
 	for _, migration := range migrations[version:] {
 		if _, err := tx.Exec(ctx, in(c.Schema, migration), pgx.QueryExecModeSimpleProtocol); err != nil {
@@ -118,7 +118,8 @@ func (c Claim) version(ctx context.Context, tx pgx.Tx) (version int, err error) 
 		return c.owned(ctx, tx)
 	}
 	var other string
-	err = tx.QueryRow(ctx, `SELECT COALESCE((SELECT 'a relation ' || relname FROM pg_class WHERE relnamespace = n.oid ORDER BY relname LIMIT 1),
+	err = tx.QueryRow(ctx, `SELECT COALESCE(
+		(SELECT 'a relation ' || relname FROM pg_class WHERE relnamespace = n.oid ORDER BY relname LIMIT 1),
 		(SELECT 'a function ' || proname FROM pg_proc WHERE pronamespace = n.oid ORDER BY proname LIMIT 1),
 		(SELECT 'a type ' || typname FROM pg_type WHERE typnamespace = n.oid ORDER BY typname LIMIT 1), '')
 		FROM pg_namespace n WHERE nspname = $1`, c.Schema).Scan(&other)
@@ -126,7 +127,8 @@ func (c Claim) version(ctx context.Context, tx pgx.Tx) (version int, err error) 
 		return 0, fmt.Errorf("look into the schema: %w", err)
 	}
 	if other != "" {
-		return 0, c.refuse(v1alpha1.ReasonSchemaTaken, "has something that is not the operator's (%.100s): name another schema, or an empty one", other)
+		return 0, c.refuse(v1alpha1.ReasonSchemaTaken, "has something that is not the operator's (%.100s): "+
+			"name another schema, or an empty one", other)
 	}
 	return 0, nil
 }
@@ -134,7 +136,8 @@ func (c Claim) version(ctx context.Context, tx pgx.Tx) (version int, err error) 
 func (c Claim) owned(ctx context.Context, tx pgx.Tx) (version int, err error) {
 	var instance, owner string
 	var isSilent bool
-	err = tx.QueryRow(ctx, in(c.Schema, `SELECT version, instance, owner, seen_at < now() - interval '`+silence+`' FROM {schema}.clerk_operator`)).
+	err = tx.QueryRow(ctx, in(c.Schema, `SELECT version, instance, owner, seen_at < now() - interval '`+silence+`'
+		FROM {schema}.clerk_operator`)).
 		Scan(&version, &instance, &owner, &isSilent)
 	switch {
 	case err != nil:
@@ -142,8 +145,8 @@ func (c Claim) owned(ctx context.Context, tx pgx.Tx) (version int, err error) {
 	case instance != c.Instance:
 		return 0, c.refuse(v1alpha1.ReasonSchemaTaken, "has the rows of another ClerkInstance: name another schema, or drop it")
 	case owner != c.Owner && !isSilent:
-		return 0, c.refuse(v1alpha1.ReasonSchemaInUse, "is written by another ClerkDatabase, here or in another cluster: name another schema, or "+
-			"delete the other; it is free %s after that was last at work", silence)
+		return 0, c.refuse(v1alpha1.ReasonSchemaInUse, "is written by another ClerkDatabase, here or in another cluster: "+
+			"name another schema, or delete the other; it is free %s after that was last at work", silence)
 	}
 	return version, nil
 }

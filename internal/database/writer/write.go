@@ -123,8 +123,8 @@ func (w *Writer) upsert(ctx context.Context, table *schema.Table, batch []rows.R
 	return written, err
 }
 
-// upsertSQL writes what is newer: of the same object, a higher generation, or the same with other content, as after a change of the settings;
-// of another object by the same id, the one that was made later.
+// upsertSQL writes what is newer: of the same object, a higher generation, or the same with other content, as after a change of the
+// settings; of another object by the same id, the one that was made later.
 func (w *Writer) upsertSQL(table *schema.Table) string {
 	var names, arrays, casts, sets []string
 	for i, column := range table.All() {
@@ -160,8 +160,8 @@ func (w *Writer) upsertSQL(table *schema.Table) string {
 	return strings.ReplaceAll(sql, "{channel}", w.name)
 }
 
-// Gone takes everything out of rows but ids and times: their objects are gone. Of each is said which object that was, so that another one by
-// the same id stays.
+// Gone takes everything out of rows but ids and times: their objects are gone. Of each is said which object that was, so that another one
+// by the same id stays.
 func (w *Writer) Gone(ctx context.Context, table *schema.Table, gone []Known) (changed int, err error) {
 	sets := []string{"deleted_at = now()", "synced_at = clock_timestamp()", "content_hash = 0"}
 	for _, column := range table.Columns {
@@ -173,7 +173,8 @@ func (w *Writer) Gone(ctx context.Context, table *schema.Table, gone []Known) (c
 	for i, known := range gone {
 		ids[i], uids[i] = known.ID, known.Object.UID
 	}
-	sql := `WITH ` + fence + `, changed AS (UPDATE {schema}.` + schema.Quote(string(table.Name)) + ` AS old SET ` + strings.Join(sets, ", ") + `
+	sql := `WITH ` + fence + `, changed AS (
+		UPDATE {schema}.` + schema.Quote(string(table.Name)) + ` AS old SET ` + strings.Join(sets, ", ") + `
 		FROM unnest($2::text[], $3::text[]) AS t (id, uid)
 		WHERE EXISTS (SELECT FROM fence) AND old.id = t.id AND old.object_uid = t.uid AND old.deleted_at IS NULL RETURNING old.id)` +
 		notify(string(table.Name))

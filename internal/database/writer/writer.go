@@ -123,7 +123,8 @@ func (w *Writer) owned(ctx context.Context, tx pgx.Tx, sql string, args ...any) 
 
 // notify is the end of each statement: who listens on the channel with the schema's name is told which rows of a table have changed.
 func notify(table string) string {
-	return fmt.Sprintf(` SELECT EXISTS (SELECT FROM fence), count(*), CASE WHEN count(*) > 0 THEN pg_notify('{channel}', CASE WHEN count(*) <= %d
+	return fmt.Sprintf(` SELECT EXISTS (SELECT FROM fence), count(*), CASE WHEN count(*) > 0 THEN pg_notify('{channel}', CASE
+		WHEN count(*) <= %d
 		THEN json_build_object('table', '%[2]s', 'ids', json_agg(id))::text ELSE json_build_object('table', '%[2]s')::text END)::text END
 		FROM changed`, maxNotified, table)
 }
