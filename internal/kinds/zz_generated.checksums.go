@@ -20,12 +20,13 @@ package kinds
 
 // checksums are those of the specs of the kinds that this version was built with, by the name of the CustomResourceDefinition.
 var checksums = map[string]string{
+	"clerkdatabases.clerk-operator.io":     "770712169255bf22",
 	"clerkinstances.clerk-operator.io":     "51756934bbce6fc5",
 	"clerkmembers.clerk-operator.io":       "4ba70c907f590932",
 	"clerkorganizations.clerk-operator.io": "ff1e3d2940072842",
 	"clerkpermissions.clerk-operator.io":   "c035add87c9fc864",
 	"clerkroles.clerk-operator.io":         "a6ead7cb6345a94e",
 	"clerksinks.clerk-operator.io":         "dd13323b555ca055",
-	"clerkusers.clerk-operator.io":         "c157cf0116794d35",
+	"clerkusers.clerk-operator.io":         "31a54666f1976aff",
 	"tenantclasses.clerk-operator.io":      "d0253776b6ad6725",
 }
