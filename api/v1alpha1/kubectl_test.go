@@ -283,7 +283,7 @@ type schema struct {
 func TestKubectlExplainHasAWordOnEveryField(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join(crds, "*.yaml"))
-	if err != nil || len(files) != 8 {
+	if err != nil || len(files) != 9 {
 		t.Fatalf("got %v, %v", files, err)
 	}
 	for _, file := range files {
