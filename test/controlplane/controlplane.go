@@ -250,28 +250,6 @@ func (cp *ControlPlane) Stop() error {
 	return cp.work.remove()
 }
 
-// StopAPIServer kills the API server, as an outage would: connections break, and new ones are refused until StartAPIServer.
-// Its port stays reserved meanwhile. The controller manager goes too, since it would take up to half a minute to come back by itself.
-func (cp *ControlPlane) StopAPIServer() {
-	cp.mu.Lock()
-	defer cp.mu.Unlock()
-	for _, name := range []component{controllerManager, apiServer} {
-		if p := cp.running[name]; p != nil {
-			p.kill()
-			delete(cp.running, name)
-		}
-	}
-}
-
-// StartAPIServer starts the API server again after StopAPIServer, at the same address and with the same data, and returns once it is ready,
-// with the controller manager where there is one.
-func (cp *ControlPlane) StartAPIServer(ctx context.Context) error {
-	if err := cp.startAPIServer(ctx); err != nil {
-		return err
-	}
-	return cp.startControllerManager(ctx)
-}
-
 // Wait blocks until ctx ends or Stop is called, and then returns nil; when a component dies by itself before that, it says which and why.
 func (cp *ControlPlane) Wait(ctx context.Context) error {
 	select {

@@ -104,6 +104,18 @@ func (p *process) kill() {
 	<-p.done
 }
 
+// pause stops the process where it is, as a machine that hangs would: it answers nothing, and its connections stay. resume lets it go on.
+func (p *process) pause()  { p.signal(syscall.SIGSTOP) }
+func (p *process) resume() { p.signal(syscall.SIGCONT) }
+
+func (p *process) signal(signal syscall.Signal) {
+	select {
+	case <-p.done: // Reaped: its number may belong to someone else by now.
+	default:
+		_ = syscall.Kill(-p.command.Process.Pid, signal)
+	}
+}
+
 func (s processSpec) logFile() string { return filepath.Join(s.logDir, s.name+".log") }
 
 // logTail returns the last lines of a log.

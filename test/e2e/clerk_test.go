@@ -48,6 +48,9 @@ const (
 type organization struct {
 	id, slug, name, plan string
 	updated              time.Time
+
+	// odd: its metadata is such that it cannot be kept, and with it the plan.
+	odd bool
 }
 
 // membership is one state of a membership in Clerk.
@@ -310,6 +313,9 @@ func (o *organization) clerktest() clerktest.Organization {
 	metadata := map[string]any{canary + "Key": canary, "note": canary + " in public metadata"}
 	if o.plan != "" {
 		metadata["plan"] = o.plan
+	}
+	if o.odd {
+		metadata["odd"] = oddMetadata()
 	}
 	return clerktest.Organization{
 		ID: o.id, Name: o.name, Slug: o.slug, ImageURL: "https://img.example/" + canary + ".png", PublicMetadata: metadata,

@@ -47,6 +47,8 @@ func look(ctx context.Context) (*sight, error) {
 	if err := errors.Join(cluster.List(ctx, &users), cluster.List(ctx, &roles)); err != nil {
 		return nil, err
 	}
+	users.Items = slices.DeleteFunc(users.Items, func(u v1alpha1.ClerkUser) bool { return ofImpostor(u.Spec.Instance) })
+	roles.Items = slices.DeleteFunc(roles.Items, func(r v1alpha1.ClerkRole) bool { return ofImpostor(r.Spec.Instance) })
 	seen := &sight{users: map[string]*v1alpha1.ClerkUser{}, roles: map[string]*v1alpha1.ClerkRole{}}
 	for i := range users.Items {
 		seen.users[users.Items[i].Spec.ID] = &users.Items[i]
@@ -74,7 +76,7 @@ func (t *truth) identify(seen *sight) (states map[string]int, wrong []error) {
 	for id, l := range t.organizations {
 		if object := seen.organizations[id]; object != nil {
 			state, err := stateOf(l, object.Spec.UpdatedAt, object.Spec.DeletedAt, func(o organization) time.Time { return o.updated })
-			if err == nil && !l.ended && state == l.now() && planOf(object) != l.last().plan {
+			if err == nil && !l.ended && state == l.now() && !l.last().odd && planOf(object) != l.last().plan {
 				err = fmt.Errorf("its plan is %q, want %q", planOf(object), l.last().plan)
 			}
 			note(id, state, err)
@@ -292,6 +294,29 @@ func (t *truth) judgeOrganization(seen *sight, object *v1alpha1.ClerkOrganizatio
 		wrong = append(wrong, fmt.Errorf("its RoleBindings grant %v, want %v", have, want))
 	}
 	return nonNil(wrong)
+}
+
+// judgeAnyClass wants that nobody has more in an organization than some class would give by what is mirrored of the members.
+func (t *truth) judgeAnyClass(seen *sight, object *v1alpha1.ClerkOrganization) []error {
+	may := map[grant]bool{}
+	for _, member := range seen.members {
+		if member.Spec.OrganizationID != object.Spec.ID || member.Spec.DeletedAt != nil || !letsIn(seen, member) {
+			continue
+		}
+		held := &membership{user: member.Spec.UserID, role: member.Spec.Role, permissions: t.holds(seen, member)}
+		for class := range classes {
+			maps.Copy(may, grants(object.Spec.ID, class, held))
+		}
+	}
+	var wrong []error
+	for _, binding := range seen.bindings {
+		for _, s := range binding.Subjects {
+			if binding.Labels[v1alpha1.OrganizationIDLabel] == object.Spec.ID && !may[grant{object.Spec.ID, s.Name, binding.RoleRef.Name}] {
+				wrong = append(wrong, fmt.Errorf("%s: %s has %s in %s", object.Spec.ID, s.Name, binding.RoleRef.Name, binding.Namespace))
+			}
+		}
+	}
+	return wrong
 }
 
 // judgeMember wants a status that says what the RoleBindings are.

@@ -44,7 +44,8 @@ type observation struct {
 	members         map[string]*v1alpha1.ClerkMember
 	users           map[string]*v1alpha1.ClerkUser
 	namespaces      map[string]*corev1.Namespace // all of them, by name
-	bindings        []rbacv1.RoleBinding
+	bindings        []rbacv1.RoleBinding         // without those of impostors, as objects of what is mirrored
+	everyBinding    []rbacv1.RoleBinding
 	bindingsVersion string
 }
 
@@ -69,9 +70,17 @@ func observe(ctx context.Context) (*observation, error) {
 		members:         map[string]*v1alpha1.ClerkMember{},
 		users:           map[string]*v1alpha1.ClerkUser{},
 		namespaces:      map[string]*corev1.Namespace{},
-		bindings:        bindings.Items,
+		everyBinding:    bindings.Items,
 		bindingsVersion: bindings.ResourceVersion,
 	}
+	for _, binding := range bindings.Items {
+		if !isImpostor(binding.Labels) {
+			seen.bindings = append(seen.bindings, binding)
+		}
+	}
+	organizations.Items = slices.DeleteFunc(organizations.Items, func(o v1alpha1.ClerkOrganization) bool { return ofImpostor(o.Spec.Instance) })
+	members.Items = slices.DeleteFunc(members.Items, func(m v1alpha1.ClerkMember) bool { return ofImpostor(m.Spec.Instance) })
+	users.Items = slices.DeleteFunc(users.Items, func(u v1alpha1.ClerkUser) bool { return ofImpostor(u.Spec.Instance) })
 	for i := range organizations.Items {
 		seen.organizations[organizations.Items[i].Spec.ID] = &organizations.Items[i]
 	}
@@ -100,7 +109,7 @@ type place struct {
 func (s *observation) places(organization string) []*place {
 	var own []*place
 	for _, namespace := range s.namespaces {
-		if namespace.Labels[v1alpha1.OrganizationIDLabel] == organization {
+		if namespace.Labels[v1alpha1.OrganizationIDLabel] == organization && !isImpostor(namespace.Labels) {
 			own = append(own, &place{
 				name:     namespace.Name,
 				template: namespace.Annotations[v1alpha1.NameTemplateAnnotation],

@@ -66,6 +66,16 @@ type repaired struct {
 	// witnesses are users who do nothing, see askWitnesses.
 	witnesses map[string]bool
 
+	// held: somebody has put a finalizer on a RoleBinding. hands counts what was done by hand.
+	held  bool
+	hands int
+
+	// complete: a resync has found everything, so it is known which environment the ClerkInstance is of.
+	complete bool
+
+	// url is that of the API, and stranger that of another environment's.
+	url, stranger string
+
 	// asked is the resync that was asked for last, if it is not known to have ended.
 	asked *askedResync
 	asks  int
@@ -81,11 +91,13 @@ func newRepaired(t tester, replicas []*replica) (w *repaired, end func(*testing.
 	t.Helper()
 	clerk := newTruth("sk_test_" + canary)
 	server := httptest.NewServer(clerk.api)
+	stranger := httptest.NewServer(clerkapi.New(clerkapi.Options{InstanceID: clerk.id("ins"), Key: "sk_test_" + canary}))
 	w = &repaired{
 		courier: &courier{t: t, replicas: replicas, instance: "resynced-" + clerk.prefix, tell: clerk.note}, clerk: clerk,
 		heard: map[string]int{}, settled: map[string]int{}, witnesses: map[string]bool{},
+		url: server.URL + clerkapi.Prefix, stranger: stranger.URL + clerkapi.Prefix,
 	}
-	for _, object := range w.setup(server.URL + clerkapi.Prefix) {
+	for _, object := range w.setup(w.url) {
 		if err := cluster.Create(t.Context(), object); err != nil {
 			t.Fatalf("create %s: %v", object.GetName(), err)
 		}
@@ -96,6 +108,7 @@ func newRepaired(t tester, replicas []*replica) (w *repaired, end func(*testing.
 		t.Helper()
 		w.guard.stop()
 		server.Close()
+		stranger.Close()
 		if w.t.Failed() {
 			t.Logf("the history of %s, which failed:\n%s\nit failed because: %s", clerk.prefix, join(clerk.history), w.failure)
 		}
@@ -122,7 +135,7 @@ func (w *repaired) setup(url string) []client.Object {
 			},
 		},
 	}
-	return []client.Object{key, instance}
+	return []client.Object{key, instance, w.impostorInstance()}
 }
 
 // permit lets the watchman know what may be seen from now on.
@@ -214,6 +227,7 @@ func (w *repaired) awaitResync() v1alpha1.ResyncResult {
 		}
 	}
 	w.asked = nil
+	w.complete = w.complete || last.Result == v1alpha1.ResyncComplete
 	return last.Result
 }
 
@@ -232,11 +246,13 @@ func (w *repaired) settle() {
 		return wrong
 	})
 	w.askWitnesses()
+	w.checkOdd()
+	w.letGo()
 	// An organization is reconciled once at a time: the look that finds its new name is after every one that began before.
 	renamed := map[string]bool{}
 	from := len(w.clerk.outbox)
 	for _, id := range alive(w.clerk.organizations) {
-		w.clerk.changeOrganization(id, func(o *organization) { o.name = fmt.Sprintf("%s %d", canary, w.clerk.serial) })
+		w.clerk.changeOrganization(id, func(o *organization) { o.name, o.odd = fmt.Sprintf("%s %d", canary, w.clerk.serial), false })
 		renamed[id] = true
 	}
 	w.deliverFrom(from)
@@ -249,7 +265,7 @@ func (w *repaired) settle() {
 				wrong = append(wrong, fmt.Errorf("%s is known in state %d, want %d", id, current[id], w.heard[id]))
 			}
 		}
-		return append(wrong, w.clerk.judge(now)...)
+		return append(append(wrong, checkBorders(now.observation)...), w.clerk.judge(now)...)
 	})
 	w.settled = states
 	for id, o := range w.clerk.organizations {
@@ -437,7 +453,19 @@ func (p *misfortune) moves() []move {
 			}
 		}))
 	}
+	if len(tenants)+len(members) > 0 {
+		add(2, move{"do something by hand", p.meddle})
+		add(1, move{"delete an object by hand", p.deleteByHand})
+		add(2, move{"let another instance speak", p.impersonate})
+	}
+	if len(tenants) > 0 {
+		add(1, p.changing("write odd metadata", func() {
+			p.clerk.odd = rapid.Bool().Draw(p.r, "odd memberships")
+			p.clerk.changeOrganization(draw(p.r, "organization", tenants), func(o *organization) { o.odd = true })
+		}))
+	}
 	if len(members) > 0 {
+		add(2, p.changing("tell a membership again", func() { p.clerk.tellMembershipAgain(draw(p.r, "membership", members)) }))
 		add(2, p.changing("change a role", func() { p.clerk.changeRole(draw(p.r, "membership", members), p.drawRole()) }))
 		add(2, p.changing("leave", func() { p.clerk.leave(draw(p.r, "membership", members)) }))
 		add(3, p.changing("ban or not", p.ban))
@@ -453,6 +481,9 @@ func (p *misfortune) moves() []move {
 			again := rapid.SliceOfN(rapid.SampledFrom(p.accepted), 1, most).Draw(p.r, "replayed")
 			p.deliver(p.drawParallel(), nil, p.drawDeliveries(again)...)
 		}})
+	}
+	if p.asked == nil && p.complete {
+		add(1, move{"resync from another environment", p.resyncFromAnother})
 	}
 	if p.asked != nil {
 		add(2, move{"await the resync", func() { p.awaitResync() }})
@@ -516,12 +547,52 @@ func (p *misfortune) resync() {
 	names := slices.Sorted(maps.Keys(faults))
 	name := rapid.SampledFrom(append(names, "none", "slow", "slow", "refused")).Draw(p.r, "fault")
 	p.note("the API: %s, %s, request %d", name, delay, at)
+	lists := []string{"/users", "/organizations", "/organization_memberships", "/organization_roles", "/organization_permissions"}
+	list := rapid.SampledFrom(append(lists, "", "", "")).Draw(p.r, "the list that is refused")
+	if list != "" {
+		p.note("the API: 403 on %s", list)
+	}
 	var requests atomic.Int64
-	p.askForResync(func(*http.Request) clerkapi.Fault {
+	p.askForResync(func(request *http.Request) clerkapi.Fault {
 		if n := requests.Add(1); name == "slow" || n == at {
 			return faults[name]
 		}
+		if list != "" && request.URL.Path == clerkapi.Prefix+list {
+			return clerkapi.Refused(http.StatusForbidden)
+		}
 		return clerkapi.Fault{}
+	})
+}
+
+// resyncFromAnother lets an administrator enter the URL of another environment. Nothing may come of it.
+func (p *misfortune) resyncFromAnother() {
+	p.setURL(p.stranger)
+	p.askForResync(nil)
+	if result := p.awaitResync(); result != v1alpha1.ResyncFailed {
+		p.fail("a resync from another environment is %s", result)
+	}
+	p.setURL(p.url)
+}
+
+func (w *repaired) setURL(url string) {
+	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec":{"api":{"url":%q}}}`, url))
+	if err := cluster.Patch(w.t.Context(), &v1alpha1.ClerkInstance{ObjectMeta: metav1.ObjectMeta{Name: w.instance}}, patch); err != nil {
+		w.fail("set the URL of the API: %v", err)
+	}
+	w.note("the API is at %s", url)
+}
+
+// checkOdd wants that organizations whose metadata cannot be kept give nobody more than they may have by any class: what blocks a class
+// blocks no demotion.
+func (w *repaired) checkOdd() {
+	w.t.Helper()
+	w.until("odd metadata keeps nobody's access", func(seen *sight) (wrong []error) {
+		for _, id := range alive(w.clerk.organizations) {
+			if object := seen.organizations[id]; object != nil && w.clerk.organizations[id].last().odd {
+				wrong = append(wrong, w.clerk.judgeAnyClass(seen, object)...)
+			}
+		}
+		return wrong
 	})
 }
 

@@ -17,9 +17,11 @@ limitations under the License.
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/clerk-operator/clerk-operator/test/clerkapi"
@@ -98,6 +100,9 @@ type truth struct {
 	people        map[string]*life[clerkUser]
 	positions     map[string]*life[position] // by id
 	read          clerktest.Permission
+
+	// odd: from now on, memberships and users come with what cannot be kept of them.
+	odd bool
 
 	// announce is called before anybody can know of a change.
 	announce func()
@@ -212,7 +217,36 @@ func (t *truth) membership(id string) clerktest.Membership {
 	user := t.people[m.user].last()
 	m.banned, m.deprovisioned, m.permissions = user.banned, user.deprovisioned, t.position(m.role).last().permissions()
 	o := t.organizations[m.organization].last()
-	return m.clerktest(&o)
+	told := m.clerktest(&o)
+	if t.odd {
+		told.PublicMetadata = oddMetadata()
+		told.User.Username, told.User.FirstName, told.User.Identifier = oddName(), oddName(), oddName()
+	}
+	return told
+}
+
+// oddMetadata is deeper than what Kubernetes keeps, and has a number beyond all ranges.
+func oddMetadata() any {
+	deep := any(json.Number("1e999"))
+	for range 40 {
+		deep = map[string]any{canary: deep}
+	}
+	return deep
+}
+
+// oddName is longer than any field of a name.
+func oddName() string { return strings.Repeat(canary, 1000) }
+
+// tellMembershipAgain tells what a membership shows of its user, its role and its organization now. Its own time of update is the same.
+func (t *truth) tellMembershipAgain(id string) {
+	m := t.membership(id)
+	t.announce()
+	t.api.SetMembership(m)
+	event := clerktest.MembershipUpdated(m)
+	event.Time = t.tick()
+	t.say(event, &message{facts: []fact{
+		factOf(id, t.memberships[id]), factOf(m.Organization.ID, t.organizations[m.Organization.ID]),
+	}})
 }
 
 func (t *truth) createUser() {
@@ -231,6 +265,9 @@ func (t *truth) changeUser(id string, change func(*clerkUser)) {
 
 func (t *truth) tellUser(id string, event func(clerktest.User) clerktest.Event) {
 	u := t.people[id].last().clerktest()
+	if t.odd {
+		u.PublicMetadata, u.Username, u.LastName = oddMetadata(), oddName(), oddName()
+	}
 	t.announce()
 	t.api.SetUser(u)
 	t.say(event(u), &message{facts: []fact{factOf(id, t.people[id])}})
