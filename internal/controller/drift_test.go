@@ -26,6 +26,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/types"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -124,5 +125,30 @@ func TestARoleBindingDeletedRightAfterItWasWrittenComesBack(t *testing.T) {
 		}
 		must(t, cluster.Delete(t.Context(), binding))
 		wantSubjects(t, namespace, "admin", subjects...)
+	}
+}
+
+// A replica that was elected before, froze, and has gone on since writes statuses that are not so any more.
+func TestAStatusThatSomebodyElseWroteIsPutRight(t *testing.T) {
+	t.Parallel()
+	tn := newTenancy(t)
+	organization := tn.createOrganization()
+	member := tn.join("org:admin")
+	wantReady(t, organization)
+	wantReady(t, member)
+	change := func(object client.Object, patch string) {
+		must(t, cluster.Status().Patch(t.Context(), object, client.RawPatch(types.MergePatchType, []byte(patch))))
+	}
+	for range 3 {
+		change(organization, `{"status":{"members":99}}`)
+		change(member, `{"status":{"subject":"mallory"}}`)
+		eventually(t, "what is so", func(ctx context.Context) error {
+			err := errors.Join(cluster.Get(ctx, client.ObjectKeyFromObject(organization), organization),
+				cluster.Get(ctx, client.ObjectKeyFromObject(member), member))
+			if err == nil && (*organization.Status.Members != 1 || member.Status.Subject != subjectOf(member)) {
+				err = fmt.Errorf("the statuses are %+v and %+v", organization.Status, member.Status)
+			}
+			return err
+		})
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"context"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -40,7 +41,7 @@ func (r *Reconciler) Setup(manager ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(manager).
 		Named("member").
 		WithOptions(watch.Options(watch.StatusWorkers)).
-		Watches(&v1alpha1.ClerkMember{}, watch.OnSpec()).
+		Watches(&v1alpha1.ClerkMember{}, onMember()).
 		Watches(&v1alpha1.ClerkOrganization{}, r.onOrganizationStatus()).
 		Watches(&v1alpha1.ClerkInstance{}, watch.OnChange(r.membersOfInstance)).
 		Watches(&v1alpha1.ClerkUser{}, r.onUser()).
@@ -48,6 +49,25 @@ func (r *Reconciler) Setup(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkPermission{}, watch.OnPermission(r.Client, r.membersOfRoles)).
 		Watches(&rbacv1.RoleBinding{}, r.onRoleBinding()).
 		Complete(reconcile.AsReconciler(write.OwnWrites{Client: manager.GetClient()}, r))
+}
+
+// onMember causes a reconciliation of a member that is new or changed. A status that changed may have been written by somebody's hand, or by
+// a replica that was elected before, froze, and has gone on since; if it is the reconciler's own, nothing comes of it.
+func onMember() handler.EventHandler {
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, queue watch.Queue) {
+			watch.Enqueue(queue, watch.CreationPriority(e), e.Object.GetName())
+		},
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, queue watch.Queue) {
+			before, after := e.ObjectOld.(*v1alpha1.ClerkMember), e.ObjectNew.(*v1alpha1.ClerkMember)
+			switch {
+			case before.Generation != after.Generation:
+				watch.Enqueue(queue, watch.UsualPriority, after.Name)
+			case !equality.Semantic.DeepEqual(before.Status, after.Status):
+				watch.Enqueue(queue, watch.BulkPriority, after.Name)
+			}
+		},
+	}
 }
 
 // onOrganizationStatus causes a reconciliation of all members when their organization comes or goes, or something keeps it from

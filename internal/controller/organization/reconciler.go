@@ -61,7 +61,7 @@ type Reconciler struct {
 	recent   recentWrites
 	drift    driftDetector
 	changes  timer
-	statuses statusTimes
+	statuses writtenStatuses
 }
 
 // Reconcile first takes away every grant that should not be, whatever else fails; then it makes what is missing.

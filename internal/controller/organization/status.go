@@ -49,10 +49,11 @@ func (r *Reconciler) writeStatus(
 	if wait := r.statuses.age(organization.UID, r.Now()); wait < countPause && differsInCounts(before, status) {
 		return countPause - wait, nil
 	}
+	r.statuses.written(organization.UID, status, r.Now()) // before the watch can tell of it
 	if err := write.Status(ctx, r.Client, configurationOfStatus(organization, status)); err != nil {
+		r.statuses.forget(organization.UID)
 		return 0, err
 	}
-	r.statuses.written(organization.UID, r.Now())
 	r.tellTransitions(ctx, organization, before, status)
 	return 0, nil
 }
@@ -72,20 +73,34 @@ func differsInCounts(before, after v1alpha1.ClerkOrganizationStatus) bool {
 	return equality.Semantic.DeepEqual(withoutCounts(before), withoutCounts(after))
 }
 
-// statusTimes remembers when the status of each organization was written last.
-type statusTimes struct{ times sync.Map } // types.UID → time.Time
+// writtenStatuses remembers what this process wrote last as the status of each organization, and when.
+type writtenStatuses struct{ last sync.Map } // types.UID → writtenStatus
 
-func (s *statusTimes) written(organization types.UID, at time.Time) { s.times.Store(organization, at) }
+type writtenStatus struct {
+	hash uint64
+	at   time.Time
+}
 
-func (s *statusTimes) forget(organization types.UID) { s.times.Delete(organization) }
+func (w *writtenStatuses) written(organization types.UID, status v1alpha1.ClerkOrganizationStatus, at time.Time) {
+	w.last.Store(organization, writtenStatus{hash: hashOf(status), at: at})
+}
+
+func (w *writtenStatuses) forget(organization types.UID) { w.last.Delete(organization) }
 
 // age is how long ago that was.
-func (s *statusTimes) age(organization types.UID, now time.Time) time.Duration {
-	at, known := s.times.Load(organization)
+func (w *writtenStatuses) age(organization types.UID, now time.Time) time.Duration {
+	last, known := w.last.Load(organization)
 	if !known {
 		return countPause
 	}
-	return now.Sub(at.(time.Time))
+	return now.Sub(last.(writtenStatus).at)
+}
+
+// isOwn tells whether a status is what this process wrote last. Another one may have been written by somebody's hand, or by a replica that
+// was elected before, froze, and has gone on since.
+func (w *writtenStatuses) isOwn(organization types.UID, status v1alpha1.ClerkOrganizationStatus) bool {
+	last, known := w.last.Load(organization)
+	return known && last.(writtenStatus).hash == hashOf(status)
 }
 
 func configurationOfStatus(

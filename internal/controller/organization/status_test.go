@@ -59,17 +59,23 @@ func TestOnlyCountsMayLag(t *testing.T) {
 
 func TestTheAgeOfAStatus(t *testing.T) {
 	t.Parallel()
-	var times statusTimes
+	var statuses writtenStatuses
 	now := time.Now()
-	if age := times.age("acme", now); age < countPause {
+	if age := statuses.age("acme", now); age < countPause {
 		t.Errorf("one that was never written is %s old", age)
 	}
-	times.written("acme", now)
-	if age := times.age("acme", now.Add(time.Millisecond)); age != time.Millisecond {
+	statuses.written("acme", v1alpha1.ClerkOrganizationStatus{ClassName: "standard"}, now)
+	if age := statuses.age("acme", now.Add(time.Millisecond)); age != time.Millisecond {
 		t.Errorf("it is %s old", age)
 	}
-	times.forget("acme")
-	if age := times.age("acme", now); age < countPause {
+	if !statuses.isOwn("acme", v1alpha1.ClerkOrganizationStatus{ClassName: "standard"}) {
+		t.Error("what was written is not known as its own")
+	}
+	if statuses.isOwn("acme", v1alpha1.ClerkOrganizationStatus{ClassName: "gold"}) {
+		t.Error("what somebody else wrote is taken for its own")
+	}
+	statuses.forget("acme")
+	if age := statuses.age("acme", now); age < countPause {
 		t.Errorf("one that is forgotten is %s old", age)
 	}
 }

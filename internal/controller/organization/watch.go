@@ -62,7 +62,7 @@ func (r *Reconciler) setup(manager ctrl.Manager) error {
 	return builder.Complete(r)
 }
 
-// onOrganization ranks a deletion ahead of everything: it takes access away. The status is the reconciler's own and no news.
+// onOrganization ranks a deletion ahead of everything: it takes access away. The status is no news, unless somebody else wrote it.
 func (r *Reconciler) onOrganization() handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, queue watch.Queue) {
@@ -72,6 +72,9 @@ func (r *Reconciler) onOrganization() handler.EventHandler {
 			before, after := e.ObjectOld.(*v1alpha1.ClerkOrganization), e.ObjectNew.(*v1alpha1.ClerkOrganization)
 			switch {
 			case before.Generation == after.Generation:
+				if !equality.Semantic.DeepEqual(before.Status, after.Status) && !r.statuses.isOwn(after.UID, after.Status) {
+					watch.Enqueue(queue, watch.UsualPriority, after.Name)
+				}
 			case after.Spec.DeletedAt != nil:
 				watch.Enqueue(queue, watch.RevocationPriority, after.Name)
 			default:
