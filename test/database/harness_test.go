@@ -108,16 +108,17 @@ func makeDatabase(t *testing.T, name string, change func(*v1alpha1.ClerkDatabase
 	t.Cleanup(func() { _ = cluster.Delete(context.Background(), object) })
 }
 
+// changeDatabase tries until nobody else has written in between: the operator writes the status.
 func changeDatabase(t *testing.T, name string, change func(*v1alpha1.ClerkDatabaseSpec)) {
 	t.Helper()
-	var object v1alpha1.ClerkDatabase
-	if err := cluster.Get(t.Context(), client.ObjectKey{Name: name}, &object); err != nil {
-		t.Fatal(err)
-	}
-	change(&object.Spec)
-	if err := cluster.Update(t.Context(), &object); err != nil {
-		t.Fatal(err)
-	}
+	waitFor(t, func() error {
+		var object v1alpha1.ClerkDatabase
+		if err := cluster.Get(t.Context(), client.ObjectKey{Name: name}, &object); err != nil {
+			return err
+		}
+		change(&object.Spec)
+		return cluster.Update(t.Context(), &object)
+	})
 }
 
 // condition waits until Ready has a reason, and returns the object.
