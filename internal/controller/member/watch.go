@@ -51,8 +51,8 @@ func (r *Reconciler) Setup(manager ctrl.Manager) error {
 		Complete(reconcile.AsReconciler(write.OwnWrites{Client: manager.GetClient()}, r))
 }
 
-// onMember causes a reconciliation of a member that is new or changed. A status that changed may have been written by somebody's hand, or by
-// a replica that was elected before, froze, and has gone on since; if it is the reconciler's own, nothing comes of it.
+// onMember causes a reconciliation of a member that is new or changed. A status that changed may have been written by somebody's hand, or
+// by a replica that was elected before, froze, and has gone on since; if it is the reconciler's own, nothing comes of it.
 func onMember() handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, queue watch.Queue) {

@@ -80,9 +80,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err := e.look(ctx, &organization); err != nil {
 		return reconcile.Result{}, err
 	}
-	if err != nil {
-		return reconcile.Result{}, err
-	}
 	e.accessIsDone = release
 	switch {
 	case e.intent.Observe:
