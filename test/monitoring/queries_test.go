@@ -193,7 +193,7 @@ func queries(r rendered) []query {
 	return all
 }
 
-var promqlBlock = regexp.MustCompile("(?ms)^```promql\n(.*?)^```$")
+var promqlBlock = regexp.MustCompile("(?s)```promql\n(.*?)```")
 
 // documented are the queries of the page on service levels.
 func documented(t *testing.T) (all []query) {
