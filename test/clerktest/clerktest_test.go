@@ -58,7 +58,8 @@ func TestEventsAreUnderstood(t *testing.T) {
 	}
 	wantUser := clerk.User{
 		ID: user.ID, PrimaryEmail: clerk.EmailAddress{Address: "jane@acme.example", Verified: true}, Username: "jane", FirstName: "Jane",
-		LastName: "Doe", ExternalID: "crm-7", Banned: true, Locked: true, Deprovisioned: true, PublicMetadata: []byte(`{"team":"a"}`),
+		LastName: "Doe", ImageURL: "https://images.example/u/" + user.ID + ".png", ExternalID: "crm-7",
+		Banned: true, Locked: true, Deprovisioned: true, PublicMetadata: []byte(`{"team":"a"}`),
 		CreatedAt: updated, UpdatedAt: updated,
 	}
 	permission := clerktest.Permission{ID: clerktest.ID("perm", "load"), Key: "org:cargo:load", Name: "Load", Description: "D", UpdatedAt: updated}
