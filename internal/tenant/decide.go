@@ -143,6 +143,9 @@ func (i *Intent) nameMembers(s *Situation) []Member {
 	for at := range s.Memberships {
 		membership := &s.Memberships[at]
 		subject, err := s.Instance.Subject(membership.ClerkMember, membership.User)
+		if subject == "" && s.Instance.Problem() == nil { // who left before any status said their name, which is timed all the same
+			subject, err = s.Instance.username.Of(UserOf(membership.ClerkMember, membership.User))
+		}
 		if err != nil || subject == "" {
 			continue
 		}

@@ -449,3 +449,14 @@ func TestSubject(t *testing.T) {
 		})
 	}
 }
+
+// Whoever leaves before any status said their name is taken out all the same, and it is known who that was.
+func TestWhoLeftAtOnceHasAName(t *testing.T) {
+	t.Parallel()
+	s := situation(hasNamespace("org-acme"), hasBinding("admin", "jane"))
+	s.Memberships[0].Spec.DeletedAt = new(metav1.NowMicro())
+	intent := Decide(s)
+	if got := intent.Subjects["jane"]; got != "clerk:jane" || !intent.Held().Loses(intent.Due(), got) {
+		t.Errorf("the name is %q", got)
+	}
+}
