@@ -20,15 +20,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
 
 func TestDriftIsPutRight(t *testing.T) {
@@ -150,5 +155,74 @@ func TestAStatusThatSomebodyElseWroteIsPutRight(t *testing.T) {
 			}
 			return err
 		})
+	}
+}
+
+// Where nothing guards the operator's labels, somebody can fill what the cache keeps of a namespace with RoleBindings that are not the
+// operator's. It then holds the operator's own without their content, which must neither keep it busy for ever nor have it take away, on
+// the replicas that are not elected, what the elected one gives.
+func TestARoleBindingThatIsKeptWithoutItsContentIsLeftInPeace(t *testing.T) {
+	t.Parallel()
+	tn, other := newTenancy(t), newTenancy(t)
+	organization, owner := tn.createOrganization(), other.createOrganization()
+	wantReady(t, organization)
+	namespace := tn.namespace()
+	fillCache(t, namespace, owner)
+
+	jane := tn.join("org:admin")
+	wantSubjects(t, namespace, "admin", subjectOf(jane))
+	made := get(t, &rbacv1.RoleBinding{}, namespace, "clerk:admin")
+	joe := tn.join("org:admin")
+	wantSubjects(t, namespace, "admin", subjectOf(jane), subjectOf(joe))
+	time.Sleep(3 * time.Second) // that nothing is taken away shows by waiting alone: the standby looks a second after each change
+	eventually(t, "the end of a reconciliation: the status counts both", func(ctx context.Context) error {
+		err := cluster.Get(ctx, client.ObjectKeyFromObject(organization), organization)
+		if err == nil && *organization.Status.Members != 2 {
+			err = fmt.Errorf("it counts %d", *organization.Status.Members)
+		}
+		return err
+	})
+	tn.leave(joe)
+	wantSubjects(t, namespace, "admin", subjectOf(jane))
+	if now := get(t, &rbacv1.RoleBinding{}, namespace, "clerk:admin"); now.UID != made.UID {
+		t.Errorf("%s was made anew", made.Name)
+	}
+}
+
+// fillCache makes RoleBindings that look like the operator's, of an organization that there is and with the id of none, until the cache
+// keeps no more of a namespace: 16 MiB.
+func fillCache(t *testing.T, namespace string, owner *v1alpha1.ClerkOrganization) {
+	t.Helper()
+	subjects := make([]rbacv1.Subject, 900)
+	for i := range subjects {
+		subjects[i] = rbacv1.Subject{
+			APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: fmt.Sprintf("%d%s", i, strings.Repeat("x", 250)),
+		}
+	}
+	made := 0
+	fill := func(subjects []rbacv1.Subject) {
+		made++
+		must(t, cluster.Create(t.Context(), &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: namespace, Name: fmt.Sprintf("filling-%d", made),
+				Labels: map[string]string{v1alpha1.OrganizationIDLabel: "org_nobody", v1alpha1.ManagedByLabel: v1alpha1.ManagedBy},
+				OwnerReferences: []metav1.OwnerReference{{
+					APIVersion: v1alpha1.GroupVersion.String(), Kind: "ClerkOrganization", Name: owner.Name, UID: owner.UID,
+				}},
+			},
+			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"},
+			Subjects: subjects,
+		}))
+	}
+	for range 62 {
+		fill(subjects)
+	}
+	for size := len(subjects) / 2; size > 0; size /= 2 { // and the rest, by ever smaller ones
+		fill(subjects[:size])
+		fill(subjects[:size])
+	}
+	for range 8 {
+		fill(subjects[:1])
+		fill(nil)
 	}
 }

@@ -61,8 +61,8 @@ func (tn *tenancy) mirrorOrganization(instance string) *v1alpha1.ClerkOrganizati
 	return organization
 }
 
-// wantRehearsal waits until an organization's status says what would be done.
-func wantRehearsal(t *testing.T, organization *v1alpha1.ClerkOrganization, says ...string) {
+// wantPreview waits until an organization's status says what would be done.
+func wantPreview(t *testing.T, organization *v1alpha1.ClerkOrganization, says ...string) {
 	t.Helper()
 	eventually(t, "the status says what would be done", func(ctx context.Context) error {
 		if err := cluster.Get(ctx, client.ObjectKeyFromObject(organization), organization); err != nil {
@@ -88,7 +88,7 @@ func TestObservingTouchesNothingUntilItEnforces(t *testing.T) {
 	of := func(m *v1alpha1.ClerkMember) { m.Spec.Instance = instance }
 	member := tn.join("org:member", of)
 	tn.join("org:admin", of)
-	wantRehearsal(t, organization, "create namespace "+tn.namespace(), "grant view in "+tn.namespace()+" to 1 users",
+	wantPreview(t, organization, "create namespace "+tn.namespace(), "grant view in "+tn.namespace()+" to 1 users",
 		"grant admin in "+tn.namespace()+" to 1 users")
 	if err := cluster.Get(t.Context(), client.ObjectKey{Name: tn.namespace()}, &corev1.Namespace{}); client.IgnoreNotFound(err) != nil || err == nil {
 		t.Errorf("the namespace: got %v, want that there is none", err)
@@ -109,12 +109,12 @@ func TestObservingTakesNothingAwayUntilItEnforces(t *testing.T) {
 	wantSubjects(t, tn.namespace(), "view", subjectOf(member), subjectOf(stays))
 
 	setMode(t, instance, v1alpha1.ModeObserve)
-	wantRehearsal(t, organization, "change no namespace and no access")
+	wantPreview(t, organization, "change no namespace and no access")
 	tn.leave(member)
-	wantRehearsal(t, organization, "take view in "+tn.namespace()+" from 1 users")
+	wantPreview(t, organization, "take view in "+tn.namespace()+" from 1 users")
 	wantSubjects(t, tn.namespace(), "view", subjectOf(member), subjectOf(stays))
 	tn.deleteOrganization()
-	wantRehearsal(t, organization, "handle the deletion", "remove its 1 RoleBindings")
+	wantPreview(t, organization, "handle the deletion", "remove its 1 RoleBindings")
 	wantSubjects(t, tn.namespace(), "view", subjectOf(member), subjectOf(stays))
 
 	setMode(t, instance, v1alpha1.ModeEnforce)

@@ -203,12 +203,17 @@ func (e *enforcement) write(ctx context.Context, namespace string, want tenant.B
 	}
 	have := e.intent.Existing(namespace, want.Name)
 	var err error
+	wasRight := false
 	if have == nil {
 		err = e.createBinding(ctx, namespace, want)
 	} else {
-		err = e.patchBinding(ctx, have.DeepCopy(), bindingChange(e.organization(), want))
+		changed := have.DeepCopy()
+		err = e.patchBinding(ctx, changed, bindingChange(e.organization(), want))
+		wasRight = changed.ResourceVersion == have.ResourceVersion
 	}
 	switch {
+	case err == nil && wasRight:
+		return false // the cache keeps it without its content, and will go on to: another look would find the same
 	case err == nil:
 		e.reportDrift(ctx, want.Name, namespace, "RoleBinding", want)
 		e.markRight(want.Name, namespace, "RoleBinding", want)

@@ -26,6 +26,7 @@ import (
 	"sync"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -127,10 +128,15 @@ func (e *enforcement) look(ctx context.Context, organization *v1alpha1.ClerkOrga
 	if err != nil {
 		return err
 	}
-	situation.RevokeOnly = e.standby
+	if e.standby {
+		// Of what is kept without its content it cannot tell whom it names. The elected replica writes it as a whole.
+		situation.RevokeOnly, situation.RoleBindings = true, slices.DeleteFunc(situation.RoleBindings, isReduced)
+	}
 	e.situation, e.policies, e.intent = situation, policies, tenant.Decide(situation)
 	return nil
 }
+
+func isReduced(binding *rbacv1.RoleBinding) bool { return cached.IsReduced(binding) }
 
 // lookAgain is another look at the same organization. It is false where the organization is deleted by now, or only observed: the event
 // that tells of it has it reconciled anew.

@@ -25,12 +25,12 @@ import (
 
 func TestStatusesGiveWayToAccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var way StatusGate
-		if way.wait(t.Context(), time.Minute) {
+		var gate StatusGate
+		if gate.wait(t.Context(), time.Minute) {
 			t.Error("waited although no access is being changed")
 		}
 
-		first, second := way.BeginAccess(), way.BeginAccess()
+		first, second := gate.BeginAccess(), gate.BeginAccess()
 		go func() {
 			time.Sleep(10 * time.Millisecond)
 			first()
@@ -38,16 +38,16 @@ func TestStatusesGiveWayToAccess(t *testing.T) {
 			second()
 		}()
 		began := time.Now()
-		if !way.wait(t.Context(), time.Second) || time.Since(began) != 20*time.Millisecond {
+		if !gate.wait(t.Context(), time.Second) || time.Since(began) != 20*time.Millisecond {
 			t.Errorf("waited %s, want until the last change ended", time.Since(began))
 		}
-		if way.wait(t.Context(), time.Second) {
+		if gate.wait(t.Context(), time.Second) {
 			t.Error("waited although every change has ended")
 		}
 
-		release := way.BeginAccess()
+		release := gate.BeginAccess()
 		began = time.Now()
-		if !way.wait(t.Context(), time.Second) || time.Since(began) != time.Second {
+		if !gate.wait(t.Context(), time.Second) || time.Since(began) != time.Second {
 			t.Errorf("waited %s for a change that does not end, want its patience", time.Since(began))
 		}
 		release()
@@ -57,14 +57,14 @@ func TestStatusesGiveWayToAccess(t *testing.T) {
 func TestStatusesComeAlthoughAccessNeverRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const workers = 8
-		way := NewStatusGate()
-		defer way.BeginAccess()()
+		gate := NewStatusGate()
+		defer gate.BeginAccess()()
 		began := time.Now()
 		var group sync.WaitGroup
 		for range workers {
 			group.Go(func() {
 				for range 10 * statusRate / workers {
-					way.Wait(t.Context())
+					gate.Wait(t.Context())
 				}
 			})
 		}
