@@ -147,7 +147,7 @@ func TestMetricsForgetWhatIsGone(t *testing.T) {
 	before, after := newTally(), newTally()
 	before.instances([]v1alpha1.ClerkInstance{unheard})
 	before.instances(instances)
-	before.reasons[[2]string{kindOrganization, "CensusReason"}] = 2
+	before.reasons[[2]string{kindOrganization, "CountedReason"}] = 2
 	before.show(tally{})
 	silent := "clerk_operator_instance_silent_since_timestamp_seconds"
 	if got := gauges(t, silent)["counter-quiet"]; got != float64(created.Unix()) {
@@ -159,7 +159,7 @@ func TestMetricsForgetWhatIsGone(t *testing.T) {
 	if got := gauges(t, silent)["counter-heard"]; got != float64(heard.Unix()) {
 		t.Errorf("heard from: silent since %v, want the last event", got)
 	}
-	if got := gauges(t, "clerk_operator_mirror_not_ready")["CensusReason"]; got != 2 {
+	if got := gauges(t, "clerk_operator_mirror_not_ready")["CountedReason"]; got != 2 {
 		t.Errorf("%v with the reason, want 2", got)
 	}
 	after.instances(instances[1:])
@@ -170,7 +170,7 @@ func TestMetricsForgetWhatIsGone(t *testing.T) {
 	if _, there := gauges(t, silent)["counter-heard"]; !there {
 		t.Error("a ClerkInstance that is there is gone")
 	}
-	if _, there := gauges(t, "clerk_operator_mirror_not_ready")["CensusReason"]; there {
+	if _, there := gauges(t, "clerk_operator_mirror_not_ready")["CountedReason"]; there {
 		t.Error("a reason that nothing has any more is still there")
 	}
 }
