@@ -161,17 +161,13 @@ func TestAnotherInstanceGetsNoNamespaceThatItDoesNotOwn(t *testing.T) {
 func TestANamespaceWithAnIDAloneIsAdoptedForGood(t *testing.T) {
 	t.Parallel()
 	tn := newTenancy(t)
-	legacy := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: "legacy-" + tn.slug, Labels: map[string]string{v1alpha1.OrganizationIDLabel: tn.id},
-	}}
-	must(t, cluster.Create(t.Context(), legacy))
-	organization := tn.createOrganization()
+	legacy, organization, _ := tn.adopt()
 	wantReady(t, organization)
 	eventually(t, "it has the instance", func(ctx context.Context) error {
 		if err := cluster.Get(ctx, client.ObjectKeyFromObject(legacy), legacy); err != nil {
 			return err
 		}
-		if legacy.Labels[v1alpha1.InstanceLabel] != "default" {
+		if legacy.Labels[v1alpha1.InstanceLabel] != organization.Spec.Instance {
 			return errors.New("it has not")
 		}
 		return nil

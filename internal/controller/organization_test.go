@@ -313,17 +313,31 @@ func TestTakenNamesAreSaidAndHealWhenOneIsFree(t *testing.T) {
 	wantSubjects(t, tn.namespace(), "admin", subjectOf(jane))
 }
 
+// adopt has an organization with one admin take a namespace that somebody else made, with the organization's id alone. It is observed first,
+// as documented: a namespace that the operator has yet to hear of when the organization comes would be one too many.
+func (tn *tenancy) adopt() (adopted *corev1.Namespace, organization *v1alpha1.ClerkOrganization, admin *v1alpha1.ClerkMember) {
+	t := tn.t
+	t.Helper()
+	adopted = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: "legacy-" + tn.slug, Labels: map[string]string{v1alpha1.OrganizationIDLabel: tn.id},
+	}}
+	must(t, cluster.Create(t.Context(), adopted))
+	instance := "adopting-" + tn.class
+	must(t, createInstance(t.Context(), instance, "clerk:${user.id}"))
+	setMode(t, instance, v1alpha1.ModeObserve)
+	organization = tn.mirrorOrganization(instance)
+	admin = tn.join("org:admin", func(m *v1alpha1.ClerkMember) { m.Spec.Instance = instance })
+	wantPreview(t, organization, "grant admin in "+adopted.Name+" to 1 users")
+	setMode(t, instance, v1alpha1.ModeEnforce)
+	return adopted, organization, admin
+}
+
 func TestANamespaceIsAdoptedOnlyByItsLabel(t *testing.T) {
 	t.Parallel()
 	tn := newTenancy(t, func(class *v1alpha1.TenantClass) {
 		class.Spec.Deletion = &v1alpha1.DeletionRule{Policy: v1alpha1.DeletionDelete, After: &metav1.Duration{}}
 	})
-	adopted := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: "legacy-" + tn.slug, Labels: map[string]string{v1alpha1.OrganizationIDLabel: tn.id},
-	}}
-	must(t, cluster.Create(t.Context(), adopted))
-	organization := tn.createOrganization()
-	jane := tn.join("org:admin")
+	adopted, organization, jane := tn.adopt()
 	wantSubjects(t, adopted.Name, "admin", subjectOf(jane))
 	wantReady(t, organization)
 	tn.deleteOrganization()

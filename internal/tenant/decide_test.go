@@ -460,3 +460,22 @@ func TestWhoLeftAtOnceHasAName(t *testing.T) {
 		t.Errorf("the name is %q", got)
 	}
 }
+
+func TestLosses(t *testing.T) {
+	t.Parallel()
+	given := situation(hasNamespace("org-acme"), hasBinding("admin", "jane", "eve"), hasBinding("view", "joe"), hasBinding("edit", "max"))
+	group := rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "clerk:joe"}
+	given.RoleBindings[1].Subjects = append(given.RoleBindings[1].Subjects, group)
+	for _, binding := range given.RoleBindings {
+		binding.UID = types.UID(binding.Name)
+	}
+	var got []string
+	for _, loss := range Decide(given).Losses() {
+		got = append(got, fmt.Sprintf("%s %s %s", loss.RoleBinding, loss.Subject.Kind, loss.Subject.Name))
+	}
+	slices.Sort(got)
+	want := []string{"clerk:admin User clerk:eve", "clerk:edit User clerk:max", "clerk:view Group clerk:joe"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("who loses what (-want +got):\n%s", diff)
+	}
+}

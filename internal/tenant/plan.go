@@ -21,6 +21,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
@@ -84,6 +85,37 @@ func (i *Intent) Grows() bool {
 		}
 	}
 	return false
+}
+
+// Loss is a name that a RoleBinding is to lose.
+type Loss struct {
+	RoleBinding types.UID
+	Subject     rbacv1.Subject
+}
+
+// Losses are who is to be taken out of which RoleBinding.
+func (i *Intent) Losses() []Loss {
+	var losses []Loss
+	for namespace, plan := range i.Bindings {
+		for _, binding := range plan.Delete {
+			losses = append(losses, lossesOf(binding, nil)...)
+		}
+		for _, want := range plan.Shrink {
+			losses = append(losses, lossesOf(i.Existing(namespace, want.Name), want.Subjects)...)
+		}
+	}
+	return losses
+}
+
+// lossesOf are those whom a RoleBinding names that is to name only some.
+func lossesOf(binding *rbacv1.RoleBinding, kept []string) []Loss {
+	var losses []Loss
+	for _, subject := range binding.Subjects {
+		if !isUser(subject) || !slices.Contains(kept, subject.Name) {
+			losses = append(losses, Loss{RoleBinding: binding.UID, Subject: subject})
+		}
+	}
+	return losses
 }
 
 // Existing is the RoleBinding of a name that there is in a namespace, nil if there is none.

@@ -55,16 +55,16 @@ const (
 	// its releases in Secrets of the same namespace, with up to a megabyte each.
 	maxSecretValueBytes = 32 << 10
 
-	// reducedAnnotation marks in memory, and nowhere else, what is kept without its content.
-	reducedAnnotation = v1alpha1.ReservedPrefix + "reduced"
+	// ReducedAnnotation marks in memory, and nowhere else, what is kept without its content.
+	ReducedAnnotation = v1alpha1.ReservedPrefix + "reduced"
 )
 
 // reducedAnnotations are the same map for all, since there may be very many. Nobody changes it: what is in the cache never is.
-var reducedAnnotations = map[string]string{reducedAnnotation: ""}
+var reducedAnnotations = map[string]string{ReducedAnnotation: ""}
 
 // IsReduced tells whether an object from the cache lacks its content, and so is not as it should be.
 func IsReduced(object client.Object) bool {
-	_, reduced := object.GetAnnotations()[reducedAnnotation]
+	_, reduced := object.GetAnnotations()[ReducedAnnotation]
 	return reduced
 }
 

@@ -129,14 +129,19 @@ func (e *enforcement) look(ctx context.Context, organization *v1alpha1.ClerkOrga
 		return err
 	}
 	if e.standby {
-		// Of what is kept without its content it cannot tell whom it names. The elected replica writes it as a whole.
-		situation.RevokeOnly, situation.RoleBindings = true, slices.DeleteFunc(situation.RoleBindings, isReduced)
+		revokeOnlyWhatIsWhole(situation)
 	}
 	e.situation, e.policies, e.intent = situation, policies, tenant.Decide(situation)
 	return nil
 }
 
-func isReduced(binding *rbacv1.RoleBinding) bool { return cached.IsReduced(binding) }
+// revokeOnlyWhatIsWhole has a situation give nothing, and leave out the RoleBindings that are kept without their content: of them only the
+// elected replica, which writes them as a whole, can tell that they name nobody else.
+func revokeOnlyWhatIsWhole(situation *tenant.Situation) {
+	situation.RevokeOnly = true
+	isReduced := func(binding *rbacv1.RoleBinding) bool { return cached.IsReduced(binding) }
+	situation.RoleBindings = slices.DeleteFunc(situation.RoleBindings, isReduced)
+}
 
 // lookAgain is another look at the same organization. It is false where the organization is deleted by now, or only observed: the event
 // that tells of it has it reconciled anew.

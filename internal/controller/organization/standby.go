@@ -19,6 +19,7 @@ package organization
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -30,25 +31,40 @@ import (
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
 	"github.com/clerk-operator/clerk-operator/internal/controller/watch"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
-// standbyDelay is how long a change waits for the elected replica before any other takes away what it takes away. The elected one needs
-// some tens of milliseconds.
-const standbyDelay = time.Second
+// standbyDelay is how long after a change another replica than the elected one looks at it first, and how long it then waits until it takes
+// away what is still to be taken away. The elected one needs some tens of milliseconds.
+const standbyDelay = 500 * time.Millisecond
 
 // standbyWorkers look at organizations at a time. A look that finds nothing to take away makes no request.
 const standbyWorkers = 4
 
-// standbyReconciler takes away access on every replica, elected or not: the elected one may just have been killed, or be frozen. It gives
-// nothing. That is safe anywhere, since it is decided from the same objects by the same code, and written against the resourceVersion of
-// the RoleBinding.
-type standbyReconciler struct{ *Reconciler }
+// standbyReconciler takes away access on every replica that is not elected: the elected one may just have been killed, or be frozen. It
+// gives nothing. That is safe anywhere, since it is decided from the same objects by the same code, and written against the resourceVersion
+// of the RoleBinding.
+type standbyReconciler struct {
+	*Reconciler
 
-// Reconcile takes away every grant that should not be.
+	// elected is closed once this replica is elected: then the other controller does all of it.
+	elected <-chan struct{}
+
+	overdue overdueLosses
+}
+
+// Reconcile takes away every grant that should not be, if the elected replica did not for a moment. A changed name in RBAC, for one, it
+// moves in one write, where this could but take away the former one.
 func (r *standbyReconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	select {
+	case <-r.elected:
+		return reconcile.Result{}, nil
+	default:
+	}
 	var organization v1alpha1.ClerkOrganization
 	err := r.Client.Get(ctx, request.NamespacedName, &organization)
 	if apierrors.IsNotFound(err) {
+		r.overdue.any(request.Name, nil, r.Now())
 		return reconcile.Result{}, r.takeFromOrphaned(ctx, request.Name)
 	}
 	if err != nil {
@@ -57,6 +73,14 @@ func (r *standbyReconciler) Reconcile(ctx context.Context, request reconcile.Req
 	e := r.enforce(true)
 	if err := e.look(ctx, &organization); err != nil || e.intent.Observe {
 		return reconcile.Result{}, err
+	}
+	losses := e.intent.Losses()
+	if !r.overdue.any(request.Name, losses, r.Now()) {
+		again := standbyDelay
+		if len(losses) == 0 {
+			again = 0
+		}
+		return reconcile.Result{RequeueAfter: again}, nil
 	}
 	if same, err := e.bind(ctx, revokeOnly); err != nil || !same {
 		return reconcile.Result{}, err
@@ -103,4 +127,35 @@ type delayedQueue struct{ watch.Queue }
 // AddAfter adds a request, at standbyDelay from now at the earliest.
 func (q delayedQueue) AddAfter(request reconcile.Request, after time.Duration) {
 	q.Queue.AddAfter(request, max(after, standbyDelay))
+}
+
+// overdueLosses remembers since when what is to be taken away has been, by the organization's name.
+type overdueLosses struct {
+	mu    sync.Mutex
+	since map[string]map[tenant.Loss]time.Time
+}
+
+// any tells whether any loss of an organization has been one for standbyDelay. What is none any more is forgotten.
+func (o *overdueLosses) any(organization string, losses []tenant.Loss, now time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	before := o.since[organization]
+	if len(losses) == 0 {
+		delete(o.since, organization)
+		return false
+	}
+	since, overdue := make(map[tenant.Loss]time.Time, len(losses)), false
+	for _, loss := range losses {
+		began, known := before[loss]
+		if !known {
+			began = now
+		}
+		since[loss] = began
+		overdue = overdue || now.Sub(began) >= standbyDelay
+	}
+	if o.since == nil {
+		o.since = map[string]map[tenant.Loss]time.Time{}
+	}
+	o.since[organization] = since
+	return overdue
 }

@@ -42,7 +42,7 @@ func (r *Reconciler) Setup(manager ctrl.Manager) error {
 	if err := r.setup(manager); err != nil {
 		return err
 	}
-	return (&standbyReconciler{r}).setup(manager)
+	return (&standbyReconciler{Reconciler: r, elected: manager.Elected()}).setup(manager)
 }
 
 func (r *Reconciler) setup(manager ctrl.Manager) error {
