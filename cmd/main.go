@@ -124,6 +124,8 @@ func defineFlags(c *operator.Config) {
 		})
 	flag.BoolVar(&c.LeaderElect, "leader-elect", false,
 		"Let one of several replicas reconcile. Every replica receives.")
+	flag.DurationVar(&c.LeaseDuration, "leader-elect-lease-duration", 15*time.Second,
+		"How long the others wait before one of them takes over from an elected replica that was killed or hangs.")
 	flag.DurationVar(&c.TombstoneRetention, "tombstone-retention", 7*24*time.Hour,
 		"How long the tombstone of what was deleted in Clerk is kept, and how old an event may be and still create something.")
 	flag.StringVar(&c.ServiceAccount, "service-account", os.Getenv("POD_SERVICE_ACCOUNT"),

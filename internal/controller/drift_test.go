@@ -26,6 +26,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -155,6 +156,38 @@ func TestAStatusThatSomebodyElseWroteIsPutRight(t *testing.T) {
 			return err
 		})
 	}
+}
+
+func TestAConditionThatSomebodyElseWroteIsPutRight(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t)
+	user := c.knowUser(uniqueID("user"))
+	c.join(c.key, isUser(user.Spec.ID))
+	class := get(t, &v1alpha1.TenantClass{}, "", c.class)
+	const wrong = `{"status":{"conditions":[
+		{"type":"Ready","status":"False","reason":"SaidBefore","message":"","lastTransitionTime":"2026-01-01T00:00:00Z"}]}}`
+	for _, object := range []client.Object{user, c.knowRole(c.key), c.knowPermission(), class, newInstance(t, "other:${user.id}")} {
+		isReady := func(ctx context.Context) error {
+			err := cluster.Get(ctx, client.ObjectKeyFromObject(object), object)
+			if err == nil && !meta.IsStatusConditionTrue(conditionsOf(object), v1alpha1.ConditionReady) {
+				err = fmt.Errorf("%s says %+v", object.GetName(), conditionsOf(object))
+			}
+			return err
+		}
+		eventually(t, "the condition", isReady)
+		for range 3 {
+			must(t, cluster.Status().Patch(t.Context(), object, client.RawPatch(types.MergePatchType, []byte(wrong))))
+			eventually(t, "the condition, put right", isReady)
+		}
+	}
+	must(t, cluster.Status().Patch(t.Context(), class, client.RawPatch(types.MergePatchType, []byte(`{"status":{"organizations":99}}`))))
+	eventually(t, "the class counts what there is", func(ctx context.Context) error {
+		err := cluster.Get(ctx, client.ObjectKeyFromObject(class), class)
+		if err == nil && *class.Status.Organizations != 1 {
+			err = fmt.Errorf("it counts %d", *class.Status.Organizations)
+		}
+		return err
+	})
 }
 
 // Where nothing guards the operator's labels, somebody can fill what the cache keeps of a namespace with RoleBindings that are not the

@@ -18,6 +18,7 @@ limitations under the License.
 package operator
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -48,6 +49,13 @@ import (
 
 // leaseName is the Lease by which replicas elect the one that reconciles.
 const leaseName = "clerk-operator"
+
+const (
+	// defaultLease and shortestLease are how long a Lease counts that its holder does not renew: by default, and at least. It is counted in
+	// whole seconds, and a busy API server may take one to answer.
+	defaultLease  = 15 * time.Second
+	shortestLease = 2 * time.Second
+)
 
 // drainTimeout is how long a stopping replica may take to answer the deliveries that it has begun, and to end its reconciliations.
 const drainTimeout = 30 * time.Second
@@ -81,6 +89,9 @@ type Config struct {
 	// LeaderElect lets one replica of several reconcile. All receive.
 	LeaderElect bool
 
+	// LeaseDuration is how long a Lease counts that its holder does not renew. Zero: 15 seconds.
+	LeaseDuration time.Duration
+
 	// ClerkAPIHosts are the hosts that API keys may be sent to, each with its port or for any.
 	ClerkAPIHosts []string
 
@@ -102,6 +113,9 @@ func (c Config) Validate() error {
 	var errs []error
 	if c.Namespace == "" {
 		errs = append(errs, errors.New("--namespace is not set and cannot be found out: set it to the operator's own namespace"))
+	}
+	if c.LeaseDuration != 0 && c.LeaseDuration < shortestLease {
+		errs = append(errs, fmt.Errorf("--leader-elect-lease-duration is below %s: a leader could not renew it in time", shortestLease))
 	}
 	if c.TombstoneRetention <= 0 {
 		errs = append(errs, errors.New("--tombstone-retention is not above 0: Clerk's deliveries come up to 28 hours late"))
@@ -200,6 +214,9 @@ func newManager(restConfig *rest.Config, c Config, tenants *cached.TenantObjects
 	if err != nil {
 		return nil, err
 	}
+	// In the proportions of Kubernetes' own components: of 15 s, the holder has 10 to renew it, and tries every 2.
+	lease := cmp.Or(c.LeaseDuration, defaultLease)
+	renewDeadline, retryPeriod := lease*2/3, lease*2/15
 	restConfig = rest.CopyConfig(restConfig)
 	restConfig.QPS = -1 // the API server's own priority and fairness decides, which knows what it can take
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
@@ -211,6 +228,9 @@ func newManager(restConfig *rest.Config, c Config, tenants *cached.TenantObjects
 		LeaderElection:                c.LeaderElect,
 		LeaderElectionID:              leaseName,
 		LeaderElectionNamespace:       c.Namespace,
+		LeaseDuration:                 &lease,
+		RenewDeadline:                 &renewDeadline,
+		RetryPeriod:                   &retryPeriod,
 		LeaderElectionReleaseOnCancel: true, // the process ends right after, so nothing reconciles without the lease
 		GracefulShutdownTimeout:       new(drainTimeout),
 		// Names of controllers are unique in a manager; several managers in one process are several replicas.

@@ -126,7 +126,7 @@ func (r *Reconciler) Setup(manager ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(manager).
 		Named("instance").
 		WithOptions(watch.Options(1)).
-		Watches(&v1alpha1.ClerkInstance{}, watch.OnSpec()).
+		Watches(&v1alpha1.ClerkInstance{}, watch.OnObject(func(o *v1alpha1.ClerkInstance) any { return ownConditions(o.Status.Conditions) })).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.instancesOfSecret)).
 		Complete(reconcile.AsReconciler(write.OwnWrites{Client: manager.GetClient()}, r))
 }

@@ -146,7 +146,7 @@ func (r *Reconciler) Setup(manager ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(manager).
 		Named("tenantclass").
 		WithOptions(watch.Options(1)).
-		Watches(&v1alpha1.TenantClass{}, watch.OnSpec()).
+		Watches(&v1alpha1.TenantClass{}, watch.OnObject(func(o *v1alpha1.TenantClass) any { return o.Status })).
 		Watches(&v1alpha1.ClerkOrganization{}, onClassOfOrganization()).
 		Complete(reconcile.AsReconciler(write.OwnWrites{Client: manager.GetClient()}, r))
 }

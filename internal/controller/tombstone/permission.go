@@ -57,6 +57,6 @@ func (r *permissionReconciler) setup(manager ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(manager).
 		Named("permission").
 		WithOptions(watch.Options(1)).
-		Watches(&v1alpha1.ClerkPermission{}, watch.OnSpec()).
+		Watches(&v1alpha1.ClerkPermission{}, watch.OnObject(func(o *v1alpha1.ClerkPermission) any { return o.Status })).
 		Complete(reconcile.AsReconciler(write.OwnWrites{Client: manager.GetClient()}, r))
 }

@@ -72,6 +72,6 @@ func (r *roleReconciler) setup(manager ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(manager).
 		Named("role").
 		WithOptions(watch.Options(1)).
-		Watches(&v1alpha1.ClerkRole{}, watch.OnSpec()).
+		Watches(&v1alpha1.ClerkRole{}, watch.OnObject(func(o *v1alpha1.ClerkRole) any { return o.Status })).
 		Complete(reconcile.AsReconciler(write.OwnWrites{Client: manager.GetClient()}, r))
 }

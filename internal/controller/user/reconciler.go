@@ -193,7 +193,7 @@ func (r *Reconciler) Setup(manager ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(manager).
 		Named("user").
 		WithOptions(watch.Options(watch.StatusWorkers)).
-		Watches(&v1alpha1.ClerkUser{}, watch.OnSpec()).
+		Watches(&v1alpha1.ClerkUser{}, watch.OnObject(func(o *v1alpha1.ClerkUser) any { return o.Status })).
 		Watches(&v1alpha1.ClerkMember{}, onMembership()).
 		Watches(&v1alpha1.ClerkInstance{}, watch.OnChange(r.usersOfInstance)).
 		Complete(reconcile.AsReconciler(write.OwnWrites{Client: manager.GetClient()}, r))

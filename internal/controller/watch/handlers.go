@@ -19,20 +19,26 @@ package watch
 import (
 	"context"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 )
 
-// OnSpec causes a reconciliation of an object itself when it is new or its spec changed.
-func OnSpec() handler.EventHandler {
+// OnObject causes a reconciliation of an object itself when it is new, its spec changed, or that of its status which the reconciler writes.
+// The latter may have been somebody's hand, or a replica that was elected before, froze, and has gone on since; if it was the reconciler
+// itself, nothing comes of it.
+func OnObject[O client.Object](written func(O) any) handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, queue Queue) {
 			Enqueue(queue, CreationPriority(e), e.Object.GetName())
 		},
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, queue Queue) {
-			if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() {
+			switch {
+			case e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration():
 				Enqueue(queue, UsualPriority, e.ObjectNew.GetName())
+			case !equality.Semantic.DeepEqual(written(e.ObjectOld.(O)), written(e.ObjectNew.(O))):
+				Enqueue(queue, BulkPriority, e.ObjectNew.GetName())
 			}
 		},
 	}
