@@ -82,6 +82,12 @@ func (p *Program) Stop(grace time.Duration) error {
 	return nil
 }
 
+// Pause stops the program where it is, until resume.
+func (p *Program) Pause() (resume func()) {
+	p.process.pause()
+	return p.process.resume
+}
+
 // Kill ends the program at once, as a crash would, and returns when it is gone.
 func (p *Program) Kill() { p.process.kill() }
 

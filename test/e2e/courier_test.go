@@ -34,6 +34,9 @@ type courier struct {
 	replicas []*replica
 	instance string // the ClerkInstance to which the messages go
 
+	// frozen is the replica that is frozen, if any: it takes deliveries and answers none.
+	frozen *frozen
+
 	// tell adds to the history, and failure is why that ended badly, where it did.
 	tell    func(format string, args ...any)
 	failure string
@@ -47,6 +50,9 @@ type attempt struct {
 	// hangUp is when the sender gives up waiting for an answer; never when it is zero.
 	hangUp time.Duration
 }
+
+// firstHangUp is when the sender gives up waiting first, where replicas can be frozen.
+const firstHangUp = 250 * time.Millisecond
 
 // delivery is a message and how it is delivered first. After that it is sent until it is accepted, as Svix does, but without its pauses.
 type delivery struct {
@@ -86,10 +92,22 @@ func (c *courier) sendAll(parallel int, disturb func(), deliveries []delivery) e
 	return err
 }
 
+// hangUp is when the sender gives up waiting in an attempt, or 0. Where replicas can be frozen, that is long before Svix does, so that a history
+// goes on, and later from attempt to attempt, in case that all is but slow.
+func (c *courier) hangUp(attempt int) time.Duration {
+	if c.replicas[0].process == nil {
+		return 0
+	}
+	return min(firstHangUp<<min(attempt, 10), senderPatience)
+}
+
 // send delivers one message until it is accepted.
 func (c *courier) send(d delivery) error {
 	accepted := false
 	for _, a := range d.attempts {
+		if a.hangUp == 0 {
+			a.hangUp = c.hangUp(0)
+		}
 		answer, err := c.try(d.message, a)
 		if err != nil {
 			return err
@@ -101,12 +119,12 @@ func (c *courier) send(d delivery) error {
 		next = d.attempts[len(d.attempts)-1].replica
 	}
 	deadline := time.Now().Add(patience)
-	for !accepted {
+	for number := 1; !accepted; number++ {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%s is not accepted for %s", d.message.what, patience)
 		}
 		var err error
-		if accepted, err = c.try(d.message, attempt{replica: next % len(c.replicas)}); err != nil {
+		if accepted, err = c.try(d.message, attempt{replica: next % len(c.replicas), hangUp: c.hangUp(number)}); err != nil {
 			return err
 		}
 		next++

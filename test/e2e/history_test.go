@@ -304,7 +304,10 @@ func (d dice) drawDeliveries(messages []*message) []delivery {
 func (d dice) drawDisturbance() func() {
 	victims := rapid.SampledFrom([][]int{nil, nil, nil, nil, nil, nil, nil, {0}, {1}, {0, 1}}).Draw(d.r, "restarted")
 	crash := rapid.Bool().Draw(d.r, "by a crash")
-	if victims == nil {
+	if d.mail.frozen != nil {
+		victims = slices.DeleteFunc(slices.Clone(victims), func(at int) bool { return at == d.mail.frozen.replica })
+	}
+	if len(victims) == 0 {
 		return nil
 	}
 	return func() {

@@ -17,6 +17,8 @@ limitations under the License.
 package e2e
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -69,19 +71,22 @@ func (p *misfortune) impersonate() {
 	default:
 		event = clerktest.RoleDeleted(clerktest.Role{ID: p.clerk.position(roleAdmin).last().id}, at)
 	}
-	sender := clerktest.Sender{
-		URL:    p.replicas[rapid.IntRange(0, len(p.replicas)-1).Draw(p.r, "replica")].url(impostor + p.clerk.prefix),
-		Secret: signingSecret,
-	}
+	replica := rapid.IntRange(0, len(p.replicas)-1).Draw(p.r, "replica")
 	deadline := time.Now().Add(patience)
-	for id := clerktest.RandomID("msg"); ; time.Sleep(pollInterval) {
-		status, answer, err := sender.Send(p.t.Context(), clerktest.Delivery{ID: id, Body: event.Body()})
+	id := clerktest.RandomID("msg")
+	for number := 0; ; number++ {
+		to := p.replicas[(replica+number)%len(p.replicas)]
+		sender := clerktest.Sender{URL: to.url(impostor + p.clerk.prefix), Secret: signingSecret}
+		ctx, cancel := context.WithTimeout(p.t.Context(), cmp.Or(p.hangUp(number), senderPatience))
+		status, answer, err := sender.Send(ctx, clerktest.Delivery{ID: id, Body: event.Body()})
+		cancel()
 		if err == nil && status == http.StatusNoContent {
 			break
 		}
 		if time.Now().After(deadline) || err == nil && status != http.StatusServiceUnavailable && status != http.StatusNotFound {
 			p.fail("%s of the other instance is answered %d %s (%v)", event.Type, status, answer, err)
 		}
+		time.Sleep(pollInterval)
 	}
 	p.note("the other instance says %s", event.Type)
 }

@@ -267,6 +267,9 @@ func (t *truth) judge(seen *sight) []error {
 
 func (t *truth) judgeOrganization(seen *sight, object *v1alpha1.ClerkOrganization) []error {
 	id := object.Spec.ID
+	if len(object.Spec.DroppedFields) > 0 {
+		return t.judgeAnyClass(seen, object) // it has ended, of which nothing was heard, and was odd until then
+	}
 	reason := v1alpha1.ReasonReady
 	if object.Spec.DeletedAt != nil {
 		reason = v1alpha1.ReasonDeleted

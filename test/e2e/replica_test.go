@@ -50,10 +50,15 @@ const retention = 7 * 24 * time.Hour
 type replica struct {
 	name string
 
+	// run runs the operator once, until ctx ends or it ends by itself.
+	run func(ctx context.Context) error
+
 	mu      sync.Mutex
 	address string
-	wire    *wire
+	wire    *wire // where the operator runs in this process
 	stop    func()
+
+	process *process // where it is a process of its own
 }
 
 // startReplicas starts that many replicas, and stops them with the test.
@@ -62,6 +67,7 @@ func startReplicas(t *testing.T, n int) []*replica {
 	replicas := make([]*replica, n)
 	for i := range replicas {
 		replicas[i] = &replica{name: string(rune('A' + i))}
+		replicas[i].run = replicas[i].runHere
 		t.Cleanup(replicas[i].shutDown)
 	}
 	for _, r := range replicas {
@@ -87,29 +93,33 @@ func (r *replica) start() error {
 // supervise starts the operator again and again until ctx ends.
 func (r *replica) supervise(ctx context.Context) {
 	for ctx.Err() == nil {
-		w, address := newWire(), freeAddress()
-		r.mu.Lock()
-		r.wire, r.address = w, address
-		r.mu.Unlock()
-		config := rest.CopyConfig(account)
-		config.WrapTransport = w.wrap
-		err := operator.Run(ctx, config, operator.Config{
-			Namespace:              operatorproc.Namespace,
-			ReceiverBindAddress:    address,
-			MetricsBindAddress:     "0",
-			HealthProbeBindAddress: "0",
-			LeaderElect:            true,
-			ClerkAPIHosts:          []string{"127.0.0.1"},
-			TombstoneRetention:     retention,
-		})
-		w.cut()
-		if err != nil && ctx.Err() == nil {
+		if err := r.run(ctx); err != nil && ctx.Err() == nil {
 			select {
 			case <-ctx.Done():
 			case <-time.After(100 * time.Millisecond):
 			}
 		}
 	}
+}
+
+// runHere runs the operator in this process.
+func (r *replica) runHere(ctx context.Context) error {
+	w, address := newWire(), freeAddress()
+	r.mu.Lock()
+	r.wire, r.address = w, address
+	r.mu.Unlock()
+	defer w.cut()
+	config := rest.CopyConfig(account)
+	config.WrapTransport = w.wrap
+	return operator.Run(ctx, config, operator.Config{
+		Namespace:              operatorproc.Namespace,
+		ReceiverBindAddress:    address,
+		MetricsBindAddress:     "0",
+		HealthProbeBindAddress: "0",
+		LeaderElect:            true,
+		ClerkAPIHosts:          []string{"127.0.0.1"},
+		TombstoneRetention:     retention,
+	})
 }
 
 // untilReceiving waits until deliveries are answered in whatever way.
@@ -144,6 +154,9 @@ func (r *replica) shutDown() {
 
 // leads tells whether this replica holds the Lease, or did when it ended.
 func (r *replica) leads() bool {
+	if r.process != nil {
+		return r.process.leads()
+	}
 	return r.link().count(func(q apiRequest) bool { return q.writes() && q.resource == "leases" && q.code < http.StatusBadRequest }) > 0
 }
 
@@ -182,7 +195,11 @@ func leader(t *testing.T, replicas []*replica) (leads *replica, others []*replic
 // kill ends the operator as a crash does: from one moment to the next, nothing of it reaches the API server any more, also not what it
 // has begun, and not its word that it gives the Lease away.
 func (r *replica) kill() {
-	r.link().cut()
+	if r.process != nil {
+		r.process.endsBy(killed)
+	} else {
+		r.link().cut()
+	}
 	r.shutDown()
 }
 

@@ -76,6 +76,9 @@ type repaired struct {
 	// url is that of the API, and stranger that of another environment's.
 	url, stranger string
 
+	// freezes is how often a replica was frozen.
+	freezes int
+
 	// asked is the resync that was asked for last, if it is not known to have ended.
 	asked *askedResync
 	asks  int
@@ -106,6 +109,9 @@ func newRepaired(t tester, replicas []*replica) (w *repaired, end func(*testing.
 	clerk.announce = w.permit
 	return w, func(t *testing.T) {
 		t.Helper()
+		if w.frozen != nil {
+			w.frozen.resume()
+		}
 		w.guard.stop()
 		server.Close()
 		stranger.Close()
@@ -267,6 +273,10 @@ func (w *repaired) settle() {
 		}
 		return append(append(wrong, checkBorders(now.observation)...), w.clerk.judge(now)...)
 	})
+	if w.frozen != nil {
+		w.checkGuard()
+		return // what it has begun follows from what was so before, and may still come
+	}
 	w.settled = states
 	for id, o := range w.clerk.organizations {
 		if renamed[id] || states[id] == o.end() {
@@ -369,7 +379,12 @@ type misfortune struct {
 // of changes, slowly, failing half-way, and while the replica that runs them ends. After a last one the cluster is what is true in Clerk;
 // and nobody ever has access that does not follow from what Clerk had since the last that was delivered, or listed, of those it depends on.
 func TestAResyncRepairsWhateverWasLost(t *testing.T) {
-	replicas := startReplicas(t, 2)
+	playMisfortunes(t, startReplicas(t, 2))
+}
+
+// playMisfortunes plays random histories, and wants what is true in Clerk in the end.
+func playMisfortunes(t *testing.T, replicas []*replica) {
+	t.Helper()
 	rapid.Check(t, func(r *rapid.T) {
 		w, end := newRepaired(r, replicas)
 		defer end(t)
@@ -380,6 +395,7 @@ func TestAResyncRepairsWhateverWasLost(t *testing.T) {
 			rapid.SampledFrom(p.moves()).Draw(r, "move").make()
 			w.checkGuard()
 		}
+		p.endFreezes()
 		w.deliverOutbox()
 		w.deliver(4, nil, plainly(rapid.Permutation(w.accepted).Draw(r, "replayed in the end"), len(replicas))...)
 		w.settle()
@@ -389,7 +405,7 @@ func TestAResyncRepairsWhateverWasLost(t *testing.T) {
 		}
 		w.checkTruth()
 		w.settle()
-		t.Logf("%d messages and %d resyncs in %s", len(w.accepted), w.asks, time.Since(began).Round(time.Millisecond))
+		t.Logf("%d messages, %d resyncs and %d freezes in %s", len(w.accepted), w.asks, w.freezes, time.Since(began).Round(time.Millisecond))
 	})
 }
 
@@ -482,6 +498,9 @@ func (p *misfortune) moves() []move {
 			p.deliver(p.drawParallel(), nil, p.drawDeliveries(again)...)
 		}})
 	}
+	for _, m := range p.freezing() {
+		add(3, m)
+	}
 	if p.asked == nil && p.complete {
 		add(1, move{"resync from another environment", p.resyncFromAnother})
 	}
@@ -527,11 +546,18 @@ func (p *misfortune) ban() {
 }
 
 // deliverSome delivers some of the messages that are on their way, in any order.
-func (p *misfortune) deliverSome() {
+func (p *misfortune) deliverSome() { p.deliverSomeWhile(p.drawDisturbance()) }
+
+// deliverSomeWhile is deliverSome while something happens, also where no message is on its way.
+func (p *misfortune) deliverSomeWhile(disturb func()) {
+	if len(p.clerk.outbox) == 0 {
+		p.deliver(1, disturb)
+		return
+	}
 	shuffled := rapid.Permutation(p.clerk.outbox).Draw(p.r, "order")
 	some := shuffled[:rapid.IntRange(1, min(most, len(shuffled))).Draw(p.r, "how many")]
 	p.clerk.outbox = slices.DeleteFunc(p.clerk.outbox, func(m *message) bool { return slices.Contains(some, m) })
-	p.deliver(p.drawParallel(), p.drawDisturbance(), p.drawDeliveries(some)...)
+	p.deliver(p.drawParallel(), disturb, p.drawDeliveries(some)...)
 }
 
 // resync asks for a resync, to which something may happen.

@@ -198,6 +198,12 @@ func (o *Operator) PID() int { return o.program.PID() }
 // Stop lets the operator answer what it has begun, and ends it.
 func (o *Operator) Stop() error { return o.program.Stop(stopTimeout) }
 
+// Done is closed when the operator has ended.
+func (o *Operator) Done() <-chan struct{} { return o.program.Done() }
+
+// Pause stops the operator where it is, as a machine that hangs would, until resume: its connections stay, and it answers nothing.
+func (o *Operator) Pause() (resume func()) { return o.program.Pause() }
+
 // Kill ends the operator at once, as a crash would.
 func (o *Operator) Kill() { o.program.Kill() }
 
