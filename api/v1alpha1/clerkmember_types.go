@@ -24,28 +24,12 @@ import (
 // ClerkMemberSpec is a membership as Clerk says it is: one user in one organization with one role. It is written from verified
 // events alone: the rules below make the API server itself refuse whatever is older than what it knows.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || (has(self.updatedAt) && has(self.organizationID) && has(self.userID) && has(self.role))",message="updatedAt, organizationID, userID and role are required unless the membership is deleted"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.deletedAt) || (has(self.deletedAt) && self.deletedAt == oldSelf.deletedAt)",fieldPath=".deletedAt",reason=FieldValueForbidden,message="the membership is deleted for good: deletedAt neither changes nor goes away"
-// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || !has(oldSelf.updatedAt) || (has(self.updatedAt) && self.updatedAt >= oldSelf.updatedAt)",fieldPath=".updatedAt",reason=FieldValueForbidden,message="updatedAt never goes back: this is older than what is known"
-// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || !has(oldSelf.updatedAt) || !has(self.updatedAt) || self.updatedAt > oldSelf.updatedAt || !has(oldSelf.asOf) || (has(self.asOf) && self.asOf >= oldSelf.asOf)",fieldPath=".asOf",reason=FieldValueForbidden,message="asOf does not go back while updatedAt stays: this is older than what is known"
+// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || (has(self.organizationID) && has(self.userID) && has(self.role))",message="organizationID, userID and role are required unless the membership is deleted"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.organizationID) || !has(self.organizationID) || self.organizationID == oldSelf.organizationID",fieldPath=".organizationID",message="organizationID never changes"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.userID) || !has(self.userID) || self.userID == oldSelf.userID",fieldPath=".userID",message="userID never changes"
 // +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.asOf) || has(self.droppedFields) || has(self.createdAt) || has(self.role) || has(self.permissions) || has(self.user))",message="a tombstone keeps nothing but instance, the ids and deletedAt"
 type ClerkMemberSpec struct {
-	// instance is the ClerkInstance that the membership was heard from. It never changes.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="instance never changes: the membership belongs to another ClerkInstance"
-	Instance string `json:"instance,omitempty"`
-
-	// id is Clerk's id of the membership (orgmem_…), in its own case. Someone who joins again gets a new one. It never changes.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([A-Za-z0-9_]*[A-Za-z0-9])?$`
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="id never changes: another membership has this object's name"
-	ID string `json:"id,omitempty"`
+	Entity `json:",inline"`
 
 	// organizationID is Clerk's id of the organization. It never changes.
 	// +optional
@@ -85,19 +69,6 @@ type ClerkMemberSpec struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	PublicMetadata *runtime.RawExtension `json:"publicMetadata,omitempty"`
 
-	// createdAt is when the user joined, by Clerk's clock.
-	// +optional
-	CreatedAt *metav1.MicroTime `json:"createdAt,omitempty"`
-
-	// updatedAt is when the membership last changed, by Clerk's clock. It never goes back.
-	// +optional
-	UpdatedAt *metav1.MicroTime `json:"updatedAt,omitempty"`
-
-	// asOf is when Clerk said all this: the time of the event, or when the list was asked for. Of two states with the same updatedAt it tells
-	// the newer one. A list that says nothing new does not move it.
-	// +optional
-	AsOf *metav1.MicroTime `json:"asOf,omitempty"`
-
 	// droppedFields are those fields of this spec that could not be kept as Clerk sent them, and so are empty: of the wrong type, too long,
 	// too deep. An expression that reads one fails, and nobody is given anything by it. A user whose banned or deprovisioned is dropped is
 	// kept out.
@@ -107,11 +78,6 @@ type ClerkMemberSpec struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=63
 	DroppedFields []string `json:"droppedFields,omitempty"`
-
-	// deletedAt is when the user left, by Clerk's clock. Once set, it stays: this object is then a tombstone, which keeps late
-	// deliveries from bringing the membership back.
-	// +optional
-	DeletedAt *metav1.MicroTime `json:"deletedAt,omitempty"`
 }
 
 // ClerkMemberUser is what a membership tells of its user.

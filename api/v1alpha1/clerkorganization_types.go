@@ -24,26 +24,9 @@ import (
 // ClerkOrganizationSpec is an organization as Clerk says it is. It is written from verified events alone: the rules below make
 // the API server itself refuse whatever is older than what it knows.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || has(self.updatedAt)",fieldPath=".updatedAt",reason=FieldValueRequired,message="updatedAt is required unless the organization is deleted"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.deletedAt) || (has(self.deletedAt) && self.deletedAt == oldSelf.deletedAt)",fieldPath=".deletedAt",reason=FieldValueForbidden,message="the organization is deleted for good: deletedAt neither changes nor goes away"
-// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || !has(oldSelf.updatedAt) || (has(self.updatedAt) && self.updatedAt >= oldSelf.updatedAt)",fieldPath=".updatedAt",reason=FieldValueForbidden,message="updatedAt never goes back: this is older than what is known"
-// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || !has(oldSelf.updatedAt) || !has(self.updatedAt) || self.updatedAt > oldSelf.updatedAt || !has(oldSelf.asOf) || (has(self.asOf) && self.asOf >= oldSelf.asOf)",fieldPath=".asOf",reason=FieldValueForbidden,message="asOf does not go back while updatedAt stays: this is older than what is known"
 // +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.asOf) || has(self.droppedFields) || has(self.createdAt) || has(self.name) || has(self.slug) || has(self.imageURL) || has(self.maxAllowedMemberships))",message="a tombstone keeps nothing but instance, id and deletedAt"
 type ClerkOrganizationSpec struct {
-	// instance is the ClerkInstance that the organization was heard from. It never changes.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="instance never changes: the organization belongs to another ClerkInstance"
-	Instance string `json:"instance,omitempty"`
-
-	// id is Clerk's id of the organization (org_…), in its own case. It never changes.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([A-Za-z0-9_]*[A-Za-z0-9])?$`
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="id never changes: another organization has this object's name"
-	ID string `json:"id,omitempty"`
+	Entity `json:",inline"`
 
 	// name is the display name: free text.
 	// +optional
@@ -74,19 +57,6 @@ type ClerkOrganizationSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	MaxAllowedMemberships *int64 `json:"maxAllowedMemberships,omitempty"`
 
-	// createdAt is when the organization was made, by Clerk's clock.
-	// +optional
-	CreatedAt *metav1.MicroTime `json:"createdAt,omitempty"`
-
-	// updatedAt is when it last changed, by Clerk's clock. It never goes back.
-	// +optional
-	UpdatedAt *metav1.MicroTime `json:"updatedAt,omitempty"`
-
-	// asOf is when Clerk said all this: the time of the event, or when the list was asked for. Of two states with the same updatedAt it tells
-	// the newer one. A list that says nothing new does not move it.
-	// +optional
-	AsOf *metav1.MicroTime `json:"asOf,omitempty"`
-
 	// droppedFields are those fields of this spec that could not be kept as Clerk sent them, and so are empty: of the wrong type, too long,
 	// too deep. An expression that reads one fails, and nobody is given anything by it. A user whose banned or deprovisioned is dropped is
 	// kept out.
@@ -96,11 +66,6 @@ type ClerkOrganizationSpec struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=63
 	DroppedFields []string `json:"droppedFields,omitempty"`
-
-	// deletedAt is when it was deleted, by Clerk's clock. Once set, it stays: this object is then a tombstone, which keeps late
-	// deliveries from bringing the organization back.
-	// +optional
-	DeletedAt *metav1.MicroTime `json:"deletedAt,omitempty"`
 }
 
 // NamespaceState says what holds for a namespace of an organization.

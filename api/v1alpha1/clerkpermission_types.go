@@ -23,26 +23,10 @@ import (
 // ClerkPermissionSpec is a permission as Clerk says it is. It is written from verified events alone: the rules below make the API server
 // itself refuse whatever is older than what it knows.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || (has(self.updatedAt) && has(self.key))",message="updatedAt and key are required unless the permission is deleted"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.deletedAt) || (has(self.deletedAt) && self.deletedAt == oldSelf.deletedAt)",fieldPath=".deletedAt",reason=FieldValueForbidden,message="the permission is deleted for good: deletedAt neither changes nor goes away"
-// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || !has(oldSelf.updatedAt) || (has(self.updatedAt) && self.updatedAt >= oldSelf.updatedAt)",fieldPath=".updatedAt",reason=FieldValueForbidden,message="updatedAt never goes back: this is older than what is known"
-// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || !has(oldSelf.updatedAt) || !has(self.updatedAt) || self.updatedAt > oldSelf.updatedAt || !has(oldSelf.asOf) || (has(self.asOf) && self.asOf >= oldSelf.asOf)",fieldPath=".asOf",reason=FieldValueForbidden,message="asOf does not go back while updatedAt stays: this is older than what is known"
+// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || has(self.key)",message="key is required unless the permission is deleted"
 // +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.asOf) || has(self.createdAt) || has(self.key) || has(self.name) || has(self.description))",message="a tombstone keeps nothing but instance, id and deletedAt"
 type ClerkPermissionSpec struct {
-	// instance is the ClerkInstance that the permission was heard from. It never changes.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="instance never changes: the permission belongs to another ClerkInstance"
-	Instance string `json:"instance,omitempty"`
-
-	// id is Clerk's id of the permission (perm_…), in its own case. It never changes.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([A-Za-z0-9_]*[A-Za-z0-9])?$`
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="id never changes: another permission has this object's name"
-	ID string `json:"id,omitempty"`
+	Entity `json:",inline"`
 
 	// key is the permission's name, such as org:posts:read. It can be changed in Clerk.
 	// +optional
@@ -61,24 +45,6 @@ type ClerkPermissionSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Description string `json:"description,omitempty"`
-
-	// createdAt is when the permission was made, by Clerk's clock.
-	// +optional
-	CreatedAt *metav1.MicroTime `json:"createdAt,omitempty"`
-
-	// updatedAt is when the permission last changed, by Clerk's clock. It never goes back.
-	// +optional
-	UpdatedAt *metav1.MicroTime `json:"updatedAt,omitempty"`
-
-	// asOf is when Clerk said all this: the time of the event, or when the list was asked for. Of two states with the same updatedAt it tells
-	// the newer one. A list that says nothing new does not move it.
-	// +optional
-	AsOf *metav1.MicroTime `json:"asOf,omitempty"`
-
-	// deletedAt is when the permission was deleted, by Clerk's clock. Once set, it stays: this object is then a tombstone, which keeps late
-	// deliveries from bringing the permission back, in any role.
-	// +optional
-	DeletedAt *metav1.MicroTime `json:"deletedAt,omitempty"`
 }
 
 // ClerkPermissionStatus says what the operator makes of the permission.

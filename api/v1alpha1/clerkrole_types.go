@@ -26,10 +26,7 @@ import (
 // server itself refuse whatever is older than what it knows. Only what is known of the role's keys and its creation grows with late news
 // too, so that every order of the events ends alike. A tombstone keeps just that, so that it is known which members' role is gone.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || (has(self.updatedAt) && has(self.key))",message="updatedAt and key are required unless the role is deleted"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.deletedAt) || (has(self.deletedAt) && self.deletedAt <= oldSelf.deletedAt)",fieldPath=".deletedAt",reason=FieldValueForbidden,message="the role is deleted for good: deletedAt neither goes up nor away"
-// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || !has(oldSelf.updatedAt) || (has(self.updatedAt) && self.updatedAt >= oldSelf.updatedAt)",fieldPath=".updatedAt",reason=FieldValueForbidden,message="updatedAt never goes back: this is older than what is known"
-// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || !has(oldSelf.updatedAt) || !has(self.updatedAt) || self.updatedAt > oldSelf.updatedAt || !has(oldSelf.asOf) || (has(self.asOf) && self.asOf >= oldSelf.asOf)",fieldPath=".asOf",reason=FieldValueForbidden,message="asOf does not go back while updatedAt stays: this is older than what is known"
+// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || has(self.key)",message="key is required unless the role is deleted"
 // +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.asOf) || has(self.name) || has(self.description) || has(self.permissions))",message="a tombstone keeps nothing but instance, id, the keys, createdAt and deletedAt"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.createdAt) || (has(self.createdAt) && self.createdAt <= oldSelf.createdAt)",fieldPath=".createdAt",reason=FieldValueForbidden,message="createdAt is kept: it neither goes up nor away"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.key) || has(self.keysDropped) || (has(self.key) && self.key == oldSelf.key) || (has(self.keys) && self.keys.exists(k, k.key == oldSelf.key))",fieldPath=".keys",reason=FieldValueForbidden,message="a key that changes is kept among keys"
@@ -37,20 +34,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.keysDropped) || has(self.keysDropped)",fieldPath=".keysDropped",reason=FieldValueForbidden,message="keysDropped stays: which keys the role had is known no longer"
 // +kubebuilder:validation:XValidation:rule="!(has(self.keysDropped) && has(self.keys))",message="no keys are kept where keysDropped is set"
 type ClerkRoleSpec struct {
-	// instance is the ClerkInstance that the role was heard from. It never changes.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="instance never changes: the role belongs to another ClerkInstance"
-	Instance string `json:"instance,omitempty"`
-
-	// id is Clerk's id of the role (role_…), in its own case. It never changes.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([A-Za-z0-9_]*[A-Za-z0-9])?$`
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="id never changes: another role has this object's name"
-	ID string `json:"id,omitempty"`
+	Entity `json:",inline"`
 
 	// key is what memberships name the role by, such as org:admin. It can be changed in Clerk.
 	// +optional
@@ -88,24 +72,6 @@ type ClerkRoleSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1000
 	Permissions []RolePermission `json:"permissions,omitempty"`
-
-	// createdAt is when the role was made, by Clerk's clock.
-	// +optional
-	CreatedAt *metav1.MicroTime `json:"createdAt,omitempty"`
-
-	// updatedAt is when the role last changed, by Clerk's clock. It never goes back.
-	// +optional
-	UpdatedAt *metav1.MicroTime `json:"updatedAt,omitempty"`
-
-	// asOf is when Clerk said all this: the time of the event, or when the list was asked for. Of two states with the same updatedAt it tells
-	// the newer one. A list that says nothing new does not move it.
-	// +optional
-	AsOf *metav1.MicroTime `json:"asOf,omitempty"`
-
-	// deletedAt is when the role was deleted, by Clerk's clock. Once set, it stays: this object is then a tombstone, which keeps late
-	// deliveries from bringing the role back, and its grants with it.
-	// +optional
-	DeletedAt *metav1.MicroTime `json:"deletedAt,omitempty"`
 }
 
 // MaxRoleKeys is how many keys of a role are kept: more than anybody renames a role, and few enough for the rules above to compare.

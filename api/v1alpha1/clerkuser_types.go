@@ -24,26 +24,9 @@ import (
 // ClerkUserSpec is a user as Clerk says it is. It is written from verified events alone: the rules below make the API server itself refuse
 // whatever is older than what it knows. It is personal data: a tombstone keeps none of it.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || (has(self.updatedAt))",message="updatedAt is required unless the user is deleted"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.deletedAt) || (has(self.deletedAt) && self.deletedAt == oldSelf.deletedAt)",fieldPath=".deletedAt",reason=FieldValueForbidden,message="the user is deleted for good: deletedAt neither changes nor goes away"
-// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || !has(oldSelf.updatedAt) || (has(self.updatedAt) && self.updatedAt >= oldSelf.updatedAt)",fieldPath=".updatedAt",reason=FieldValueForbidden,message="updatedAt never goes back: this is older than what is known"
-// +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || !has(oldSelf.updatedAt) || !has(self.updatedAt) || self.updatedAt > oldSelf.updatedAt || !has(oldSelf.asOf) || (has(self.asOf) && self.asOf >= oldSelf.asOf)",fieldPath=".asOf",reason=FieldValueForbidden,message="asOf does not go back while updatedAt stays: this is older than what is known"
 // +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.asOf) || has(self.droppedFields) || has(self.createdAt) || has(self.primaryEmail) || has(self.username) || has(self.firstName) || has(self.lastName) || has(self.imageURL) || has(self.externalID) || has(self.banned) || has(self.locked) || has(self.deprovisioned))",message="a tombstone keeps nothing but instance, id and deletedAt"
 type ClerkUserSpec struct {
-	// instance is the ClerkInstance that the user was heard from. It never changes.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="instance never changes: the user belongs to another ClerkInstance"
-	Instance string `json:"instance,omitempty"`
-
-	// id is Clerk's id of the user (user_…), in its own case. It never changes.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([A-Za-z0-9_]*[A-Za-z0-9])?$`
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="id never changes: another user has this object's name"
-	ID string `json:"id,omitempty"`
+	Entity `json:",inline"`
 
 	// primaryEmail is the e-mail address that the user has chosen as the primary one. None of the user's other addresses is stored.
 	// +optional
@@ -97,19 +80,6 @@ type ClerkUserSpec struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	PublicMetadata *runtime.RawExtension `json:"publicMetadata,omitempty"`
 
-	// createdAt is when the user was made, by Clerk's clock.
-	// +optional
-	CreatedAt *metav1.MicroTime `json:"createdAt,omitempty"`
-
-	// updatedAt is when the user last changed, by Clerk's clock. It never goes back.
-	// +optional
-	UpdatedAt *metav1.MicroTime `json:"updatedAt,omitempty"`
-
-	// asOf is when Clerk said all this: the time of the event, or when the list was asked for. Of two states with the same updatedAt it tells
-	// the newer one. A list that says nothing new does not move it.
-	// +optional
-	AsOf *metav1.MicroTime `json:"asOf,omitempty"`
-
 	// droppedFields are those fields of this spec that could not be kept as Clerk sent them, and so are empty: of the wrong type, too long,
 	// too deep. An expression that reads one fails, and nobody is given anything by it. A user whose banned or deprovisioned is dropped is
 	// kept out.
@@ -119,11 +89,6 @@ type ClerkUserSpec struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=63
 	DroppedFields []string `json:"droppedFields,omitempty"`
-
-	// deletedAt is when the user was deleted, by Clerk's clock. Once set, it stays: this object is then a tombstone, which keeps late
-	// deliveries from bringing the user back, and their grants with it.
-	// +optional
-	DeletedAt *metav1.MicroTime `json:"deletedAt,omitempty"`
 }
 
 // ClerkUserEmail is an e-mail address of a user.

@@ -114,7 +114,7 @@ func rendered(t *testing.T, entry string) []tenant.Namespace {
 		t.Fatal(err)
 	}
 	namespaces, err := class.Render(tenant.OrganizationOf(&v1alpha1.ClerkOrganization{
-		ObjectMeta: metav1.ObjectMeta{Name: "org-2a"}, Spec: v1alpha1.ClerkOrganizationSpec{ID: "org_2A"},
+		ObjectMeta: metav1.ObjectMeta{Name: "org-2a"}, Spec: v1alpha1.ClerkOrganizationSpec{Entity: v1alpha1.Entity{ID: "org_2A"}},
 	}))
 	if err != nil {
 		t.Fatal(err)

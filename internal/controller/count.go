@@ -44,15 +44,6 @@ const (
 	stateTombstone = "tombstone"
 )
 
-// Kinds that are counted.
-const (
-	kindOrganization = "ClerkOrganization"
-	kindMember       = "ClerkMember"
-	kindUser         = "ClerkUser"
-	kindRole         = "ClerkRole"
-	kindPermission   = "ClerkPermission"
-)
-
 // counter counts what is mirrored, in the cache, for the metrics. The elected replica alone does.
 type counter struct {
 	client    client.Client
@@ -96,13 +87,13 @@ func (c *counter) count(ctx context.Context) error {
 	deleted := counted.organizations(organizations.Items, c.retention, c.now())
 	counted.members(members.Items, deleted, c.retention, c.now())
 	for i := range users.Items {
-		counted.state(kindUser, users.Items[i].Spec.DeletedAt != nil, users.Items[i].Status.Conditions)
+		counted.state(v1alpha1.KindUser, &users.Items[i])
 	}
 	for i := range roles.Items {
-		counted.state(kindRole, roles.Items[i].Spec.DeletedAt != nil, roles.Items[i].Status.Conditions)
+		counted.state(v1alpha1.KindRole, &roles.Items[i])
 	}
 	for i := range permissions.Items {
-		counted.state(kindPermission, permissions.Items[i].Spec.DeletedAt != nil, permissions.Items[i].Status.Conditions)
+		counted.state(v1alpha1.KindPermission, &permissions.Items[i])
 	}
 	counted.instances(instances.Items)
 	counted.show(c.shown)
@@ -126,10 +117,10 @@ func newTally() tally {
 	counted := tally{
 		states: map[[2]string]int{}, reasons: map[[2]string]int{}, overdue: map[string]int{}, silentSince: map[string]time.Time{},
 	}
-	for _, kind := range []string{kindOrganization, kindMember} {
+	for _, kind := range []string{v1alpha1.KindOrganization, v1alpha1.KindMember} {
 		counted.overdue[kind] = 0 // of the others, tombstones stay as long as they keep somebody out
 	}
-	for _, kind := range []string{kindOrganization, kindMember, kindUser, kindRole, kindPermission} {
+	for _, kind := range v1alpha1.MirroredKinds() {
 		for _, state := range []string{stateReady, stateNotReady, stateTombstone} {
 			counted.states[[2]string{kind, state}] = 0
 		}
@@ -142,7 +133,7 @@ func (t *tally) organizations(items []v1alpha1.ClerkOrganization, retention time
 	deleted = map[string]bool{}
 	for i := range items {
 		organization := &items[i]
-		t.state(kindOrganization, organization.Spec.DeletedAt != nil, organization.Status.Conditions)
+		t.state(v1alpha1.KindOrganization, organization)
 		if organization.Spec.DeletedAt == nil {
 			continue
 		}
@@ -154,7 +145,7 @@ func (t *tally) organizations(items []v1alpha1.ClerkOrganization, retention time
 			}
 		}
 		if now.After(due) {
-			t.overdue[kindOrganization]++
+			t.overdue[v1alpha1.KindOrganization]++
 		}
 	}
 	return deleted
@@ -163,9 +154,9 @@ func (t *tally) organizations(items []v1alpha1.ClerkOrganization, retention time
 func (t *tally) members(items []v1alpha1.ClerkMember, deletedOrganizations map[string]bool, retention time.Duration, now time.Time) {
 	for i := range items {
 		member := &items[i]
-		t.state(kindMember, member.Spec.DeletedAt != nil, member.Status.Conditions)
+		t.state(v1alpha1.KindMember, member)
 		if member.Spec.DeletedAt != nil && now.After(horizon.Orphaned(retention, member.Spec.DeletedAt.Time)) {
-			t.overdue[kindMember]++
+			t.overdue[v1alpha1.KindMember]++
 		}
 		bound := meta.FindStatusCondition(member.Status.Conditions, v1alpha1.ConditionBound)
 		gone := member.Spec.DeletedAt != nil || deletedOrganizations[member.Spec.OrganizationID]
@@ -190,10 +181,10 @@ func (t *tally) instances(items []v1alpha1.ClerkInstance) {
 	}
 }
 
-func (t *tally) state(kind string, deleted bool, conditions []metav1.Condition) {
-	ready, reason := condition.IsReady(conditions)
+func (t *tally) state(kind string, object v1alpha1.Mirrored) {
+	ready, reason := condition.IsReady(object.GetConditions())
 	switch {
-	case deleted:
+	case object.GetEntity().DeletedAt != nil:
 		t.states[[2]string{kind, stateTombstone}]++
 	case ready:
 		t.states[[2]string{kind, stateReady}]++

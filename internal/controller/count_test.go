@@ -40,7 +40,7 @@ func TestACountTellsWhatAPersonHasToKnow(t *testing.T) {
 		return []metav1.Condition{{Type: v1alpha1.ConditionBound, Status: metav1.ConditionTrue, Reason: reason}}
 	}
 	organization := func(id string, deleted *metav1.MicroTime, reason string, deleteAt time.Time) v1alpha1.ClerkOrganization {
-		o := v1alpha1.ClerkOrganization{Spec: v1alpha1.ClerkOrganizationSpec{ID: id, DeletedAt: deleted}}
+		o := v1alpha1.ClerkOrganization{Spec: v1alpha1.ClerkOrganizationSpec{Entity: v1alpha1.Entity{ID: id, DeletedAt: deleted}}}
 		if reason != "" {
 			o.Status.Conditions = conditions(reason)
 		}
@@ -51,7 +51,7 @@ func TestACountTellsWhatAPersonHasToKnow(t *testing.T) {
 	}
 	member := func(organization string, deleted *metav1.MicroTime, conditions []metav1.Condition) v1alpha1.ClerkMember {
 		return v1alpha1.ClerkMember{
-			Spec:   v1alpha1.ClerkMemberSpec{OrganizationID: organization, DeletedAt: deleted},
+			Spec:   v1alpha1.ClerkMemberSpec{Entity: v1alpha1.Entity{DeletedAt: deleted}, OrganizationID: organization},
 			Status: v1alpha1.ClerkMemberStatus{Conditions: conditions},
 		}
 	}
@@ -62,51 +62,51 @@ func TestACountTellsWhatAPersonHasToKnow(t *testing.T) {
 		want         func(*tally)
 	}{
 		"ready": {"as it should be", new(organization("org_1", nil, v1alpha1.ReasonReady, time.Time{})), nil, func(want *tally) {
-			want.states[[2]string{kindOrganization, stateReady}] = 1
+			want.states[[2]string{v1alpha1.KindOrganization, stateReady}] = 1
 		}},
 		"taken": {"a person has to act, and learns why", new(organization("org_1", nil, v1alpha1.ReasonNamespaceTaken, time.Time{})), nil, func(want *tally) {
-			want.states[[2]string{kindOrganization, stateNotReady}] = 1
-			want.reasons[[2]string{kindOrganization, v1alpha1.ReasonNamespaceTaken}] = 1
+			want.states[[2]string{v1alpha1.KindOrganization, stateNotReady}] = 1
+			want.reasons[[2]string{v1alpha1.KindOrganization, v1alpha1.ReasonNamespaceTaken}] = 1
 		}},
 		"new": {"nobody has looked at it, which has a reason as well", new(organization("org_1", nil, "", time.Time{})), nil, func(want *tally) {
-			want.states[[2]string{kindOrganization, stateNotReady}] = 1
-			want.reasons[[2]string{kindOrganization, v1alpha1.ReasonProgressing}] = 1
+			want.states[[2]string{v1alpha1.KindOrganization, stateNotReady}] = 1
+			want.reasons[[2]string{v1alpha1.KindOrganization, v1alpha1.ReasonProgressing}] = 1
 		}},
 		"tombstone": {"within the retention", new(organization("org_1", ago(retention), "", time.Time{})), nil, func(want *tally) {
-			want.states[[2]string{kindOrganization, stateTombstone}] = 1
+			want.states[[2]string{v1alpha1.KindOrganization, stateTombstone}] = 1
 		}},
 		"overdue tombstone": {"past the retention and the allowance for clocks", new(organization("org_1", ago(retention+2*time.Minute), "", time.Time{})), nil, func(want *tally) {
-			want.states[[2]string{kindOrganization, stateTombstone}] = 1
-			want.overdue[kindOrganization] = 1
+			want.states[[2]string{v1alpha1.KindOrganization, stateTombstone}] = 1
+			want.overdue[v1alpha1.KindOrganization] = 1
 		}},
 		"waiting tombstone": {"its namespace goes tomorrow, as the class says", new(organization("org_1", ago(2*retention), "", now.Add(24*time.Hour))), nil, func(want *tally) {
-			want.states[[2]string{kindOrganization, stateTombstone}] = 1
+			want.states[[2]string{v1alpha1.KindOrganization, stateTombstone}] = 1
 		}},
 		"stuck tombstone": {"its namespace should have gone an hour ago", new(organization("org_1", ago(2*retention), "", now.Add(-time.Hour))), nil, func(want *tally) {
-			want.states[[2]string{kindOrganization, stateTombstone}] = 1
-			want.overdue[kindOrganization] = 1
+			want.states[[2]string{v1alpha1.KindOrganization, stateTombstone}] = 1
+			want.overdue[v1alpha1.KindOrganization] = 1
 		}},
 		"bound member": {"as it should be", nil, new(member("org_1", nil, append(bound(v1alpha1.ReasonBound), conditions(v1alpha1.ReasonReady)...))), func(want *tally) {
-			want.states[[2]string{kindMember, stateReady}] = 1
+			want.states[[2]string{v1alpha1.KindMember, stateReady}] = 1
 		}},
 		"bound tombstone": {"whoever left still has access", nil, new(member("org_1", ago(time.Second), bound(v1alpha1.ReasonBound))), func(want *tally) {
-			want.states[[2]string{kindMember, stateTombstone}] = 1
+			want.states[[2]string{v1alpha1.KindMember, stateTombstone}] = 1
 			want.pending = 1
 		}},
 		"unbound tombstone": {"whoever left has none", nil, new(member("org_1", ago(retention+time.Hour), conditions(v1alpha1.ReasonDeleted))), func(want *tally) {
-			want.states[[2]string{kindMember, stateTombstone}] = 1
-			want.overdue[kindMember] = 1
+			want.states[[2]string{v1alpha1.KindMember, stateTombstone}] = 1
+			want.overdue[v1alpha1.KindMember] = 1
 		}},
 		"bound in what is deleted": {
 			"the organization is gone, and the member not", new(organization("org_1", ago(time.Second), "", time.Time{})),
 			new(member("org_1", nil, append(bound(v1alpha1.ReasonBound), conditions(v1alpha1.ReasonReady)...))), func(want *tally) {
-				want.states[[2]string{kindOrganization, stateTombstone}] = 1
-				want.states[[2]string{kindMember, stateReady}] = 1
+				want.states[[2]string{v1alpha1.KindOrganization, stateTombstone}] = 1
+				want.states[[2]string{v1alpha1.KindMember, stateReady}] = 1
 				want.pending = 1
 			}},
 		"banned": {"the access is being taken away", nil, new(member("org_1", nil, append(bound(v1alpha1.ReasonProgressing), conditions(v1alpha1.ReasonProgressing)...))), func(want *tally) {
-			want.states[[2]string{kindMember, stateNotReady}] = 1
-			want.reasons[[2]string{kindMember, v1alpha1.ReasonProgressing}] = 1
+			want.states[[2]string{v1alpha1.KindMember, stateNotReady}] = 1
+			want.reasons[[2]string{v1alpha1.KindMember, v1alpha1.ReasonProgressing}] = 1
 			want.pending = 1
 		}},
 	} {
@@ -147,7 +147,7 @@ func TestMetricsForgetWhatIsGone(t *testing.T) {
 	before, after := newTally(), newTally()
 	before.instances([]v1alpha1.ClerkInstance{unheard})
 	before.instances(instances)
-	before.reasons[[2]string{kindOrganization, "CountedReason"}] = 2
+	before.reasons[[2]string{v1alpha1.KindOrganization, "CountedReason"}] = 2
 	before.show(tally{})
 	silent := "clerk_operator_instance_silent_since_timestamp_seconds"
 	if got := gauges(t, silent)["counter-quiet"]; got != float64(created.Unix()) {

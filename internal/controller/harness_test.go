@@ -207,7 +207,10 @@ func (tn *tenancy) createOrganization() *v1alpha1.ClerkOrganization {
 	organization := &v1alpha1.ClerkOrganization{
 		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName("default", tn.id), Labels: map[string]string{v1alpha1.OrganizationIDLabel: tn.id}},
 		Spec: v1alpha1.ClerkOrganizationSpec{
-			Instance: "default", ID: tn.id, Name: "Test", Slug: tn.slug, PublicMetadata: tn.metadata(), UpdatedAt: tn.tick(),
+			Entity:         v1alpha1.Entity{Instance: "default", ID: tn.id, UpdatedAt: tn.tick()},
+			Name:           "Test",
+			Slug:           tn.slug,
+			PublicMetadata: tn.metadata(),
 		},
 	}
 	must(tn.t, cluster.Create(tn.t.Context(), organization))
@@ -221,8 +224,11 @@ func (tn *tenancy) join(role string, change ...func(*v1alpha1.ClerkMember)) *v1a
 	member := &v1alpha1.ClerkMember{
 		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{v1alpha1.OrganizationIDLabel: tn.id}},
 		Spec: v1alpha1.ClerkMemberSpec{
-			Instance: "default", ID: id, OrganizationID: tn.id, UserID: user, Role: role, UpdatedAt: tn.tick(),
-			User: v1alpha1.ClerkMemberUser{Identifier: "jane@example.com"},
+			Entity:         v1alpha1.Entity{Instance: "default", ID: id, UpdatedAt: tn.tick()},
+			OrganizationID: tn.id,
+			UserID:         user,
+			Role:           role,
+			User:           v1alpha1.ClerkMemberUser{Identifier: "jane@example.com"},
 		},
 	}
 	for _, edit := range change {
@@ -238,8 +244,9 @@ func (tn *tenancy) leave(member *v1alpha1.ClerkMember) {
 	tn.t.Helper()
 	edit(tn.t, member, func(m *v1alpha1.ClerkMember) {
 		m.Spec = v1alpha1.ClerkMemberSpec{
-			Instance: m.Spec.Instance, ID: m.Spec.ID, OrganizationID: m.Spec.OrganizationID, UserID: m.Spec.UserID,
-			DeletedAt: new(metav1.NewMicroTime(time.Now())),
+			Entity:         v1alpha1.Entity{Instance: m.Spec.Instance, ID: m.Spec.ID, DeletedAt: new(metav1.NewMicroTime(time.Now()))},
+			OrganizationID: m.Spec.OrganizationID,
+			UserID:         m.Spec.UserID,
 		}
 	})
 }
@@ -249,7 +256,7 @@ func (tn *tenancy) deleteOrganization() {
 	tn.t.Helper()
 	organization := &v1alpha1.ClerkOrganization{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(tn.instance, tn.id)}}
 	edit(tn.t, organization, func(o *v1alpha1.ClerkOrganization) {
-		o.Spec = v1alpha1.ClerkOrganizationSpec{Instance: o.Spec.Instance, ID: o.Spec.ID, DeletedAt: new(metav1.NewMicroTime(time.Now()))}
+		o.Spec = v1alpha1.ClerkOrganizationSpec{Entity: v1alpha1.Entity{Instance: o.Spec.Instance, ID: o.Spec.ID, DeletedAt: new(metav1.NewMicroTime(time.Now()))}}
 	})
 }
 

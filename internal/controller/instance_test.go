@@ -93,7 +93,9 @@ func (tn *tenancy) createOrganizationOf(instance string) {
 	must(tn.t, cluster.Create(tn.t.Context(), &v1alpha1.ClerkOrganization{
 		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(instance, tn.id)},
 		Spec: v1alpha1.ClerkOrganizationSpec{
-			Instance: instance, ID: tn.id, Slug: tn.slug, PublicMetadata: tn.metadata(), UpdatedAt: tn.tick(),
+			Entity:         v1alpha1.Entity{Instance: instance, ID: tn.id, UpdatedAt: tn.tick()},
+			Slug:           tn.slug,
+			PublicMetadata: tn.metadata(),
 		},
 	}))
 }

@@ -54,7 +54,10 @@ func (tn *tenancy) mirrorOrganization(instance string) *v1alpha1.ClerkOrganizati
 	organization := &v1alpha1.ClerkOrganization{
 		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(instance, tn.id), Labels: map[string]string{v1alpha1.OrganizationIDLabel: tn.id}},
 		Spec: v1alpha1.ClerkOrganizationSpec{
-			Instance: instance, ID: tn.id, Name: "Test", Slug: tn.slug, PublicMetadata: tn.metadata(), UpdatedAt: tn.tick(),
+			Entity:         v1alpha1.Entity{Instance: instance, ID: tn.id, UpdatedAt: tn.tick()},
+			Name:           "Test",
+			Slug:           tn.slug,
+			PublicMetadata: tn.metadata(),
 		},
 	}
 	must(tn.t, cluster.Create(tn.t.Context(), organization))

@@ -522,7 +522,7 @@ func TestATombstoneWithoutItsOrganizationTakesTheGrantAway(t *testing.T) {
 	jane := tn.join("org:admin")
 	wantSubjects(t, tn.namespace(), "admin", subjectOf(jane))
 	edit(t, jane, func(m *v1alpha1.ClerkMember) {
-		m.Spec = v1alpha1.ClerkMemberSpec{Instance: m.Spec.Instance, ID: m.Spec.ID, DeletedAt: new(metav1.NewMicroTime(time.Now()))}
+		m.Spec = v1alpha1.ClerkMemberSpec{Entity: v1alpha1.Entity{Instance: m.Spec.Instance, ID: m.Spec.ID, DeletedAt: new(metav1.NewMicroTime(time.Now()))}}
 	})
 	wantSubjects(t, tn.namespace(), "admin")
 }

@@ -57,7 +57,8 @@ func (c *crew) knowRole(key string, change ...func(*v1alpha1.ClerkRoleSpec)) *v1
 	id := uniqueID("role")
 	role := &v1alpha1.ClerkRole{
 		Spec: v1alpha1.ClerkRoleSpec{
-			Instance: "default", ID: id, Key: key, UpdatedAt: c.tick(),
+			Entity:      v1alpha1.Entity{Instance: "default", ID: id, UpdatedAt: c.tick()},
+			Key:         key,
 			Permissions: []v1alpha1.RolePermission{{ID: c.permissionID, Key: c.permission}},
 		},
 	}
@@ -93,7 +94,8 @@ func (c *crew) deleteRoleInClerk(role *v1alpha1.ClerkRole, at time.Time) {
 	edit(c.t, role, func(r *v1alpha1.ClerkRole) {
 		before := r.Spec
 		r.Spec = v1alpha1.ClerkRoleSpec{
-			Instance: before.Instance, ID: before.ID, KeysDropped: before.KeysDropped, DeletedAt: new(metav1.NewMicroTime(at)),
+			Entity:      v1alpha1.Entity{Instance: before.Instance, ID: before.ID, DeletedAt: new(metav1.NewMicroTime(at))},
+			KeysDropped: before.KeysDropped,
 		}
 		if before.KeysDropped == nil {
 			r.Spec.Key, r.Spec.Keys = before.Key, before.SeenKeys()
@@ -104,7 +106,7 @@ func (c *crew) deleteRoleInClerk(role *v1alpha1.ClerkRole, at time.Time) {
 func (c *crew) knowPermission(change ...func(*v1alpha1.ClerkPermissionSpec)) *v1alpha1.ClerkPermission {
 	c.t.Helper()
 	permission := &v1alpha1.ClerkPermission{
-		Spec: v1alpha1.ClerkPermissionSpec{Instance: "default", ID: c.permissionID, Key: c.permission, UpdatedAt: c.tick()},
+		Spec: v1alpha1.ClerkPermissionSpec{Entity: v1alpha1.Entity{Instance: "default", ID: c.permissionID, UpdatedAt: c.tick()}, Key: c.permission},
 	}
 	for _, edit := range change {
 		edit(&permission.Spec)
@@ -166,7 +168,7 @@ func TestAPermissionThatIsRenamedOrDeletedIsSoInEveryRole(t *testing.T) {
 	wantSubjects(t, c.namespace(), "edit", subjectOf(jane))
 	edit(t, permission, func(p *v1alpha1.ClerkPermission) {
 		p.Spec = v1alpha1.ClerkPermissionSpec{
-			Instance: p.Spec.Instance, ID: p.Spec.ID, DeletedAt: new(metav1.NewMicroTime(time.Now().Add(-time.Hour))),
+			Entity: v1alpha1.Entity{Instance: p.Spec.Instance, ID: p.Spec.ID, DeletedAt: new(metav1.NewMicroTime(time.Now().Add(-time.Hour)))},
 		}
 	})
 	wantSubjects(t, c.namespace(), "edit")
@@ -177,7 +179,7 @@ func TestADeletedPermissionStaysDeletedInARoleThatComesLater(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t)
 	permission := c.knowPermission(func(p *v1alpha1.ClerkPermissionSpec) {
-		*p = v1alpha1.ClerkPermissionSpec{Instance: p.Instance, ID: p.ID, DeletedAt: new(metav1.NewMicroTime(time.Now()))}
+		*p = v1alpha1.ClerkPermissionSpec{Entity: v1alpha1.Entity{Instance: p.Instance, ID: p.ID, DeletedAt: new(metav1.NewMicroTime(time.Now()))}}
 	})
 	role := c.knowRole(c.key)
 	jane := c.join(c.key)

@@ -37,7 +37,7 @@ func (tn *tenancy) knowUser(id string, change ...func(*v1alpha1.ClerkUserSpec)) 
 	tn.t.Helper()
 	user := &v1alpha1.ClerkUser{
 		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{v1alpha1.UserIDLabel: id}},
-		Spec:       v1alpha1.ClerkUserSpec{Instance: "default", ID: id, UpdatedAt: tn.tick()},
+		Spec:       v1alpha1.ClerkUserSpec{Entity: v1alpha1.Entity{Instance: "default", ID: id, UpdatedAt: tn.tick()}},
 	}
 	for _, edit := range change {
 		edit(&user.Spec)
@@ -60,7 +60,7 @@ func (tn *tenancy) changeUser(user *v1alpha1.ClerkUser, change func(*v1alpha1.Cl
 func (tn *tenancy) deleteUserInClerk(user *v1alpha1.ClerkUser, at time.Time) {
 	tn.t.Helper()
 	edit(tn.t, user, func(u *v1alpha1.ClerkUser) {
-		u.Spec = v1alpha1.ClerkUserSpec{Instance: u.Spec.Instance, ID: u.Spec.ID, DeletedAt: new(metav1.NewMicroTime(at))}
+		u.Spec = v1alpha1.ClerkUserSpec{Entity: v1alpha1.Entity{Instance: u.Spec.Instance, ID: u.Spec.ID, DeletedAt: new(metav1.NewMicroTime(at))}}
 	})
 }
 

@@ -22,11 +22,11 @@ package kinds
 var checksums = map[string]string{
 	"clerkdatabases.clerk-operator.io":     "770712169255bf22",
 	"clerkinstances.clerk-operator.io":     "51756934bbce6fc5",
-	"clerkmembers.clerk-operator.io":       "4ba70c907f590932",
-	"clerkorganizations.clerk-operator.io": "ff1e3d2940072842",
-	"clerkpermissions.clerk-operator.io":   "c035add87c9fc864",
-	"clerkroles.clerk-operator.io":         "a6ead7cb6345a94e",
+	"clerkmembers.clerk-operator.io":       "32e0999602e5c7d3",
+	"clerkorganizations.clerk-operator.io": "fd27cb4baa3d598d",
+	"clerkpermissions.clerk-operator.io":   "cedbc0b568162fa7",
+	"clerkroles.clerk-operator.io":         "659ce7dbac2f636c",
 	"clerksinks.clerk-operator.io":         "dd13323b555ca055",
-	"clerkusers.clerk-operator.io":         "31a54666f1976aff",
+	"clerkusers.clerk-operator.io":         "f0a972191bf46067",
 	"tenantclasses.clerk-operator.io":      "d0253776b6ad6725",
 }

@@ -29,8 +29,7 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/mirror"
 )
 
-// Somebody else who wrote a field owns it too, and a server-side apply does not remove what somebody else owns. A backup that is restored
-// writes all of them.
+// Somebody else who wrote a field owns it too: a backup that is restored writes all of them. What Clerk says replaces it all the same.
 func TestWhatSomebodyElseWroteKeepsNothingAlive(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -95,11 +94,13 @@ func restored(t *testing.T) *clerk.Membership {
 		User:         clerk.PublicUser{ID: newID("user"), Identifier: canary, Banned: true},
 	}
 	member := &v1alpha1.ClerkMember{Spec: v1alpha1.ClerkMemberSpec{
-		Instance: "prod", ID: membership.ID, OrganizationID: membership.Organization.ID, UserID: membership.User.ID, Role: membership.Role,
+		Entity:         v1alpha1.Entity{Instance: "prod", ID: membership.ID, UpdatedAt: new(metav1.NewMicroTime(then))},
+		OrganizationID: membership.Organization.ID,
+		UserID:         membership.User.ID,
+		Role:           membership.Role,
 		Permissions:    membership.Permissions,
 		User:           v1alpha1.ClerkMemberUser{Identifier: canary, Banned: new(true)},
 		PublicMetadata: &runtime.RawExtension{Raw: []byte(`{"nick":"` + canary + `"}`)},
-		UpdatedAt:      new(metav1.NewMicroTime(then)),
 	}}
 	member.Name = v1alpha1.ObjectName("prod", membership.ID)
 	if err := live.Create(t.Context(), member, client.FieldOwner("velero-server")); err != nil {

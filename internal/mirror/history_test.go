@@ -172,8 +172,9 @@ func endOf(history []*clerk.Event) state {
 		}
 		newest[o.ID] = o.UpdatedAt
 		end[o.ID] = v1alpha1.ClerkOrganizationSpec{
-			Instance: "default", ID: o.ID, Name: o.Name, MaxAllowedMemberships: new(int64(0)),
-			CreatedAt: new(metav1.NewMicroTime(o.CreatedAt)), UpdatedAt: new(metav1.NewMicroTime(o.UpdatedAt)), AsOf: asOf,
+			Entity:                v1alpha1.Entity{Instance: "default", ID: o.ID, CreatedAt: new(metav1.NewMicroTime(o.CreatedAt)), UpdatedAt: new(metav1.NewMicroTime(o.UpdatedAt)), AsOf: asOf},
+			Name:                  o.Name,
+			MaxAllowedMemberships: new(int64(0)),
 		}
 	}
 	for _, event := range history {
@@ -183,18 +184,22 @@ func endOf(history []*clerk.Event) state {
 			organization(data, when)
 		case *clerk.OrganizationDeleted:
 			deleted[data.ID] = true
-			end[data.ID] = v1alpha1.ClerkOrganizationSpec{Instance: "default", ID: data.ID, DeletedAt: when}
+			end[data.ID] = v1alpha1.ClerkOrganizationSpec{Entity: v1alpha1.Entity{Instance: "default", ID: data.ID, DeletedAt: when}}
 		case *clerk.Membership:
 			organization(&data.Organization, nil)
 			end[data.ID] = v1alpha1.ClerkMemberSpec{
-				Instance: "default", ID: data.ID, OrganizationID: data.Organization.ID, UserID: data.User.ID, Role: data.Role,
-				CreatedAt: new(metav1.NewMicroTime(data.CreatedAt)), UpdatedAt: when, AsOf: when,
+				Entity:         v1alpha1.Entity{Instance: "default", ID: data.ID, CreatedAt: new(metav1.NewMicroTime(data.CreatedAt)), UpdatedAt: when, AsOf: when},
+				OrganizationID: data.Organization.ID,
+				UserID:         data.User.ID,
+				Role:           data.Role,
 			}
 		case *clerk.Role, *clerk.RoleDeleted:
 			end[data.EntityID()] = endOfRole(history, data.EntityID())
 		case *clerk.MembershipDeleted:
 			end[data.ID] = v1alpha1.ClerkMemberSpec{
-				Instance: "default", ID: data.ID, OrganizationID: data.OrganizationID, UserID: data.UserID, DeletedAt: when,
+				Entity:         v1alpha1.Entity{Instance: "default", ID: data.ID, DeletedAt: when},
+				OrganizationID: data.OrganizationID,
+				UserID:         data.UserID,
 			}
 		}
 	}
@@ -238,7 +243,7 @@ func storedOf(ctx context.Context, history []*clerk.Event) (state, error) {
 
 // endOfRole is the model of a role: every key with the first and the last time at which an event had it, beside what the last event says.
 func endOfRole(history []*clerk.Event, id string) v1alpha1.ClerkRoleSpec {
-	end := v1alpha1.ClerkRoleSpec{Instance: "default", ID: id}
+	end := v1alpha1.ClerkRoleSpec{Entity: v1alpha1.Entity{Instance: "default", ID: id}}
 	for _, event := range history { // oldest first
 		when := new(metav1.NewMicroTime(event.Time))
 		key := ""

@@ -21,7 +21,6 @@ import (
 	"fmt"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -33,26 +32,13 @@ import (
 // horizon may just have been moved. A tombstone waits for a minute after that.
 const recent = time.Hour
 
-// existing holds an event from beyond the horizon to what exists, since the tombstone that would refuse it may be gone: the apply then
-// carries the object's uid, which makes the API server refuse to create it.
-func existing[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, told telling) (uid *types.UID, exists bool, err error) {
-	mayCreate, err := told.mayCreate, error(nil)
-	if !mayCreate {
-		mayCreate, err = m.isWithinHorizon(ctx, k.stateOf(&want).instance, told.at)
+// mayCreate tells whether something that was told may create what it speaks of. An event from beyond the horizon may not, since the tombstone
+// that would refuse it may be gone.
+func (m *Mirror) mayCreate(ctx context.Context, instance string, told telling) (bool, error) {
+	if told.mayCreate {
+		return true, nil
 	}
-	if err != nil || mayCreate {
-		return nil, true, err
-	}
-	name := k.nameOf(&want)
-	live := k.empty()
-	err = m.Live.Get(ctx, types.NamespacedName{Name: name}, live)
-	if apierrors.IsNotFound(err) {
-		return nil, false, nil
-	}
-	if err != nil {
-		return nil, false, fmt.Errorf("look for %s: %w", name, err)
-	}
-	return new(live.GetUID()), true, nil
+	return m.isWithinHorizon(ctx, instance, told.at)
 }
 
 // isWithinHorizon tells whether something that was said at a time may create: whether every tombstone that it could contradict is still

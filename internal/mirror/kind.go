@@ -18,26 +18,16 @@ package mirror
 
 import (
 	"k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
 
-// state is what decides about news of an entity: whose it is, and how old.
-type state struct {
-	identity
-	updatedAt, asOf, deletedAt *metav1.MicroTime
-}
-
 // kind is what the mirror has to know of a kind of object O with the spec S.
 type kind[O, S any] struct {
-	specOf        func(*O) *S
-	stateOf       func(*S) state
-	asOf          func(*S) **metav1.MicroTime
-	configuration func(name string, uid *types.UID, labels map[string]string, spec S) runtime.ApplyConfiguration
+	specOf   func(*O) *S
+	entityOf func(*S) *v1alpha1.Entity
 
 	// labels, metadata, keep, join and keepsOut may be nil.
 	labels   func(S) map[string]string
@@ -54,20 +44,31 @@ type kind[O, S any] struct {
 	keepsOut func(S) bool
 }
 
-func (k kind[O, S]) empty() client.Object { return any(new(O)).(client.Object) }
+// object is what is wanted, as an object.
+func (k kind[O, S]) object(want S) client.Object {
+	made := new(O)
+	*k.specOf(made) = want
+	object := any(made).(client.Object)
+	object.SetName(k.nameOf(&want))
+	object.SetLabels(k.labelsOf(want))
+	return object
+}
 
 func (k kind[O, S]) nameOf(spec *S) string {
-	known := k.stateOf(spec)
-	return v1alpha1.ObjectName(known.instance, known.id)
+	entity := k.entityOf(spec)
+	return v1alpha1.ObjectName(entity.Instance, entity.ID)
 }
+
+// entityOfKnown is the entity of an object that exists.
+func (k kind[O, S]) entityOfKnown(known *O) *v1alpha1.Entity { return k.entityOf(k.specOf(known)) }
 
 // isSame tells whether what is known says what is wanted already, whenever that was said. A tombstone is final, whatever the time it has.
 func (k kind[O, S]) isSame(known *O, want S) bool {
-	if k.join == nil && k.stateOf(&want).deletedAt != nil {
+	if k.join == nil && k.entityOf(&want).DeletedAt != nil {
 		return true
 	}
 	want = k.withHistory(want, known)
-	*k.asOf(&want) = k.stateOf(k.specOf(known)).asOf
+	k.entityOf(&want).AsOf = k.entityOfKnown(known).AsOf
 	return k.isExact(*k.specOf(known), want)
 }
 
@@ -78,12 +79,11 @@ func (k kind[O, S]) letsIn(known *O, want S) bool {
 
 // isLabelled tells whether what is known has the labels that are wanted.
 func (k kind[O, S]) isLabelled(known *O, want S) bool {
-	return k.stateOf(&want).deletedAt != nil || includes(any(known).(client.Object).GetLabels(), k.labelsOf(want))
+	return k.entityOf(&want).DeletedAt != nil || includes(any(known).(client.Object).GetLabels(), k.labelsOf(want))
 }
 
 func (k kind[O, S]) withHistory(want S, known *O) S {
 	switch {
-	case known == nil:
 	case k.join != nil:
 		return k.join(want, *k.specOf(known))
 	case k.keep != nil:
@@ -122,32 +122,4 @@ func includes(all, some map[string]string) bool {
 		}
 	}
 	return true
-}
-
-// entity is an object to be put into the API server.
-type entity struct {
-	name          string
-	empty         func() client.Object
-	configuration func(uid *types.UID) runtime.ApplyConfiguration
-	spec          any
-
-	// stored receives what the API server holds; isExact tells whether that is the spec that is wanted and nothing more.
-	stored  client.Object
-	isExact func() bool
-}
-
-// entity is what is wanted, with what has to be kept of what is known.
-func (k kind[O, S]) entity(want S, known *O) entity {
-	want = k.withHistory(want, known)
-	name, stored := k.nameOf(&want), new(O)
-	return entity{
-		name:  name,
-		empty: k.empty,
-		configuration: func(uid *types.UID) runtime.ApplyConfiguration {
-			return k.configuration(name, uid, k.labelsOf(want), want)
-		},
-		spec:    want,
-		stored:  any(stored).(client.Object),
-		isExact: func() bool { return k.isExact(*k.specOf(stored), want) },
-	}
 }

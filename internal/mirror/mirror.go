@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package mirror writes what Clerk says into the API server: one event, one forced server-side apply per entity, with no read
+// Package mirror writes what Clerk says into the API server: one event, one write per entity, with no read
 // first, no lock and no memory of deliveries. What is stale, the API server refuses by the rules of the kinds themselves.
 package mirror
 
@@ -38,7 +38,7 @@ const FieldOwner = client.FieldOwner("clerk-operator-mirror")
 
 // Options are what a Mirror works with.
 type Options struct {
-	// Client applies. Its reads come from the cache: what the cache already holds spares the API server.
+	// Client writes. Its reads come from the cache: what the cache already holds spares the API server.
 	Client client.Client
 
 	// Live reads from the API server itself.
@@ -118,49 +118,24 @@ func countDropped(data clerk.Data) {
 	kind, fields := "", []string(nil)
 	switch data := data.(type) {
 	case *clerk.Organization:
-		kind, fields = "ClerkOrganization", data.Dropped
+		kind, fields = v1alpha1.KindOrganization, data.Dropped
 	case *clerk.Membership:
-		kind, fields = "ClerkMember", data.Dropped
+		kind, fields = v1alpha1.KindMember, data.Dropped
 	case *clerk.User:
-		kind, fields = "ClerkUser", data.Dropped
+		kind, fields = v1alpha1.KindUser, data.Dropped
 	case *clerk.Role:
-		kind, fields = "ClerkRole", data.Dropped
+		kind, fields = v1alpha1.KindRole, data.Dropped
 	case *clerk.Permission:
-		kind, fields = "ClerkPermission", data.Dropped
+		kind, fields = v1alpha1.KindPermission, data.Dropped
 	}
 	for _, field := range fields {
 		metrics.DroppedFields.WithLabelValues(kind, field).Inc()
 	}
 }
 
-// put applies what is wanted of an entity, unless the cache knows it to be so already, or to be newer.
-func put[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, told telling) (Outcome, error) {
-	known, err := known(ctx, m, k, want)
-	if err != nil {
-		return "", err
-	}
-	if k.stateOf(&want).deletedAt == nil && !told.isCarried {
-		*k.asOf(&want) = microTime(told.at)
-	}
-	if known != nil {
-		outcome, err := compare(ctx, m, k, &want, known, told)
-		if err != nil || outcome != "" {
-			return outcome, err
-		}
-	}
-	uid, exists, err := existing(ctx, m, k, want, told)
-	if err != nil {
-		return "", err
-	}
-	if !exists {
-		return Expired, nil
-	}
-	return settle(ctx, m, k, want, known, uid)
-}
-
 // compare is what becomes of news of something that the cache knows; "" if it is to be written.
 func compare[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want *S, known *O, told telling) (Outcome, error) {
-	before, news := k.stateOf(k.specOf(known)), k.stateOf(want)
+	before, news := k.entityOfKnown(known), k.entityOf(want)
 	isStale := isOlder(before, news)
 	switch {
 	case isStale && k.adds(known, *want):
@@ -173,7 +148,7 @@ func compare[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want *S, kn
 	if k.isSame(known, *want) {
 		return compareSame(k, want, known, told), nil
 	}
-	if isStale || !isLater(news.asOf, before.asOf) && k.letsIn(known, *want) {
+	if isStale || !isLater(news.AsOf, before.AsOf) && k.letsIn(known, *want) {
 		return Stale, nil // of two that were said at the very same time, the one that keeps somebody out stays
 	}
 	isOld, err := m.isConfirmedSince(ctx, any(known).(client.Object), before, news)
@@ -185,10 +160,10 @@ func compare[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want *S, kn
 
 // compareSame is compare for news that says what is known already.
 func compareSame[O, S any](k kind[O, S], want *S, known *O, told telling) Outcome {
-	before, news := k.stateOf(k.specOf(known)), k.stateOf(want)
-	saysSo := isLater(news.asOf, before.asOf) && !told.isListed
+	before, news := k.entityOfKnown(known), k.entityOf(want)
+	saysSo := isLater(news.AsOf, before.AsOf) && !told.isListed
 	if !saysSo {
-		*k.asOf(want) = before.asOf
+		news.AsOf = before.AsOf
 	}
 	if !saysSo && k.isLabelled(known, *want) {
 		return Duplicate
@@ -202,46 +177,46 @@ func isLater(news, known *metav1.MicroTime) bool {
 
 // isConfirmedSince tells whether a resync has found something to be as it is known after news of it was sent: it compares everything, and
 // writes nothing where it finds no difference.
-func (m *Mirror) isConfirmedSince(ctx context.Context, known client.Object, before, news state) (bool, error) {
-	if !isLater(news.asOf, before.asOf) {
+func (m *Mirror) isConfirmedSince(ctx context.Context, known client.Object, before, news *v1alpha1.Entity) (bool, error) {
+	if !isLater(news.AsOf, before.AsOf) {
 		return false, nil // the very news that is known
 	}
-	instance, err := m.instance(ctx, before.instance)
+	instance, err := m.instance(ctx, before.Instance)
 	at := instance.Status.ConfirmedAt
-	return at != nil && news.asOf.Time.Before(at.Time) && known.GetCreationTimestamp().Time.Before(at.Time), err
+	return at != nil && news.AsOf.Time.Before(at.Time) && known.GetCreationTimestamp().Time.Before(at.Time), err
 }
 
 // instance is a ClerkInstance as the cache knows it; empty if it does not.
 func (m *Mirror) instance(ctx context.Context, name string) (*v1alpha1.ClerkInstance, error) {
 	instance := &v1alpha1.ClerkInstance{}
-	_, err := read(ctx, m.Client, name, instance, client.DisableReadYourWritesConsistency)
-	return instance, err
+	err := m.Client.Get(ctx, types.NamespacedName{Name: name}, instance, client.DisableReadYourWritesConsistency)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("read ClerkInstance %s from the cache: %w", name, err)
+	}
+	return instance, nil
 }
 
-// known is what the cache holds of an entity; nil if nothing. News from another ClerkInstance than the entity's is refused, also where it
-// would change nothing: its secret gives no say over the organization and its members.
+// known is what the cache holds of an entity; nil if nothing.
 func known[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, options ...client.GetOption) (*O, error) {
-	object := k.empty()
-	found, err := read(ctx, m.Client, k.nameOf(&want), object, options...)
-	if err != nil || !found {
-		return nil, err
+	known, err := read(ctx, m.Client, k, want, options...)
+	if err != nil {
+		return nil, fmt.Errorf("read %s from the cache: %w", k.nameOf(&want), err)
 	}
-	known := any(object).(*O)
-	return known, k.stateOf(k.specOf(known)).check(k.stateOf(&want).identity)
+	return known, nil
 }
 
-// read reads an object from the cache, and tells whether it is there.
-func read(
-	ctx context.Context, reader client.Reader, name string, object client.Object, options ...client.GetOption,
-) (bool, error) {
-	err := reader.Get(ctx, types.NamespacedName{Name: name}, object, options...)
+// read is what a reader holds of an entity; nil if nothing. News from another ClerkInstance than the entity's is refused, also where it
+// would change nothing: its secret gives no say over the organization and its members.
+func read[O, S any](ctx context.Context, reader client.Reader, k kind[O, S], want S, options ...client.GetOption) (*O, error) {
+	known := new(O)
+	err := reader.Get(ctx, types.NamespacedName{Name: k.nameOf(&want)}, any(known).(client.Object), options...)
 	if apierrors.IsNotFound(err) {
-		return false, nil
+		return nil, nil
 	}
-	if err != nil {
-		return false, fmt.Errorf("read %s from the cache: %w", name, err)
+	if err == nil {
+		err = checkIdentity(k.entityOfKnown(known), k.entityOf(&want))
 	}
-	return true, nil
+	return known, err
 }
 
 // age says how news relates to what is known.
@@ -255,24 +230,24 @@ const (
 
 // progress compares the times of update, and of deletion, of what is wanted with those known. Deletion is final and wins over any time of
 // update.
-func progress(known, want state) age {
+func progress(known, want *v1alpha1.Entity) age {
 	switch {
-	case known.deletedAt != nil && want.deletedAt != nil:
+	case known.DeletedAt != nil && want.DeletedAt != nil:
 		return same
-	case known.deletedAt != nil:
+	case known.DeletedAt != nil:
 		return older
-	case want.deletedAt != nil || known.updatedAt == nil:
+	case want.DeletedAt != nil || known.UpdatedAt == nil:
 		return newer
-	case want.updatedAt.Before(known.updatedAt):
+	case want.UpdatedAt.Before(known.UpdatedAt):
 		return older
-	case want.updatedAt.Equal(known.updatedAt):
+	case want.UpdatedAt.Equal(known.UpdatedAt):
 		return same
 	}
 	return newer
 }
 
 // isOlder tells whether what is wanted is older than what is known, by the times of update or, where these are equal, by when it was said.
-func isOlder(known, want state) bool {
+func isOlder(known, want *v1alpha1.Entity) bool {
 	age := progress(known, want)
-	return age == older || age == same && want.deletedAt == nil && want.asOf.Before(known.asOf)
+	return age == older || age == same && want.DeletedAt == nil && want.AsOf.Before(known.AsOf)
 }

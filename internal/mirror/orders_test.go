@@ -216,7 +216,7 @@ func (e *ending) access(members []string) map[string]tenant.Role {
 		if _, err := fmt.Sscanf(who, "%s %d", &key, &minutesAgo); err != nil {
 			panic(err)
 		}
-		member := &v1alpha1.ClerkMember{Spec: v1alpha1.ClerkMemberSpec{Role: key, UpdatedAt: new(metav1.NewMicroTime(at(minutesAgo)))}}
+		member := &v1alpha1.ClerkMember{Spec: v1alpha1.ClerkMemberSpec{Entity: v1alpha1.Entity{UpdatedAt: new(metav1.NewMicroTime(at(minutesAgo)))}, Role: key}}
 		var candidates []*v1alpha1.ClerkRole
 		for _, role := range e.roles {
 			if slices.ContainsFunc(role.Spec.SeenKeys(), func(seen v1alpha1.RoleKey) bool { return seen.Key == key }) {

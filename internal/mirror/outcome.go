@@ -24,6 +24,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
 
 // Outcome is what became of an event that needs no further attempt.
@@ -55,23 +57,19 @@ type RejectedError struct {
 // Error implements error.
 func (e *RejectedError) Error() string { return e.Reason }
 
-// identity is what never changes of a mirrored object.
-type identity struct {
-	instance, id string
-}
-
-// check refuses news of anything else. The API server would, by the rules of the kinds, but it is not asked about what is old.
-func (known identity) check(news identity) error {
-	if known.id != news.id {
+// checkIdentity refuses news of anything else than what is known. The API server would, by the rules of the kinds, but it is not asked about
+// what is old.
+func checkIdentity(known, news *v1alpha1.Entity) error {
+	if known.ID != news.ID {
 		return &RejectedError{Reason: "spec.id: another object has this name: the ids differ in case alone"}
 	}
-	if known.instance != news.instance {
+	if known.Instance != news.Instance {
 		return &RejectedError{Reason: "spec.instance: the object belongs to another ClerkInstance: send the event to that one's endpoint"}
 	}
 	return nil
 }
 
-// judge turns the answer of the API server to an apply into an outcome.
+// judge turns the answer of the API server to a write into an outcome.
 func judge(err error) (Outcome, error) {
 	switch {
 	case err == nil:
@@ -83,7 +81,7 @@ func judge(err error) (Outcome, error) {
 	}
 	causes := causesOf(err)
 	if allOf(causes, historyFields) {
-		return "", errUnknownHistory
+		return "", errOutdated
 	}
 	if allOf(causes, staleFields) {
 		return Stale, nil
@@ -98,9 +96,6 @@ func causesOf(err error) []metav1.StatusCause {
 	}
 	return status.Status().Details.Causes
 }
-
-// errUnknownHistory says that something was written without what has to be kept of what was before.
-var errUnknownHistory = errors.New("the API server knows keys of the role that the cache does not know yet")
 
 var (
 	// historyFields are those whose transition rules refuse what lacks something of what was before.

@@ -30,7 +30,7 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
 )
 
-// membership applies the organization that the membership carries first, where that is not mirrored yet or older. So the
+// membership writes the organization that the membership carries first, where that is not mirrored yet or older. So the
 // order in which Clerk's events for the two arrive does not matter. An organization that is rejected keeps no role from changing.
 func (m *Mirror) membership(ctx context.Context, instance string, data *clerk.Membership, told telling) (Outcome, error) {
 	refused := m.carriedOrganization(ctx, instance, &data.Organization, told)
@@ -58,7 +58,7 @@ func (m *Mirror) carriedOrganization(ctx context.Context, instance string, data 
 	if err != nil {
 		return err
 	}
-	if known != nil && progress(organizations.stateOf(&known.Spec), organizations.stateOf(&organization)) != newer {
+	if known != nil && progress(&known.Spec.Entity, &organization.Entity) != newer {
 		return nil
 	}
 	told.isCarried = true
@@ -89,7 +89,7 @@ func (m *Mirror) keepUser(ctx context.Context, want *v1alpha1.ClerkMemberSpec) (
 	return "", nil
 }
 
-// user applies a user as far as the ClerkInstance wants users mirrored. Where it wants none, only those are who are kept out, or were, and
+// user writes a user as far as the ClerkInstance wants users mirrored. Where it wants none, only those are who are kept out, or were, and
 // without anything personal.
 func (m *Mirror) user(ctx context.Context, want v1alpha1.ClerkUserSpec, told telling) (Outcome, error) {
 	instance, err := m.instance(ctx, want.Instance)

@@ -27,19 +27,12 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
 )
 
-func stateOfRole(spec *v1alpha1.ClerkRoleSpec) state {
-	return state{identity{spec.Instance, spec.ID}, spec.UpdatedAt, spec.AsOf, spec.DeletedAt}
-}
-
 func roleSpec(instance string, r *clerk.Role) v1alpha1.ClerkRoleSpec {
 	spec := v1alpha1.ClerkRoleSpec{
-		Instance:    instance,
-		ID:          r.ID,
+		Entity:      entity(instance, r.ID, r.CreatedAt, r.UpdatedAt),
 		Key:         r.Key,
 		Name:        r.Name,
 		Description: r.Description,
-		CreatedAt:   microTime(r.CreatedAt),
-		UpdatedAt:   microTime(r.UpdatedAt),
 	}
 	for _, permission := range r.Permissions {
 		spec.Permissions = append(spec.Permissions, v1alpha1.RolePermission{
@@ -51,7 +44,7 @@ func roleSpec(instance string, r *clerk.Role) v1alpha1.ClerkRoleSpec {
 }
 
 func roleTombstone(instance string, r *clerk.RoleDeleted, at time.Time) v1alpha1.ClerkRoleSpec {
-	spec := v1alpha1.ClerkRoleSpec{Instance: instance, ID: r.ID, Key: r.Key, DeletedAt: microTime(at)}
+	spec := v1alpha1.ClerkRoleSpec{Entity: tombstone(instance, r.ID, microTime(at)), Key: r.Key}
 	spec.Keys = spec.SeenKeys()
 	return spec
 }
@@ -60,12 +53,12 @@ func roleTombstone(instance string, r *clerk.RoleDeleted, at time.Time) v1alpha1
 // the rest is that of the newer one. It says the same whichever of the two came first.
 func joinRoles(want, known v1alpha1.ClerkRoleSpec) v1alpha1.ClerkRoleSpec {
 	joined := want
-	if isOlder(stateOfRole(&known), stateOfRole(&want)) {
+	if isOlder(&known.Entity, &want.Entity) {
 		joined = known
 	}
 	deletedAt := earliest(want.DeletedAt, known.DeletedAt)
 	if deletedAt != nil {
-		joined = v1alpha1.ClerkRoleSpec{Instance: joined.Instance, ID: joined.ID, DeletedAt: deletedAt}
+		joined = v1alpha1.ClerkRoleSpec{Entity: tombstone(joined.Instance, joined.ID, deletedAt)}
 	}
 	joined.CreatedAt = earliest(want.CreatedAt, known.CreatedAt)
 	joined.Keys, joined.KeysDropped = joinKeys(want.SeenKeys(), known.SeenKeys()), nil

@@ -30,17 +30,24 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
 )
 
+// entity is what a spec says of something that exists.
+func entity(instance, id string, createdAt, updatedAt time.Time) v1alpha1.Entity {
+	return v1alpha1.Entity{Instance: instance, ID: id, CreatedAt: microTime(createdAt), UpdatedAt: microTime(updatedAt)}
+}
+
+// tombstone is what a spec says of something that is deleted.
+func tombstone(instance, id string, deletedAt *metav1.MicroTime) v1alpha1.Entity {
+	return v1alpha1.Entity{Instance: instance, ID: id, DeletedAt: deletedAt}
+}
+
 func organizationSpec(instance string, o *clerk.Organization) v1alpha1.ClerkOrganizationSpec {
 	spec := v1alpha1.ClerkOrganizationSpec{
-		Instance:       instance,
-		ID:             o.ID,
+		Entity:         entity(instance, o.ID, o.CreatedAt, o.UpdatedAt),
 		Name:           o.Name,
 		Slug:           o.Slug,
 		ImageURL:       o.ImageURL,
 		PublicMetadata: rawExtension(o.PublicMetadata),
 		DroppedFields:  o.Dropped,
-		CreatedAt:      microTime(o.CreatedAt),
-		UpdatedAt:      microTime(o.UpdatedAt),
 	}
 	if !slices.Contains(o.Dropped, clerk.FieldMaxAllowedMemberships) { // 0 would say that there is no limit
 		spec.MaxAllowedMemberships = new(o.MaxAllowedMemberships)
@@ -49,13 +56,12 @@ func organizationSpec(instance string, o *clerk.Organization) v1alpha1.ClerkOrga
 }
 
 func organizationTombstone(instance string, o *clerk.OrganizationDeleted, at time.Time) v1alpha1.ClerkOrganizationSpec {
-	return v1alpha1.ClerkOrganizationSpec{Instance: instance, ID: o.ID, DeletedAt: microTime(at)}
+	return v1alpha1.ClerkOrganizationSpec{Entity: tombstone(instance, o.ID, microTime(at))}
 }
 
 func memberSpec(instance string, m *clerk.Membership) v1alpha1.ClerkMemberSpec {
 	return v1alpha1.ClerkMemberSpec{
-		Instance:       instance,
-		ID:             m.ID,
+		Entity:         entity(instance, m.ID, m.CreatedAt, m.UpdatedAt),
 		OrganizationID: m.Organization.ID,
 		UserID:         m.User.ID,
 		Role:           m.Role,
@@ -63,8 +69,6 @@ func memberSpec(instance string, m *clerk.Membership) v1alpha1.ClerkMemberSpec {
 		User:           memberUser(m.User),
 		PublicMetadata: rawExtension(m.PublicMetadata),
 		DroppedFields:  m.Dropped,
-		CreatedAt:      microTime(m.CreatedAt),
-		UpdatedAt:      microTime(m.UpdatedAt),
 	}
 }
 
@@ -86,7 +90,7 @@ func memberUser(u clerk.PublicUser) v1alpha1.ClerkMemberUser {
 
 func memberTombstone(instance string, m *clerk.MembershipDeleted, at time.Time) v1alpha1.ClerkMemberSpec {
 	return v1alpha1.ClerkMemberSpec{
-		Instance: instance, ID: m.ID, OrganizationID: m.OrganizationID, UserID: m.UserID, DeletedAt: microTime(at),
+		Entity: tombstone(instance, m.ID, microTime(at)), OrganizationID: m.OrganizationID, UserID: m.UserID,
 	}
 }
 
@@ -145,8 +149,7 @@ func orNil[T comparable](value T) *T {
 
 func userSpec(instance string, u *clerk.User) v1alpha1.ClerkUserSpec {
 	spec := v1alpha1.ClerkUserSpec{
-		Instance:       instance,
-		ID:             u.ID,
+		Entity:         entity(instance, u.ID, u.CreatedAt, u.UpdatedAt),
 		Username:       u.Username,
 		FirstName:      u.FirstName,
 		LastName:       u.LastName,
@@ -157,8 +160,6 @@ func userSpec(instance string, u *clerk.User) v1alpha1.ClerkUserSpec {
 		Deprovisioned:  orNil(u.Deprovisioned),
 		PublicMetadata: rawExtension(u.PublicMetadata),
 		DroppedFields:  u.Dropped,
-		CreatedAt:      microTime(u.CreatedAt),
-		UpdatedAt:      microTime(u.UpdatedAt),
 	}
 	if u.PrimaryEmail.Address != "" {
 		spec.PrimaryEmail = v1alpha1.ClerkUserEmail{Address: u.PrimaryEmail.Address, Verified: orNil(u.PrimaryEmail.Verified)}
@@ -168,27 +169,23 @@ func userSpec(instance string, u *clerk.User) v1alpha1.ClerkUserSpec {
 
 // impersonal is what of a user says whether Clerk lets them in, and nothing else.
 func impersonal(u v1alpha1.ClerkUserSpec) v1alpha1.ClerkUserSpec {
-	return v1alpha1.ClerkUserSpec{
-		Instance: u.Instance, ID: u.ID, Banned: u.Banned, Deprovisioned: u.Deprovisioned, UpdatedAt: u.UpdatedAt, DeletedAt: u.DeletedAt,
-	}
+	entity := v1alpha1.Entity{Instance: u.Instance, ID: u.ID, UpdatedAt: u.UpdatedAt, DeletedAt: u.DeletedAt}
+	return v1alpha1.ClerkUserSpec{Entity: entity, Banned: u.Banned, Deprovisioned: u.Deprovisioned}
 }
 
 func userTombstone(instance string, u *clerk.UserDeleted, at time.Time) v1alpha1.ClerkUserSpec {
-	return v1alpha1.ClerkUserSpec{Instance: instance, ID: u.ID, DeletedAt: microTime(at)}
+	return v1alpha1.ClerkUserSpec{Entity: tombstone(instance, u.ID, microTime(at))}
 }
 
 func permissionSpec(instance string, p *clerk.Permission) v1alpha1.ClerkPermissionSpec {
 	return v1alpha1.ClerkPermissionSpec{
-		Instance:    instance,
-		ID:          p.ID,
+		Entity:      entity(instance, p.ID, p.CreatedAt, p.UpdatedAt),
 		Key:         p.Key,
 		Name:        p.Name,
 		Description: p.Description,
-		CreatedAt:   microTime(p.CreatedAt),
-		UpdatedAt:   microTime(p.UpdatedAt),
 	}
 }
 
 func permissionTombstone(instance string, p *clerk.PermissionDeleted, at time.Time) v1alpha1.ClerkPermissionSpec {
-	return v1alpha1.ClerkPermissionSpec{Instance: instance, ID: p.ID, DeletedAt: microTime(at)}
+	return v1alpha1.ClerkPermissionSpec{Entity: tombstone(instance, p.ID, microTime(at))}
 }

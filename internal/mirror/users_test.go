@@ -170,7 +170,7 @@ func TestAnInstanceThatWantsNoUsersGetsNone(t *testing.T) {
 	// One who was mirrored before is followed, without anything personal.
 	object := &v1alpha1.ClerkUser{
 		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(instance, known)},
-		Spec:       v1alpha1.ClerkUserSpec{Instance: instance, ID: known, Username: canary, Banned: new(true), UpdatedAt: new(metav1.NewMicroTime(at(40)))},
+		Spec:       v1alpha1.ClerkUserSpec{Entity: v1alpha1.Entity{Instance: instance, ID: known, UpdatedAt: new(metav1.NewMicroTime(at(40)))}, Username: canary, Banned: new(true)},
 	}
 	if err := live.Create(t.Context(), object); err != nil {
 		t.Fatal(err)
@@ -301,7 +301,7 @@ func TestAnEndOfARoleMayTellItsKey(t *testing.T) {
 	if got := read[v1alpha1.ClerkRole](t, "default", without).Spec; got.Key != "" || got.DeletedAt == nil {
 		t.Errorf("got %+v", got)
 	}
-	blind.apply(t, happened(5, &clerk.RoleDeleted{ID: with}), mirror.Stale)
+	blind.apply(t, happened(5, &clerk.RoleDeleted{ID: with}), mirror.Duplicate)
 }
 
 func TestARolesPermissionsAreReplaced(t *testing.T) {

@@ -21,89 +21,120 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // maxReads bounds how often what is known is read again for one event: it is once, unless somebody else writes at the same moment.
 const maxReads = 5
 
-// settle applies what is wanted. Where that depends on what was before, and the cache did not know it, that is read from the API server.
-func settle[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, known *O, uid *types.UID) (Outcome, error) {
-	name := k.nameOf(&want)
-	put := func(known *O) (Outcome, error) {
-		outcome, err := m.put(ctx, k.entity(want, known), uid)
-		if k.join != nil && err == nil && outcome == Stale {
-			return "", errUnknownHistory // what the API server has is newer than what is known: does this add to it?
-		}
-		return outcome, err
+// errOutdated says that the API server knows more of an object than whoever wrote it.
+var errOutdated = errors.New("what is known of the object changes all the time: tried again later")
+
+// put writes what is wanted of an entity, unless it is known to be so already, or to be newer. What is known is what the cache holds; where
+// the API server turns out to know better, it is read from there.
+func put[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, told telling) (Outcome, error) {
+	known, err := known(ctx, m, k, want)
+	if err != nil {
+		return "", err
 	}
-	outcome, err := put(known)
+	if k.entityOf(&want).DeletedAt == nil && !told.isCarried {
+		k.entityOf(&want).AsOf = microTime(told.at)
+	}
+	name := k.nameOf(&want)
+	outcome, err := attempt(ctx, m, k, want, known, told, false)
 	for range maxReads {
-		if !errors.Is(err, errUnknownHistory) {
+		if !errors.Is(err, errOutdated) {
 			break
 		}
-		object := k.empty()
-		if err := m.Live.Get(ctx, types.NamespacedName{Name: name}, object); err != nil {
+		if known, err = read(ctx, m.Live, k, want); err != nil {
 			return "", fmt.Errorf("read %s: %w", name, err)
 		}
-		live := any(object).(*O)
-		if k.join != nil && !k.adds(live, want) {
-			return Stale, nil
-		}
-		outcome, err = put(live)
+		outcome, err = attempt(ctx, m, k, want, known, told, true)
 	}
 	if err != nil {
-		return "", fmt.Errorf("apply %s: %w", name, err)
+		return "", fmt.Errorf("write %s: %w", name, err)
 	}
 	return outcome, nil
 }
 
-// put applies an entity.
-func (m *Mirror) put(ctx context.Context, e entity, uid *types.UID) (Outcome, error) {
-	outcome, err := m.write(ctx, e, uid)
-	if _, rejected := errors.AsType[*RejectedError](err); rejected || outcome == Applied && !e.isExact() {
-		replaced := outcome
-		replaceErr := retry.RetryOnConflict(retry.DefaultBackoff, func() (err error) {
-			replaced, err = m.replace(ctx, e, uid)
-			return err
-		})
-		if !apierrors.IsNotFound(replaceErr) {
-			outcome, err = replaced, replaceErr
+// attempt writes what is wanted, by what is known: nil if nothing. It is errOutdated where that has to be read from the API server first;
+// isLive tells that it just was.
+func attempt[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, known *O, told telling, isLive bool) (Outcome, error) {
+	if known == nil {
+		mayCreate, err := m.mayCreate(ctx, k.entityOf(&want).Instance, told)
+		switch {
+		case err != nil:
+			return "", err
+		case mayCreate:
+			return m.create(ctx, k.object(want))
+		case isLive:
+			return Expired, nil
 		}
+		return "", errOutdated // it may exist, though the cache has yet to see it
+	}
+	outcome, err := compare(ctx, m, k, &want, known, told)
+	if err != nil || outcome != "" {
+		return outcome, err
+	}
+	want = k.withHistory(want, known)
+	outcome, err = m.change(ctx, any(known).(client.Object), k.object(want), want)
+	if k.join != nil && outcome == Stale {
+		return "", errOutdated // what the API server has is newer than what is known: does this add to it?
 	}
 	return outcome, err
 }
 
-func (m *Mirror) write(ctx context.Context, e entity, uid *types.UID) (Outcome, error) {
-	configuration, err := json.Marshal(e.configuration(uid))
+func (m *Mirror) create(ctx context.Context, object client.Object) (Outcome, error) {
+	err := m.Client.Create(ctx, object, FieldOwner, client.FieldValidation(metav1.FieldValidationIgnore))
+	if apierrors.IsAlreadyExists(err) {
+		return "", errOutdated
+	}
+	return judge(err)
+}
+
+// change makes the spec of an object what is wanted, whatever else somebody wrote there: a restored backup or an edit by hand could keep a
+// permission alive, or have a deletion refused. It cannot create anything.
+func (m *Mirror) change(ctx context.Context, known, want client.Object, spec any) (Outcome, error) {
+	patch, err := json.Marshal(append(labelOperations(known.GetLabels(), want.GetLabels()), operation{Op: "replace", Path: "/spec", Value: spec}))
 	if err != nil {
 		return "", &RejectedError{Reason: "the event cannot be written as JSON"}
 	}
-	e.stored.SetName(e.name)
-	return judge(m.Client.Patch(ctx, e.stored, client.RawPatch(types.ApplyPatchType, configuration), FieldOwner, client.ForceOwnership))
+	err = m.Client.Patch(ctx, want, client.RawPatch(types.JSONPatchType, patch), FieldOwner, client.FieldValidation(metav1.FieldValidationIgnore))
+	if apierrors.IsNotFound(err) || apierrors.IsInvalid(err) && len(causesOf(err)) == 0 { // without causes: its labels are others by now
+		return "", errOutdated
+	}
+	return judge(err)
 }
 
-// replace makes the spec what is wanted where an apply does not: an apply leaves in place what somebody else has written too, a restored
-// backup or an edit by hand. Left there, it could keep a permission alive, or have a deletion refused. The rules of the kinds hold as ever.
-func (m *Mirror) replace(ctx context.Context, e entity, uid *types.UID) (Outcome, error) {
-	live := e.empty()
-	if err := m.Live.Get(ctx, types.NamespacedName{Name: e.name}, live); err != nil {
-		return "", err
+// operation is one of a JSON patch: RFC 6902.
+type operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value,omitempty"`
+}
+
+// labelOperations make the labels that are the mirror's what is wanted, and leave all others as they are.
+func labelOperations(have, want map[string]string) []operation {
+	const labels = "/metadata/labels"
+	if len(have) == 0 && len(want) > 0 {
+		return []operation{{Op: "add", Path: labels, Value: want}}
 	}
-	patch, err := json.Marshal([]map[string]any{
-		{"op": "replace", "path": "/metadata/resourceVersion", "value": live.GetResourceVersion()},
-		{"op": "replace", "path": "/spec", "value": e.spec},
-	})
-	if err != nil {
-		return "", err
+	var operations []operation
+	for _, key := range labelKeys {
+		path := labels + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+		before, isSet := have[key]
+		value, isWanted := want[key]
+		switch {
+		case isWanted && before != value:
+			operations = append(operations, operation{Op: "add", Path: path, Value: value})
+		case isSet && !isWanted:
+			operations = append(operations, operation{Op: "remove", Path: path})
+		}
 	}
-	outcome, err := judge(m.Client.Patch(ctx, live, client.RawPatch(types.JSONPatchType, patch), FieldOwner))
-	if err != nil || outcome != Applied {
-		return outcome, err
-	}
-	return m.write(ctx, e, uid) // for the labels, and to own the fields again
+	return operations
 }

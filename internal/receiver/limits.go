@@ -49,7 +49,7 @@ const (
 	// ReadTimeout is how long headers and body together may take. 2 MiB in 10 s is 1.7 Mbit/s; the sender gives up after 15 s.
 	ReadTimeout = 10 * time.Second
 
-	// WriteTimeout is how long everything after the headers may take: room, the body, a place, the apply, and the answer itself.
+	// WriteTimeout is how long everything after the headers may take: room, the body, a place, the write, and the answer itself.
 	WriteTimeout = 2*PlaceTimeout + ReadTimeout + ApplyTimeout + 5*time.Second
 
 	// IdleTimeout is how long a connection may wait for its next delivery. Longer than the 60 s of common load balancers, so that
@@ -57,7 +57,7 @@ const (
 	IdleTimeout = 75 * time.Second
 
 	// MaxDeliveries is how many verified deliveries are decoded and applied at a time. It bounds the memory that decoding takes and what
-	// the API server sees; at 10 ms an apply it is 6,400 deliveries a second.
+	// the API server sees; at 10 ms a write it is 6,400 deliveries a second.
 	MaxDeliveries = 64
 
 	// PlaceTimeout is how long a delivery waits for room, and then for one of the MaxDeliveries places. Long enough for a burst to drain,

@@ -349,10 +349,10 @@ func TestTheMirrorSaysWhatIsSuperseded(t *testing.T) {
 		want  any
 	}{
 		"nothing is known":    {nil, event, false},
-		"the same is known":   {&v1alpha1.ClerkOrganizationSpec{UpdatedAt: at(updated)}, event, false},
-		"newer is known":      {&v1alpha1.ClerkOrganizationSpec{UpdatedAt: at(updated.Add(time.Millisecond))}, event, true},
-		"a deletion is known": {&v1alpha1.ClerkOrganizationSpec{DeletedAt: at(updated.Add(-time.Hour))}, event, true},
-		"a deletion itself":   {&v1alpha1.ClerkOrganizationSpec{DeletedAt: at(updated)}, `{"type":"organization.deleted","data":{"id":"org_1"}}`, false},
+		"the same is known":   {&v1alpha1.ClerkOrganizationSpec{Entity: v1alpha1.Entity{UpdatedAt: at(updated)}}, event, false},
+		"newer is known":      {&v1alpha1.ClerkOrganizationSpec{Entity: v1alpha1.Entity{UpdatedAt: at(updated.Add(time.Millisecond))}}, event, true},
+		"a deletion is known": {&v1alpha1.ClerkOrganizationSpec{Entity: v1alpha1.Entity{DeletedAt: at(updated.Add(-time.Hour))}}, event, true},
+		"a deletion itself":   {&v1alpha1.ClerkOrganizationSpec{Entity: v1alpha1.Entity{DeletedAt: at(updated)}}, `{"type":"organization.deleted","data":{"id":"org_1"}}`, false},
 		"not a mirrored type": {nil, `{"type":"session.created","data":{"id":"sess_1","updated_at":1716883200000}}`, nil},
 	} {
 		b.objects.change(func(o *objects) {

@@ -23,21 +23,14 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
 	"github.com/clerk-operator/clerk-operator/internal/clerk/backend"
-)
-
-// Names of the kinds, as in the status and in metrics.
-const (
-	permissionKind   = "ClerkPermission"
-	roleKind         = "ClerkRole"
-	organizationKind = "ClerkOrganization"
-	memberKind       = "ClerkMember"
-	userKind         = "ClerkUser"
 )
 
 // kind is one kind of what is mirrored: how it is listed here and there, and what is done about one that is gone.
@@ -68,10 +61,8 @@ type inventory struct {
 // kinds are all of them, in the order in which they are listed: what others refer to comes first.
 var kinds = []*kind{
 	{
-		name: permissionKind,
-		mirrored: mirroredOf(func(p *v1alpha1.ClerkPermission) (string, mirrored) {
-			return p.Spec.Instance, standing(p.Spec.ID, p.Spec.DeletedAt, p.Spec.CreatedAt, p.Spec.UpdatedAt)
-		}, func(l *v1alpha1.ClerkPermissionList) []v1alpha1.ClerkPermission { return l.Items }),
+		name:     v1alpha1.KindPermission,
+		mirrored: mirroredIn(&v1alpha1.ClerkPermissionList{}),
 		list: func(ctx context.Context, r *run, _ inventory, visit func(backend.Page) error) (backend.Listing, error) {
 			return r.api.Permissions(ctx, visit)
 		},
@@ -82,10 +73,8 @@ var kinds = []*kind{
 		empty: func() client.Object { return &v1alpha1.ClerkPermission{} },
 	},
 	{
-		name: roleKind,
-		mirrored: mirroredOf(func(r *v1alpha1.ClerkRole) (string, mirrored) {
-			return r.Spec.Instance, standing(r.Spec.ID, r.Spec.DeletedAt, r.Spec.CreatedAt, r.Spec.UpdatedAt)
-		}, func(l *v1alpha1.ClerkRoleList) []v1alpha1.ClerkRole { return l.Items }),
+		name:     v1alpha1.KindRole,
+		mirrored: mirroredIn(&v1alpha1.ClerkRoleList{}),
 		list: func(ctx context.Context, r *run, _ inventory, visit func(backend.Page) error) (backend.Listing, error) {
 			return r.api.Roles(ctx, visit)
 		},
@@ -96,10 +85,8 @@ var kinds = []*kind{
 		empty: func() client.Object { return &v1alpha1.ClerkRole{} },
 	},
 	{
-		name: organizationKind,
-		mirrored: mirroredOf(func(o *v1alpha1.ClerkOrganization) (string, mirrored) {
-			return o.Spec.Instance, standing(o.Spec.ID, o.Spec.DeletedAt, o.Spec.CreatedAt, o.Spec.UpdatedAt)
-		}, func(l *v1alpha1.ClerkOrganizationList) []v1alpha1.ClerkOrganization { return l.Items }),
+		name:     v1alpha1.KindOrganization,
+		mirrored: mirroredIn(&v1alpha1.ClerkOrganizationList{}),
 		list: func(ctx context.Context, r *run, _ inventory, visit func(backend.Page) error) (backend.Listing, error) {
 			return r.api.Organizations(ctx, visit)
 		},
@@ -110,8 +97,8 @@ var kinds = []*kind{
 		empty: func() client.Object { return &v1alpha1.ClerkOrganization{} },
 	},
 	{
-		name:     memberKind,
-		mirrored: mirroredOf(mirroredMember, func(l *v1alpha1.ClerkMemberList) []v1alpha1.ClerkMember { return l.Items }),
+		name:     v1alpha1.KindMember,
+		mirrored: mirroredIn(&v1alpha1.ClerkMemberList{}),
 		list: func(ctx context.Context, r *run, _ inventory, visit func(backend.Page) error) (backend.Listing, error) {
 			return r.api.Memberships(ctx, visit)
 		},
@@ -124,11 +111,9 @@ var kinds = []*kind{
 		empty: func() client.Object { return &v1alpha1.ClerkMember{} },
 	},
 	{
-		name: userKind,
-		mirrored: mirroredOf(func(u *v1alpha1.ClerkUser) (string, mirrored) {
-			return u.Spec.Instance, standing(u.Spec.ID, u.Spec.DeletedAt, u.Spec.CreatedAt, u.Spec.UpdatedAt)
-		}, func(l *v1alpha1.ClerkUserList) []v1alpha1.ClerkUser { return l.Items }),
-		list: listUsers,
+		name:     v1alpha1.KindUser,
+		mirrored: mirroredIn(&v1alpha1.ClerkUserList{}),
+		list:     listUsers,
 		exists: func(ctx context.Context, api *backend.Client, u mirrored) (bool, error) {
 			return api.HasUser(ctx, u.id)
 		},
@@ -139,18 +124,20 @@ var kinds = []*kind{
 
 // organizationKindOf is the kind of organizations.
 func organizationKindOf() *kind {
-	return kinds[slices.IndexFunc(kinds, func(k *kind) bool { return k.name == organizationKind })]
+	return kinds[slices.IndexFunc(kinds, func(k *kind) bool { return k.name == v1alpha1.KindOrganization })]
 }
 
-func mirroredMember(m *v1alpha1.ClerkMember) (string, mirrored) {
-	member := standing(m.Spec.ID, m.Spec.DeletedAt, m.Spec.CreatedAt, m.Spec.UpdatedAt)
-	member.organizationID, member.userID = m.Spec.OrganizationID, m.Spec.UserID
-	return m.Spec.Instance, member
-}
-
-// standing is how something stands by the times of its object.
-func standing(id string, deletedAt *metav1.MicroTime, changes ...*metav1.MicroTime) mirrored {
-	return mirrored{id: id, changed: latest(changes...), deleted: latest(deletedAt)}
+// mirroredFrom is how something stands by its object.
+func mirroredFrom(object v1alpha1.Mirrored) mirrored {
+	entity := object.GetEntity()
+	from := mirrored{
+		name: object.GetName(), uid: object.GetUID(), id: entity.ID,
+		changed: latest(entity.CreatedAt, entity.UpdatedAt), deleted: latest(entity.DeletedAt),
+	}
+	if member, isMember := object.(*v1alpha1.ClerkMember); isMember {
+		from.organizationID, from.userID = member.Spec.OrganizationID, member.Spec.UserID
+	}
+	return from
 }
 
 // listUsers lists as many users as are to be mirrored: by their ids, where not everyone is. Those who are mirrored are among them, since it
@@ -166,8 +153,7 @@ func listUsers(ctx context.Context, r *run, before inventory, visit func(backend
 		}
 	}
 	if r.instance.Spec.Users != v1alpha1.UsersNone {
-		members, err := mirroredOf(mirroredMember, func(l *v1alpha1.ClerkMemberList) []v1alpha1.ClerkMember { return l.Items })(
-			ctx, r.Client, r.instance.Name)
+		members, err := mirroredIn(&v1alpha1.ClerkMemberList{})(ctx, r.Client, r.instance.Name)
 		if err != nil {
 			return backend.Listing{}, err
 		}
@@ -178,34 +164,28 @@ func listUsers(ctx context.Context, r *run, before inventory, visit func(backend
 	return r.api.UsersByID(ctx, slices.Sorted(maps.Keys(wanted)), visit)
 }
 
-// mirroredOf makes a function that reads the cache.
-func mirroredOf[T any, O interface {
-	*T
-	client.Object
-}, L any, P interface {
-	*L
-	client.ObjectList
-}](read func(O) (instance string, object mirrored), items func(P) []T) func(context.Context, client.Reader, string) (inventory, error) {
+// mirroredIn makes a function that reads a kind from the cache.
+func mirroredIn(empty client.ObjectList) func(context.Context, client.Reader, string) (inventory, error) {
 	return func(ctx context.Context, reader client.Reader, instance string) (inventory, error) {
-		list := P(new(L))
+		list := empty.DeepCopyObject().(client.ObjectList)
 		if err := reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 			return inventory{}, fmt.Errorf("list %T: %w", list, err)
 		}
 		result := inventory{living: map[string]mirrored{}, tombstones: map[string]mirrored{}}
-		objects := items(list)
-		for i := range objects {
-			of, object := read(&objects[i])
-			if of != instance {
-				continue
+		err := meta.EachListItem(list, func(item runtime.Object) error {
+			object := item.(v1alpha1.Mirrored)
+			if object.GetEntity().Instance != instance {
+				return nil
 			}
-			object.name, object.uid = O(&objects[i]).GetName(), O(&objects[i]).GetUID()
-			if object.deleted.IsZero() {
-				result.living[object.id] = object
+			from := mirroredFrom(object)
+			if from.deleted.IsZero() {
+				result.living[from.id] = from
 			} else {
-				result.tombstones[object.id] = object
+				result.tombstones[from.id] = from
 			}
-		}
-		return result, nil
+			return nil
+		})
+		return result, err
 	}
 }
 

@@ -145,7 +145,7 @@ func (p plan) tell() string {
 func (p plan) tooMuch(kinds []found, bounds v1alpha1.ClerkInstancePrune) string {
 	gone, counts := map[string]bool{}, map[string]int{}
 	for _, a := range p.absences {
-		if a.kind.name == organizationKind {
+		if a.kind.name == v1alpha1.KindOrganization {
 			gone[a.id] = true
 		}
 	}

@@ -58,7 +58,7 @@ func (r *run) remove(ctx context.Context, a absence, gone map[string]bool) (bool
 		return false, err
 	}
 	if !gone[a.organizationID] {
-		if a.kind.name == memberKind && (a.organizationID == "" || a.userID == "") {
+		if a.kind.name == v1alpha1.KindMember && (a.organizationID == "" || a.userID == "") {
 			return true, nil // nobody can look for it
 		}
 		exists, looked, err := r.look(ctx, a.kind, a.mirrored)
@@ -66,7 +66,7 @@ func (r *run) remove(ctx context.Context, a absence, gone map[string]bool) (bool
 			return looked, err
 		}
 	}
-	if a.kind.name == organizationKind {
+	if a.kind.name == v1alpha1.KindOrganization {
 		gone[a.id] = true
 	}
 	return true, r.makeTombstone(ctx, a)

@@ -362,7 +362,7 @@ func TestANameThatATemplateMakesTooLongIsCutAndGetsTheHashOfTheID(t *testing.T) 
 			if err != nil {
 				t.Fatal(err)
 			}
-			organization := &v1alpha1.ClerkOrganization{Spec: v1alpha1.ClerkOrganizationSpec{ID: "org_2A", Slug: tc.slug}}
+			organization := &v1alpha1.ClerkOrganization{Spec: v1alpha1.ClerkOrganizationSpec{Entity: v1alpha1.Entity{ID: "org_2A"}, Slug: tc.slug}}
 			namespaces, err := class.Render(OrganizationOf(organization))
 			if err != nil || namespaces[0].Name != tc.want {
 				t.Fatalf("%s: got %+v, %v; want %s", tc.reason, namespaces, err, tc.want)

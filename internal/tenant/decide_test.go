@@ -44,7 +44,7 @@ func situation(changes ...func(*Situation)) *Situation {
 	s := &Situation{
 		Organization: &v1alpha1.ClerkOrganization{
 			ObjectMeta: metav1.ObjectMeta{Name: "acme", UID: "acme-uid"},
-			Spec:       v1alpha1.ClerkOrganizationSpec{Instance: "prod", ID: "org_acme", Name: "Acme", Slug: "acme"},
+			Spec:       v1alpha1.ClerkOrganizationSpec{Entity: v1alpha1.Entity{Instance: "prod", ID: "org_acme"}, Name: "Acme", Slug: "acme"},
 		},
 		Instance:          NewInstance("prod", instance, username),
 		Classes:           &Classes{},
@@ -63,7 +63,7 @@ func membership(user, role string) Membership {
 	return Membership{
 		ClerkMember: &v1alpha1.ClerkMember{
 			ObjectMeta: metav1.ObjectMeta{Name: user},
-			Spec:       v1alpha1.ClerkMemberSpec{Instance: "prod", OrganizationID: "org_acme", UserID: user, Role: role},
+			Spec:       v1alpha1.ClerkMemberSpec{Entity: v1alpha1.Entity{Instance: "prod"}, OrganizationID: "org_acme", UserID: user, Role: role},
 		},
 		Standing: Standing{Role: Role{Key: role}},
 	}

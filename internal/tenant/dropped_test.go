@@ -27,7 +27,9 @@ import (
 
 func lossyOrganization(fields ...string) Organization {
 	return OrganizationOf(&v1alpha1.ClerkOrganization{Spec: v1alpha1.ClerkOrganizationSpec{
-		ID: "org_1", Slug: "acme", DroppedFields: fields,
+		Entity:        v1alpha1.Entity{ID: "org_1"},
+		Slug:          "acme",
+		DroppedFields: fields,
 	}})
 }
 
@@ -100,11 +102,14 @@ func TestNobodyIsNamedByWhatWasDropped(t *testing.T) {
 	early, late := new(metav1.NewMicroTime(metav1.Now().Add(-1))), new(metav1.NowMicro())
 	member := func(at *metav1.MicroTime, username string, dropped ...string) *v1alpha1.ClerkMember {
 		return &v1alpha1.ClerkMember{Spec: v1alpha1.ClerkMemberSpec{
-			UserID: "user_1", UpdatedAt: at, User: v1alpha1.ClerkMemberUser{Username: username}, DroppedFields: dropped,
+			Entity:        v1alpha1.Entity{UpdatedAt: at},
+			UserID:        "user_1",
+			User:          v1alpha1.ClerkMemberUser{Username: username},
+			DroppedFields: dropped,
 		}}
 	}
 	user := func(username string, dropped ...string) *v1alpha1.ClerkUser {
-		return &v1alpha1.ClerkUser{Spec: v1alpha1.ClerkUserSpec{ID: "user_1", Username: username, UpdatedAt: early, DroppedFields: dropped}}
+		return &v1alpha1.ClerkUser{Spec: v1alpha1.ClerkUserSpec{Entity: v1alpha1.Entity{ID: "user_1", UpdatedAt: early}, Username: username, DroppedFields: dropped}}
 	}
 	const byName, byTeam = `${user.username != "" ? user.username : user.id}`, `${user.publicMetadata.?team.orValue("all")}`
 	tests := map[string]struct {

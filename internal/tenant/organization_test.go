@@ -99,9 +99,12 @@ func TestExpressionsSeeWhatClerkSays(t *testing.T) {
 	object := &v1alpha1.ClerkOrganization{
 		ObjectMeta: metav1.ObjectMeta{Name: "default.org-2a"},
 		Spec: v1alpha1.ClerkOrganizationSpec{
-			Instance: "default", ID: "org_2A", Name: "Acme", Slug: "acme", ImageURL: "https://img.example/a.png",
+			Entity:                v1alpha1.Entity{Instance: "default", ID: "org_2A", CreatedAt: new(metav1.NewMicroTime(created))},
+			Name:                  "Acme",
+			Slug:                  "acme",
+			ImageURL:              "https://img.example/a.png",
 			PublicMetadata:        &runtime.RawExtension{Raw: []byte(`{"plan":"pro","seats":5}`)},
-			MaxAllowedMemberships: new(int64(7)), CreatedAt: new(metav1.NewMicroTime(created)),
+			MaxAllowedMemberships: new(int64(7)),
 		},
 	}
 	want := Organization{

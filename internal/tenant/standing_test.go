@@ -39,7 +39,7 @@ func TestWhoIsKeptOut(t *testing.T) {
 	t.Parallel()
 	yes, no := new(true), new(false)
 	user := func(updated int, change func(*v1alpha1.ClerkUserSpec)) *v1alpha1.ClerkUser {
-		u := &v1alpha1.ClerkUser{Spec: v1alpha1.ClerkUserSpec{UpdatedAt: day(updated)}}
+		u := &v1alpha1.ClerkUser{Spec: v1alpha1.ClerkUserSpec{Entity: v1alpha1.Entity{UpdatedAt: day(updated)}}}
 		if change != nil {
 			change(&u.Spec)
 		}
@@ -68,7 +68,7 @@ func TestWhoIsKeptOut(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			member := &v1alpha1.ClerkMember{Spec: v1alpha1.ClerkMemberSpec{UpdatedAt: day(10), User: tc.told}}
+			member := &v1alpha1.ClerkMember{Spec: v1alpha1.ClerkMemberSpec{Entity: v1alpha1.Entity{UpdatedAt: day(10)}, User: tc.told}}
 			if got := BarOf(member, tc.user); got != tc.want {
 				t.Errorf("%s: got %q, want %q", tc.reason, got, tc.want)
 			}
@@ -91,9 +91,10 @@ func TestASignInLiftsNoBanThatAMembershipTellsOf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			member := &v1alpha1.ClerkMember{Spec: v1alpha1.ClerkMemberSpec{
-				UpdatedAt: day(1), AsOf: day(tc.memberSaid), User: v1alpha1.ClerkMemberUser{Banned: new(true)},
+				Entity: v1alpha1.Entity{UpdatedAt: day(1), AsOf: day(tc.memberSaid)},
+				User:   v1alpha1.ClerkMemberUser{Banned: new(true)},
 			}}
-			user := &v1alpha1.ClerkUser{Spec: v1alpha1.ClerkUserSpec{UpdatedAt: day(15), AsOf: day(tc.userSaid)}}
+			user := &v1alpha1.ClerkUser{Spec: v1alpha1.ClerkUserSpec{Entity: v1alpha1.Entity{UpdatedAt: day(15), AsOf: day(tc.userSaid)}}}
 			if got := BarOf(member, user); got != tc.want {
 				t.Errorf("%s: got %q, want %q", tc.reason, got, tc.want)
 			}
@@ -105,7 +106,8 @@ func TestWhatAMemberHolds(t *testing.T) {
 	t.Parallel()
 	role := func(id, key string, created int, change ...func(*v1alpha1.ClerkRoleSpec)) *v1alpha1.ClerkRole {
 		r := &v1alpha1.ClerkRole{Spec: v1alpha1.ClerkRoleSpec{
-			ID: id, Key: key, CreatedAt: day(created), UpdatedAt: day(created),
+			Entity:      v1alpha1.Entity{ID: id, CreatedAt: day(created), UpdatedAt: day(created)},
+			Key:         key,
 			Permissions: []v1alpha1.RolePermission{{ID: "perm_" + id, Key: "org:of:" + id, UpdatedAt: day(1)}},
 		}}
 		for _, c := range change {
@@ -174,7 +176,7 @@ func TestWhatAMemberHolds(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			member := &v1alpha1.ClerkMember{Spec: v1alpha1.ClerkMemberSpec{Role: "org:crew", Permissions: []string{"org:own"}, UpdatedAt: day(10)}}
+			member := &v1alpha1.ClerkMember{Spec: v1alpha1.ClerkMemberSpec{Entity: v1alpha1.Entity{UpdatedAt: day(10)}, Role: "org:crew", Permissions: []string{"org:own"}}}
 			for _, roles := range [][]*v1alpha1.ClerkRole{tc.roles, reversed(tc.roles)} {
 				got := RoleOf(member, roles, func(string) *v1alpha1.ClerkPermission { return nil })
 				if diff := cmp.Diff(tc.want, got); diff != "" {
@@ -194,9 +196,9 @@ func reversed(roles []*v1alpha1.ClerkRole) []*v1alpha1.ClerkRole {
 func TestAPermissionIsWhatIsLastKnownOfIt(t *testing.T) {
 	t.Parallel()
 	permission := func(key string, updated *metav1.MicroTime) *v1alpha1.ClerkPermission {
-		return &v1alpha1.ClerkPermission{Spec: v1alpha1.ClerkPermissionSpec{Key: key, UpdatedAt: updated}}
+		return &v1alpha1.ClerkPermission{Spec: v1alpha1.ClerkPermissionSpec{Entity: v1alpha1.Entity{UpdatedAt: updated}, Key: key}}
 	}
-	dead := &v1alpha1.ClerkPermission{Spec: v1alpha1.ClerkPermissionSpec{DeletedAt: day(1)}}
+	dead := &v1alpha1.ClerkPermission{Spec: v1alpha1.ClerkPermissionSpec{Entity: v1alpha1.Entity{DeletedAt: day(1)}}}
 	cases := map[string]struct {
 		reason string
 		told   *metav1.MicroTime
@@ -214,9 +216,11 @@ func TestAPermissionIsWhatIsLastKnownOfIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			role := &v1alpha1.ClerkRole{Spec: v1alpha1.ClerkRoleSpec{
-				Key: "org:crew", UpdatedAt: day(1), Permissions: []v1alpha1.RolePermission{{ID: "perm_1", Key: "org:told", UpdatedAt: tc.told}},
+				Entity:      v1alpha1.Entity{UpdatedAt: day(1)},
+				Key:         "org:crew",
+				Permissions: []v1alpha1.RolePermission{{ID: "perm_1", Key: "org:told", UpdatedAt: tc.told}},
 			}}
-			member := &v1alpha1.ClerkMember{Spec: v1alpha1.ClerkMemberSpec{Role: "org:crew", UpdatedAt: day(10)}}
+			member := &v1alpha1.ClerkMember{Spec: v1alpha1.ClerkMemberSpec{Entity: v1alpha1.Entity{UpdatedAt: day(10)}, Role: "org:crew"}}
 			got := RoleOf(member, []*v1alpha1.ClerkRole{role}, func(string) *v1alpha1.ClerkPermission { return tc.known })
 			if diff := cmp.Diff(tc.want, got.Permissions); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
@@ -228,12 +232,19 @@ func TestAPermissionIsWhatIsLastKnownOfIt(t *testing.T) {
 func TestAUsernameMayUseTheWholeUser(t *testing.T) {
 	t.Parallel()
 	member := &v1alpha1.ClerkMember{Spec: v1alpha1.ClerkMemberSpec{
-		UserID: "user_2A", UpdatedAt: day(10), User: v1alpha1.ClerkMemberUser{Username: "jane", Identifier: "other@example.com"},
+		Entity: v1alpha1.Entity{UpdatedAt: day(10)},
+		UserID: "user_2A",
+		User:   v1alpha1.ClerkMemberUser{Username: "jane", Identifier: "other@example.com"},
 	}}
 	user := func(change func(*v1alpha1.ClerkUserSpec)) *v1alpha1.ClerkUser {
 		u := &v1alpha1.ClerkUser{Spec: v1alpha1.ClerkUserSpec{
-			PrimaryEmail: v1alpha1.ClerkUserEmail{Address: "Jane@Example.com", Verified: new(true)},
-			Username:     "janet", FirstName: "Jane", LastName: "Doe", ExternalID: "crm-7", UpdatedAt: day(11), PublicMetadata: &runtime.RawExtension{Raw: []byte(`{"login":"jdoe"}`)},
+			Entity:         v1alpha1.Entity{UpdatedAt: day(11)},
+			PrimaryEmail:   v1alpha1.ClerkUserEmail{Address: "Jane@Example.com", Verified: new(true)},
+			Username:       "janet",
+			FirstName:      "Jane",
+			LastName:       "Doe",
+			ExternalID:     "crm-7",
+			PublicMetadata: &runtime.RawExtension{Raw: []byte(`{"login":"jdoe"}`)},
 		}}
 		if change != nil {
 			change(&u.Spec)

@@ -30,6 +30,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/types"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -49,6 +50,14 @@ const bareUserAgent = "bench-bare"
 // organization would be the running operator's business.
 const bareTenants = "bench-bare"
 
+// mirroredKinds are the kinds of what is mirrored.
+var mirroredKinds = func() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
+	return scheme
+}()
+
 // bareClient is plain client-go, as whoever has no operator would use it. What is mirrored it writes as the operator's own ServiceAccount,
 // all else as one with the same rights, so that authentication and authorization cost the API server the same.
 type bareClient struct {
@@ -67,15 +76,10 @@ func newBareClient(ctx context.Context, b *bench) (*bareClient, error) {
 	if bare.kubernetes, err = newBareTenants(ctx, b); err != nil {
 		return nil, err
 	}
-	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		return nil, err
-	}
-	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
 	config.APIPath = "/apis"
 	config.GroupVersion = &v1alpha1.GroupVersion
-	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
-	bare.parameters = runtime.NewParameterCodec(scheme)
+	config.NegotiatedSerializer = serializer.NewCodecFactory(mirroredKinds).WithoutConversion()
+	bare.parameters = runtime.NewParameterCodec(mirroredKinds)
 	bare.mirrored, err = rest.RESTClientFor(config)
 	return bare, err
 }
@@ -105,19 +109,8 @@ func newBareTenants(ctx context.Context, b *bench) (kubernetes.Interface, error)
 	return kubernetes.NewForConfig(config)
 }
 
-// apply is what a generated clientset does, with an object that is encoded already: patch by force, decode the answer.
-func (c *bareClient) apply(ctx context.Context, o appliedObject) error {
-	return c.mirrored.Patch(types.ApplyPatchType).
-		Resource(o.resource).
-		Name(o.name).
-		VersionedParams(&metav1.PatchOptions{FieldManager: string(mirror.FieldOwner), Force: new(true)}, c.parameters).
-		Body(o.encoded).
-		Do(ctx).
-		Into(o.empty())
-}
-
-// create is the same for an object that does not exist yet, by a plain creation.
-func (c *bareClient) create(ctx context.Context, o appliedObject) error {
+// create is what a generated clientset does, with an object that is encoded already: post it, decode the answer.
+func (c *bareClient) create(ctx context.Context, o mirroredObject) error {
 	return c.mirrored.Post().
 		Resource(o.resource).
 		VersionedParams(&metav1.CreateOptions{FieldManager: string(mirror.FieldOwner)}, c.parameters).
@@ -127,26 +120,37 @@ func (c *bareClient) create(ctx context.Context, o appliedObject) error {
 		Into(o.empty())
 }
 
+// change is the same for an object that exists: its spec is replaced by a JSON patch.
+func (c *bareClient) change(ctx context.Context, o mirroredObject) error {
+	return c.mirrored.Patch(types.JSONPatchType).
+		Resource(o.resource).
+		Name(o.name).
+		VersionedParams(&metav1.PatchOptions{FieldManager: string(mirror.FieldOwner)}, c.parameters).
+		Body(o.change).
+		Do(ctx).
+		Into(o.empty())
+}
+
 // remove deletes one.
-func (c *bareClient) remove(ctx context.Context, o appliedObject) error {
+func (c *bareClient) remove(ctx context.Context, o mirroredObject) error {
 	return c.mirrored.Delete().Resource(o.resource).Name(o.name).Do(ctx).Error()
 }
 
-// appliedObject is an object for server-side apply.
-type appliedObject struct {
-	resource, name string
-	encoded        []byte
-	empty          func() runtime.Object
+// mirroredObject is an object as the operator writes it.
+type mirroredObject struct {
+	resource, name  string
+	encoded, change []byte
+	empty           func() runtime.Object
 }
 
-// appliedFor is the very object that the operator applies for an event of a ClerkInstance: its own code says so, with a client that only
+// mirroredFor is the very object that the operator writes for an event of a ClerkInstance: its own code says so, with a client that only
 // looks.
-func appliedFor(ctx context.Context, instance string, event clerktest.Event) (appliedObject, error) {
+func mirroredFor(ctx context.Context, instance string, event clerktest.Event) (mirroredObject, error) {
 	decoded, err := clerk.Decode(event.Body())
 	if err != nil {
-		return appliedObject{}, err
+		return mirroredObject{}, err
 	}
-	object := appliedObject{
+	object := mirroredObject{
 		resource: "clerkorganizations",
 		name:     v1alpha1.ObjectName(instance, decoded.Data.EntityID()),
 		empty:    func() runtime.Object { return &v1alpha1.ClerkOrganization{} },
@@ -162,14 +166,14 @@ func appliedFor(ctx context.Context, instance string, event clerktest.Event) (ap
 	if err == nil && outcome != mirror.Applied {
 		err = fmt.Errorf("%s is not applied but %s", event.Type, outcome)
 	}
-	object.encoded = seen.applied
+	object.encoded, object.change = seen.created, seen.change
 	return object, err
 }
 
-// onlooker is a client of an empty cluster that takes every apply, and remembers the last.
+// onlooker is a client of an empty cluster that takes every creation, and remembers the last.
 type onlooker struct {
 	client.Client
-	applied []byte
+	created, change []byte
 }
 
 // Get implements client.Reader.
@@ -177,14 +181,22 @@ func (*onlooker) Get(_ context.Context, key client.ObjectKey, _ client.Object, _
 	return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
 }
 
-// Patch implements client.Writer.
-func (o *onlooker) Patch(_ context.Context, object client.Object, patch client.Patch, _ ...client.PatchOption) error {
-	if patch.Type() != types.ApplyPatchType {
-		return fmt.Errorf("a patch of type %s is no apply", patch.Type())
-	}
-	var err error
-	if o.applied, err = patch.Data(object); err != nil {
+// Create implements client.Writer.
+func (o *onlooker) Create(_ context.Context, object client.Object, _ ...client.CreateOption) error {
+	kinds, _, err := mirroredKinds.ObjectKinds(object)
+	if err != nil {
 		return err
 	}
-	return json.Unmarshal(o.applied, object)
+	object.GetObjectKind().SetGroupVersionKind(kinds[0])
+	if o.created, err = json.Marshal(object); err != nil {
+		return err
+	}
+	var whole struct {
+		Spec json.RawMessage `json:"spec"`
+	}
+	if err = json.Unmarshal(o.created, &whole); err != nil {
+		return err
+	}
+	o.change, err = json.Marshal([]map[string]any{{"op": "replace", "path": "/spec", "value": whole.Spec}})
+	return err
 }

@@ -76,15 +76,15 @@ func (c *bareClient) tenant(
 }
 
 // bareEntities are the custom resources that an organization of a round and its members are, encoded as the operator encodes them.
-func bareEntities(ctx context.Context, o clerktest.Organization, members []clerktest.Membership) ([]appliedObject, error) {
+func bareEntities(ctx context.Context, o clerktest.Organization, members []clerktest.Membership) ([]mirroredObject, error) {
 	events := []clerktest.Event{clerktest.OrganizationCreated(o)}
 	for _, m := range members {
 		events = append(events, clerktest.MembershipCreated(m))
 	}
-	objects := make([]appliedObject, len(events))
+	objects := make([]mirroredObject, len(events))
 	for i, event := range events {
 		var err error
-		if objects[i], err = appliedFor(ctx, bareInstance, event); err != nil {
+		if objects[i], err = mirroredFor(ctx, bareInstance, event); err != nil {
 			return nil, err
 		}
 	}

@@ -67,7 +67,7 @@ type part struct {
 func parts() []part {
 	return []part{
 		{"c", "Verification and decoding", measureDecoding},
-		{"a", "Deliveries against bare server-side apply", measureDeliveries},
+		{"a", "Deliveries against bare writes", measureDeliveries},
 		{"b", "Duplicates", measureDuplicates},
 		{"e", "Provisioning, restart and memory", measureProvisioning},
 		{"g", "Resync from Clerk's API", measureResync},

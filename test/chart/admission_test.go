@@ -110,7 +110,7 @@ func organization(id string) *v1alpha1.ClerkOrganization {
 			Name:   strings.ReplaceAll(strings.ToLower(id), "_", "-"),
 			Labels: map[string]string{organizationLabel: id},
 		},
-		Spec: v1alpha1.ClerkOrganizationSpec{Instance: "default", ID: id, Name: "Acme", UpdatedAt: &now},
+		Spec: v1alpha1.ClerkOrganizationSpec{Entity: v1alpha1.Entity{Instance: "default", ID: id, UpdatedAt: &now}, Name: "Acme"},
 	}
 }
 
@@ -193,8 +193,12 @@ func TestOnlyTheOperatorWritesWhatClerkSays(t *testing.T) {
 	t.Run("a member is guarded as well", func(t *testing.T) {
 		member := &v1alpha1.ClerkMember{
 			ObjectMeta: metav1.ObjectMeta{Name: "orgmem-x"},
-			Spec: v1alpha1.ClerkMemberSpec{Instance: "default", ID: "orgmem_x", OrganizationID: mirrored.Spec.ID, UserID: "user_x",
-				Role: "org:admin", UpdatedAt: new(metav1.NewMicroTime(time.Now()))},
+			Spec: v1alpha1.ClerkMemberSpec{
+				Entity:         v1alpha1.Entity{Instance: "default", ID: "orgmem_x", UpdatedAt: new(metav1.NewMicroTime(time.Now()))},
+				OrganizationID: mirrored.Spec.ID,
+				UserID:         "user_x",
+				Role:           "org:admin",
+			},
 		}
 		wantRefused(t, who.admin.Create(t.Context(), member), true)
 	})

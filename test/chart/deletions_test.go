@@ -46,14 +46,17 @@ func keepers() map[string]struct {
 	now := metav1.NewMicroTime(time.Now())
 	user := func(change func(*v1alpha1.ClerkUserSpec)) client.Object {
 		id := clerktest.RandomID("user")
-		user := &v1alpha1.ClerkUser{ObjectMeta: named(id), Spec: v1alpha1.ClerkUserSpec{Instance: "default", ID: id, UpdatedAt: &now}}
+		user := &v1alpha1.ClerkUser{ObjectMeta: named(id), Spec: v1alpha1.ClerkUserSpec{Entity: v1alpha1.Entity{Instance: "default", ID: id, UpdatedAt: &now}}}
 		change(&user.Spec)
 		return user
 	}
 	member := func(deletedAt *metav1.MicroTime) client.Object {
 		id := clerktest.RandomID("orgmem")
-		member := &v1alpha1.ClerkMember{ObjectMeta: named(id), Spec: v1alpha1.ClerkMemberSpec{Instance: "default", ID: id,
-			OrganizationID: "org_gone", UserID: "user_gone", DeletedAt: deletedAt}}
+		member := &v1alpha1.ClerkMember{ObjectMeta: named(id), Spec: v1alpha1.ClerkMemberSpec{
+			Entity:         v1alpha1.Entity{Instance: "default", ID: id, DeletedAt: deletedAt},
+			OrganizationID: "org_gone",
+			UserID:         "user_gone",
+		}}
 		if deletedAt == nil { // a tombstone keeps neither
 			member.Spec.Role, member.Spec.UpdatedAt = "org:admin", &now
 		}
@@ -71,13 +74,20 @@ func keepers() map[string]struct {
 		"a member's tombstone": {member(&now), true},
 		"a living member":      {member(nil), false},
 		"an organization's tombstone": {&v1alpha1.ClerkOrganization{ObjectMeta: named(gone), Spec: v1alpha1.ClerkOrganizationSpec{
-			Instance: "default", ID: gone, DeletedAt: &now}}, true},
+			Entity: v1alpha1.Entity{Instance: "default", ID: gone, DeletedAt: &now},
+		}}, true},
 		"a living organization": {&v1alpha1.ClerkOrganization{ObjectMeta: named(living), Spec: v1alpha1.ClerkOrganizationSpec{
-			Instance: "default", ID: living, Name: "Acme", UpdatedAt: &now}}, false},
+			Entity: v1alpha1.Entity{Instance: "default", ID: living, UpdatedAt: &now},
+			Name:   "Acme",
+		}}, false},
 		"a role": {&v1alpha1.ClerkRole{ObjectMeta: named(role), Spec: v1alpha1.ClerkRoleSpec{
-			Instance: "default", ID: role, Key: "org:keeper", UpdatedAt: &now}}, true},
+			Entity: v1alpha1.Entity{Instance: "default", ID: role, UpdatedAt: &now},
+			Key:    "org:keeper",
+		}}, true},
 		"a permission": {&v1alpha1.ClerkPermission{ObjectMeta: named(permission), Spec: v1alpha1.ClerkPermissionSpec{
-			Instance: "default", ID: permission, Key: "org:keeper:read", UpdatedAt: &now}}, true},
+			Entity: v1alpha1.Entity{Instance: "default", ID: permission, UpdatedAt: &now},
+			Key:    "org:keeper:read",
+		}}, true},
 	}
 }
 

@@ -57,7 +57,7 @@ func TestOnlyTheOperatorMarksWhatItKeepsInANamespace(t *testing.T) {
 	// An owner that is not there would have the garbage collector delete what it owns.
 	organization := &v1alpha1.ClerkOrganization{
 		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName("nobody", "org_owner")},
-		Spec:       v1alpha1.ClerkOrganizationSpec{Instance: "nobody", ID: "org_owner", UpdatedAt: new(metav1.NowMicro())},
+		Spec:       v1alpha1.ClerkOrganizationSpec{Entity: v1alpha1.Entity{Instance: "nobody", ID: "org_owner", UpdatedAt: new(metav1.NowMicro())}},
 	}
 	if err := who.operator.Create(t.Context(), organization); err != nil {
 		t.Fatal(err)

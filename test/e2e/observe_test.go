@@ -276,7 +276,7 @@ func compareStates(object *v1alpha1.ClerkOrganization, want map[string]v1alpha1.
 func (w *world) compareDeleted(seen *observation, object *v1alpha1.ClerkOrganization) []error {
 	id := object.Spec.ID
 	wrong := []error{compareReady(object.Status.Conditions, object.Generation, v1alpha1.ReasonDeleted)}
-	tombstone := v1alpha1.ClerkOrganizationSpec{Instance: operatorproc.Instance, ID: id, DeletedAt: object.Spec.DeletedAt}
+	tombstone := v1alpha1.ClerkOrganizationSpec{Entity: v1alpha1.Entity{Instance: operatorproc.Instance, ID: id, DeletedAt: object.Spec.DeletedAt}}
 	if object.Spec.DeletedAt == nil || !equality.Semantic.DeepEqual(object.Spec, tombstone) {
 		wrong = append(wrong, fmt.Errorf("it is deleted but mirrored as %+v", object.Spec))
 	}
@@ -446,7 +446,9 @@ func (w *world) compareFormer(object *v1alpha1.ClerkMember, m *membership) error
 		return errors.New("it has no tombstone")
 	}
 	tombstone := v1alpha1.ClerkMemberSpec{
-		Instance: operatorproc.Instance, ID: m.id, OrganizationID: m.organization, UserID: m.user, DeletedAt: object.Spec.DeletedAt,
+		Entity:         v1alpha1.Entity{Instance: operatorproc.Instance, ID: m.id, DeletedAt: object.Spec.DeletedAt},
+		OrganizationID: m.organization,
+		UserID:         m.user,
 	}
 	if object.Spec.DeletedAt == nil || !equality.Semantic.DeepEqual(object.Spec, tombstone) {
 		return fmt.Errorf("it is deleted but mirrored as %+v", object.Spec)
@@ -490,7 +492,7 @@ func (w *world) compareUsers(seen *observation) []error {
 			continue
 		}
 		spec := object.Spec
-		tombstone := v1alpha1.ClerkUserSpec{Instance: operatorproc.Instance, ID: id, DeletedAt: spec.DeletedAt}
+		tombstone := v1alpha1.ClerkUserSpec{Entity: v1alpha1.Entity{Instance: operatorproc.Instance, ID: id, DeletedAt: spec.DeletedAt}}
 		switch {
 		case p.deleted && (spec.DeletedAt == nil || !equality.Semantic.DeepEqual(spec, tombstone)):
 			wrong = append(wrong, fmt.Errorf("%s is deleted but mirrored as %+v", id, spec))

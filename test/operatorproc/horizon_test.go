@@ -135,7 +135,9 @@ func makeTombstone(t *testing.T, administrator client.Client, m clerktest.Member
 	err := administrator.Create(t.Context(), &v1alpha1.ClerkMember{
 		ObjectMeta: metav1.ObjectMeta{Name: keyOf(m).Name},
 		Spec: v1alpha1.ClerkMemberSpec{
-			Instance: operatorproc.Instance, ID: m.ID, OrganizationID: m.Organization.ID, UserID: m.User.ID, DeletedAt: new(metav1.NewMicroTime(at)),
+			Entity:         v1alpha1.Entity{Instance: operatorproc.Instance, ID: m.ID, DeletedAt: new(metav1.NewMicroTime(at))},
+			OrganizationID: m.Organization.ID,
+			UserID:         m.User.ID,
 		},
 	})
 	if err != nil {

@@ -168,6 +168,7 @@ func (c *Client) Instance(ctx context.Context) (Instance, error) {
 
 // get reads path into target, which must be able to hold whatever may come. Failures that may pass are tried again.
 func (c *Client) get(ctx context.Context, path string, query url.Values, target any) error {
+	pauses := betweenAttempts
 	for attempt := 1; ; attempt++ {
 		if err := c.limiter.Wait(ctx); err != nil {
 			return fmt.Errorf("GET %s: %w", path, err)
@@ -176,7 +177,7 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, target 
 		if err == nil {
 			return nil
 		}
-		wait, again := pauseAfter(err, attempt)
+		wait, again := pauseAfter(err, attempt, &pauses)
 		if !again || ctx.Err() != nil {
 			return fmt.Errorf("GET %s: %w", path, err)
 		}

@@ -22,10 +22,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
 )
@@ -90,12 +91,11 @@ func retryAfter(value string, now time.Time) time.Duration {
 }
 
 // pauseAfter is how long to wait after a failed attempt; false when another would not help.
-func pauseAfter(err error, attempt int) (time.Duration, bool) {
+func pauseAfter(err error, attempt int, pauses *wait.Backoff) (time.Duration, bool) {
 	if attempt >= maxAttempts {
 		return 0, false
 	}
-	backoff := min(firstPause<<(attempt-1), lastPause)
-	backoff = backoff/2 + rand.N(backoff/2) //nolint:gosec // jitter need not be unguessable
+	backoff := pauses.Step()
 	answer, ok := errors.AsType[*APIError](err)
 	if !ok {
 		return backoff, true // no answer, or half of one
@@ -109,8 +109,8 @@ func pauseAfter(err error, attempt int) (time.Duration, bool) {
 	return max(answer.RetryAfter, backoff), true
 }
 
-func pause(ctx context.Context, wait time.Duration) error {
-	timer := time.NewTimer(wait)
+func pause(ctx context.Context, length time.Duration) error {
+	timer := time.NewTimer(length)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

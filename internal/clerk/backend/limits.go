@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 const (
@@ -64,11 +65,6 @@ const (
 	// maxAttempts is how often a request is tried that fails in a way that may pass.
 	maxAttempts = 6
 
-	// firstPause and lastPause are the pauses between attempts, before jitter: the first, doubled up to the last. Six attempts so span
-	// half a minute; what lasts longer is for the next resync.
-	firstPause = time.Second
-	lastPause  = 20 * time.Second
-
 	// maxRetryAfter bounds the pause that Clerk may ask for and gets within a resync. A longer one ends the resync.
 	maxRetryAfter = 2 * time.Minute
 
@@ -84,3 +80,7 @@ const (
 	// maxListed bounds the rows of one list, and with them the ids that are held in memory: some 100 MB.
 	maxListed = 1_000_000
 )
+
+// betweenAttempts are the pauses between the attempts of one request. Six attempts so span over half a minute; what lasts longer is for the
+// next resync.
+var betweenAttempts = wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.5, Steps: maxAttempts, Cap: 20 * time.Second}

@@ -170,7 +170,7 @@ func keysOf(role *v1alpha1.ClerkRoleSpec) []string {
 func OwnersOf(object client.Object) []string {
 	var names []string
 	for _, reference := range object.GetOwnerReferences() {
-		if reference.Kind == "ClerkOrganization" && reference.APIVersion == v1alpha1.GroupVersion.String() {
+		if reference.Kind == v1alpha1.KindOrganization && reference.APIVersion == v1alpha1.GroupVersion.String() {
 			names = append(names, reference.Name)
 		}
 	}

@@ -39,8 +39,9 @@ type Tombstones struct {
 	Now func() time.Time
 }
 
-// CollectionTime is when a tombstone of a ClerkInstance may go that is from a certain time.
-func (t Tombstones) CollectionTime(ctx context.Context, instance string, from time.Time) (time.Time, error) {
+// CollectionTime is when a tombstone may go.
+func (t Tombstones) CollectionTime(ctx context.Context, tombstone v1alpha1.Mirrored) (time.Time, error) {
+	instance, from := tombstone.GetEntity().Instance, tombstone.GetEntity().DeletedAt.Time
 	var known v1alpha1.ClerkInstance
 	err := t.Reader.Get(ctx, client.ObjectKey{Name: instance}, &known)
 	if apierrors.IsNotFound(err) {

@@ -90,7 +90,7 @@ func keepMetadata(object client.Object) {
 }
 
 func isOrganization(owner metav1.OwnerReference) bool {
-	return owner.Kind == "ClerkOrganization" && strings.HasPrefix(owner.APIVersion, v1alpha1.GroupVersion.Group+"/")
+	return owner.Kind == v1alpha1.KindOrganization && strings.HasPrefix(owner.APIVersion, v1alpha1.GroupVersion.Group+"/")
 }
 
 // contentFits says of which kind an object is, and whether the operator can have written its content.

@@ -86,7 +86,7 @@ func (r *Reconciler) collectionDue(ctx context.Context, member *v1alpha1.ClerkMe
 	if member.Spec.DeletedAt == nil {
 		return time.Time{}, nil
 	}
-	return r.Tombstones.CollectionTime(ctx, member.Spec.Instance, member.Spec.DeletedAt.Time)
+	return r.Tombstones.CollectionTime(ctx, member)
 }
 
 // settling is how much longer to wait before the first status of a member that is on its way to access.

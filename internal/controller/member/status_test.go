@@ -76,11 +76,11 @@ func TestMemberStatus(t *testing.T) {
 		"being taken away": {
 			reason: "the status says what is, not what was intended: the RoleBinding of a deleted membership is still there",
 			facts:  facts{organization: served, rules: admin, subject: "jane", bindings: bound},
-			spec:   v1alpha1.ClerkMemberSpec{DeletedAt: &now}, bound: true, boundReason: v1alpha1.ReasonProgressing,
+			spec:   v1alpha1.ClerkMemberSpec{Entity: v1alpha1.Entity{DeletedAt: &now}}, bound: true, boundReason: v1alpha1.ReasonProgressing,
 		},
 		"deleted": {
 			reason: "a tombstone without access is as it should be",
-			facts:  facts{organization: served, rules: admin}, spec: v1alpha1.ClerkMemberSpec{DeletedAt: &now},
+			facts:  facts{organization: served, rules: admin}, spec: v1alpha1.ClerkMemberSpec{Entity: v1alpha1.Entity{DeletedAt: &now}},
 			ready: true, boundReason: v1alpha1.ReasonDeleted,
 		},
 		"organization deleted": {

@@ -261,7 +261,7 @@ func bindingChange(organization *v1alpha1.ClerkOrganization, want tenant.Binding
 
 func ownedBy(organization *v1alpha1.ClerkOrganization) []metav1.OwnerReference {
 	return []metav1.OwnerReference{{
-		APIVersion: v1alpha1.GroupVersion.String(), Kind: "ClerkOrganization", Name: organization.Name, UID: organization.UID,
+		APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.KindOrganization, Name: organization.Name, UID: organization.UID,
 	}}
 }
 

@@ -40,7 +40,7 @@ func (e *enforcement) reconcileDeleted(ctx context.Context) (reconcile.Result, e
 	e.recordRevocations(held)
 	e.reportHeld(ctx)
 	organization := e.organization()
-	due, err := e.Tombstones.CollectionTime(ctx, organization.Spec.Instance, organization.Spec.DeletedAt.Time)
+	due, err := e.Tombstones.CollectionTime(ctx, organization)
 	if err != nil {
 		return reconcile.Result{}, err
 	}

@@ -37,8 +37,7 @@ type permissionReconciler struct{ Reconciler }
 // Reconcile collects the tombstone or writes the status.
 func (r *permissionReconciler) Reconcile(ctx context.Context, permission *v1alpha1.ClerkPermission) (reconcile.Result, error) {
 	return r.reconcile(ctx, tombstone{
-		object: permission, instance: permission.Spec.Instance, deletedAt: permission.Spec.DeletedAt,
-		before:      permission.Status.Conditions,
+		object:      permission,
 		whileLiving: "whoever has a role with the permission has it",
 		onceDeleted: "the permission was deleted in Clerk, and no role has it any more; this object is kept for a while as its tombstone",
 		isNeeded: func() (bool, error) {

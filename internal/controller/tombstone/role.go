@@ -38,7 +38,7 @@ type roleReconciler struct{ Reconciler }
 // Reconcile collects the tombstone or writes the status.
 func (r *roleReconciler) Reconcile(ctx context.Context, role *v1alpha1.ClerkRole) (reconcile.Result, error) {
 	return r.reconcile(ctx, tombstone{
-		object: role, instance: role.Spec.Instance, deletedAt: role.Spec.DeletedAt, before: role.Status.Conditions,
+		object:      role,
 		whileLiving: "whoever has the role has its permissions",
 		onceDeleted: "the role was deleted in Clerk and grants nothing; this object is kept for a while as its tombstone",
 		isNeeded: func() (bool, error) {

@@ -54,10 +54,7 @@ func (r *Reconciler) Setup(manager ctrl.Manager) error {
 
 // tombstone is an object that is, or may become, one.
 type tombstone struct {
-	object    client.Object
-	instance  string
-	deletedAt *metav1.MicroTime
-	before    []metav1.Condition
+	object v1alpha1.Mirrored
 
 	// whileLiving and onceDeleted are what the status says.
 	whileLiving, onceDeleted string
@@ -70,10 +67,10 @@ type tombstone struct {
 }
 
 func (r *Reconciler) reconcile(ctx context.Context, t tombstone) (reconcile.Result, error) {
-	if t.deletedAt == nil {
+	if t.object.GetEntity().DeletedAt == nil {
 		return reconcile.Result{}, r.writeStatus(ctx, t, v1alpha1.ReasonReady, t.whileLiving)
 	}
-	due, err := r.Tombstones.CollectionTime(ctx, t.instance, t.deletedAt.Time)
+	due, err := r.Tombstones.CollectionTime(ctx, t.object)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -94,7 +91,7 @@ func (r *Reconciler) reconcile(ctx context.Context, t tombstone) (reconcile.Resu
 }
 
 func (r *Reconciler) writeStatus(ctx context.Context, t tombstone, reason, message string) error {
-	conditions, changed := condition.Verdict{Ready: true, Reason: reason, Message: message}.Changed(t.before)
+	conditions, changed := condition.Verdict{Ready: true, Reason: reason, Message: message}.Changed(t.object.GetConditions())
 	if !changed {
 		return nil
 	}

@@ -31,7 +31,7 @@ func TestWhoIsKeptOutIsKeptAlsoWhereNoUsersAreWanted(t *testing.T) {
 	const retention = 7 * 24 * time.Hour
 	made := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	changed := new(metav1.NewMicroTime(made))
-	banned := v1alpha1.ClerkUserSpec{Banned: new(true), UpdatedAt: changed}
+	banned := v1alpha1.ClerkUserSpec{Entity: v1alpha1.Entity{UpdatedAt: changed}, Banned: new(true)}
 	later := horizon.Orphaned(retention, made)
 	tests := map[string]struct {
 		reason              string
@@ -41,11 +41,11 @@ func TestWhoIsKeptOutIsKeptAlsoWhereNoUsersAreWanted(t *testing.T) {
 	}{
 		"banned, a member":     {"the membership may not know", banned, true, true, time.Time{}},
 		"banned, no member":    {"one may come late", banned, false, false, later},
-		"deleted, a member":    {"the membership may not know", v1alpha1.ClerkUserSpec{DeletedAt: changed}, true, true, time.Time{}},
-		"deleted, no member":   {"as any tombstone", v1alpha1.ClerkUserSpec{DeletedAt: changed}, false, false, later},
-		"let in, a member":     {"the ban may be sent again", v1alpha1.ClerkUserSpec{UpdatedAt: changed}, true, true, time.Time{}},
-		"let in, no member":    {"the ban may be sent again", v1alpha1.ClerkUserSpec{UpdatedAt: changed}, false, false, later},
-		"personal, and let in": {"nobody wants it", v1alpha1.ClerkUserSpec{Username: "ines", UpdatedAt: changed}, true, true, made},
+		"deleted, a member":    {"the membership may not know", v1alpha1.ClerkUserSpec{Entity: v1alpha1.Entity{DeletedAt: changed}}, true, true, time.Time{}},
+		"deleted, no member":   {"as any tombstone", v1alpha1.ClerkUserSpec{Entity: v1alpha1.Entity{DeletedAt: changed}}, false, false, later},
+		"let in, a member":     {"the ban may be sent again", v1alpha1.ClerkUserSpec{Entity: v1alpha1.Entity{UpdatedAt: changed}}, true, true, time.Time{}},
+		"let in, no member":    {"the ban may be sent again", v1alpha1.ClerkUserSpec{Entity: v1alpha1.Entity{UpdatedAt: changed}}, false, false, later},
+		"personal, and let in": {"nobody wants it", v1alpha1.ClerkUserSpec{Entity: v1alpha1.Entity{UpdatedAt: changed}, Username: "ines"}, true, true, made},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

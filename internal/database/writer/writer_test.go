@@ -118,9 +118,14 @@ func meta(id string, uid types.UID, generation int64) metav1.ObjectMeta {
 
 func jane(generation int64, change ...func(*v1alpha1.ClerkUser)) *v1alpha1.ClerkUser {
 	user := &v1alpha1.ClerkUser{ObjectMeta: meta("user_1", "uid-1", generation), Spec: v1alpha1.ClerkUserSpec{
-		Instance: "default", ID: "user_1", PrimaryEmail: v1alpha1.ClerkUserEmail{Address: "Jane@Acme.example", Verified: new(true)},
-		Username: "jane", FirstName: "Jane", LastName: "Doe", ImageURL: "https://img.example/jane.png", ExternalID: "crm-7",
-		PublicMetadata: &runtime.RawExtension{Raw: []byte(`{"team":"a"}`)}, CreatedAt: stamp(0), UpdatedAt: stamp(int(generation)),
+		Entity:         v1alpha1.Entity{Instance: "default", ID: "user_1", CreatedAt: stamp(0), UpdatedAt: stamp(int(generation))},
+		PrimaryEmail:   v1alpha1.ClerkUserEmail{Address: "Jane@Acme.example", Verified: new(true)},
+		Username:       "jane",
+		FirstName:      "Jane",
+		LastName:       "Doe",
+		ImageURL:       "https://img.example/jane.png",
+		ExternalID:     "crm-7",
+		PublicMetadata: &runtime.RawExtension{Raw: []byte(`{"team":"a"}`)},
 	}}
 	for _, c := range change {
 		c(user)
@@ -130,7 +135,7 @@ func jane(generation int64, change ...func(*v1alpha1.ClerkUser)) *v1alpha1.Clerk
 
 func tombstone(id string, generation int64) *v1alpha1.ClerkUser {
 	return &v1alpha1.ClerkUser{ObjectMeta: meta(id, "uid-1", generation), Spec: v1alpha1.ClerkUserSpec{
-		Instance: "default", ID: id, DeletedAt: stamp(60),
+		Entity: v1alpha1.Entity{Instance: "default", ID: id, DeletedAt: stamp(60)},
 	}}
 }
 
@@ -157,19 +162,31 @@ func TestRowsSayWhatTheObjectsSay(t *testing.T) {
 	w := d.open(t, claim("a"))
 	write(t, w, writer.NewerOnly, jane(1))
 	write(t, w, writer.NewerOnly, &v1alpha1.ClerkOrganization{ObjectMeta: meta("org_1", "uid-2", 1), Spec: v1alpha1.ClerkOrganizationSpec{
-		Instance: "default", ID: "org_1", Name: "Acme", Slug: "acme", ImageURL: "https://img.example/acme.png", MaxAllowedMemberships: new(int64(5)),
-		PublicMetadata: &runtime.RawExtension{Raw: []byte(`{"plan":"pro"}`)}, CreatedAt: stamp(0), UpdatedAt: stamp(1),
+		Entity:                v1alpha1.Entity{Instance: "default", ID: "org_1", CreatedAt: stamp(0), UpdatedAt: stamp(1)},
+		Name:                  "Acme",
+		Slug:                  "acme",
+		ImageURL:              "https://img.example/acme.png",
+		MaxAllowedMemberships: new(int64(5)),
+		PublicMetadata:        &runtime.RawExtension{Raw: []byte(`{"plan":"pro"}`)},
 	}})
 	write(t, w, writer.NewerOnly, &v1alpha1.ClerkMember{ObjectMeta: meta("orgmem_1", "uid-3", 1), Spec: v1alpha1.ClerkMemberSpec{
-		Instance: "default", ID: "orgmem_1", OrganizationID: "org_1", UserID: "user_1", Role: "org:admin",
-		Permissions: []string{"org:a:read", `odd"\,{}`}, CreatedAt: stamp(0), UpdatedAt: stamp(1),
+		Entity:         v1alpha1.Entity{Instance: "default", ID: "orgmem_1", CreatedAt: stamp(0), UpdatedAt: stamp(1)},
+		OrganizationID: "org_1",
+		UserID:         "user_1",
+		Role:           "org:admin",
+		Permissions:    []string{"org:a:read", `odd"\,{}`},
 	}})
 	write(t, w, writer.NewerOnly, &v1alpha1.ClerkRole{ObjectMeta: meta("role_1", "uid-4", 1), Spec: v1alpha1.ClerkRoleSpec{
-		Instance: "default", ID: "role_1", Key: "org:admin", Name: "Admin", Description: "All", UpdatedAt: stamp(1),
+		Entity:      v1alpha1.Entity{Instance: "default", ID: "role_1", UpdatedAt: stamp(1)},
+		Key:         "org:admin",
+		Name:        "Admin",
+		Description: "All",
 		Permissions: []v1alpha1.RolePermission{{ID: "perm_1", Key: "org:a:read"}},
 	}})
 	write(t, w, writer.NewerOnly, &v1alpha1.ClerkPermission{ObjectMeta: meta("perm_1", "uid-5", 1), Spec: v1alpha1.ClerkPermissionSpec{
-		Instance: "default", ID: "perm_1", Key: "org:a:read", Name: "Read", UpdatedAt: stamp(1),
+		Entity: v1alpha1.Entity{Instance: "default", ID: "perm_1", UpdatedAt: stamp(1)},
+		Key:    "org:a:read",
+		Name:   "Read",
 	}})
 	d.exec(t, "SET TIME ZONE 'UTC'")
 	d.has(t, "SELECT id, email, email_verified, username, first_name, last_name, image_url, external_id, public_metadata, banned, created_at, "+
@@ -358,7 +375,8 @@ func people(from, to int) []client.Object {
 	for i := from; i < to; i++ {
 		id := fmt.Sprintf("user_%03d", i)
 		objects = append(objects, &v1alpha1.ClerkUser{ObjectMeta: meta(id, types.UID(id), 1), Spec: v1alpha1.ClerkUserSpec{
-			Instance: "default", ID: id, FirstName: id, UpdatedAt: stamp(1),
+			Entity:    v1alpha1.Entity{Instance: "default", ID: id, UpdatedAt: stamp(1)},
+			FirstName: id,
 		}})
 	}
 	return objects

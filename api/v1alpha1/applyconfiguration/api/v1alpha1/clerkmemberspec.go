@@ -29,10 +29,7 @@ import (
 // ClerkMemberSpec is a membership as Clerk says it is: one user in one organization with one role. It is written from verified
 // events alone: the rules below make the API server itself refuse whatever is older than what it knows.
 type ClerkMemberSpecApplyConfiguration struct {
-	// instance is the ClerkInstance that the membership was heard from. It never changes.
-	Instance *string `json:"instance,omitempty"`
-	// id is Clerk's id of the membership (orgmem_…), in its own case. Someone who joins again gets a new one. It never changes.
-	ID *string `json:"id,omitempty"`
+	EntityApplyConfiguration `json:""`
 	// organizationID is Clerk's id of the organization. It never changes.
 	OrganizationID *string `json:"organizationID,omitempty"`
 	// userID is Clerk's id of the user. It never changes.
@@ -45,20 +42,10 @@ type ClerkMemberSpecApplyConfiguration struct {
 	User *ClerkMemberUserApplyConfiguration `json:"user,omitempty"`
 	// publicMetadata is what the application stores with the membership for everyone to read: any JSON, 64 KiB at most.
 	PublicMetadata *runtime.RawExtension `json:"publicMetadata,omitempty"`
-	// createdAt is when the user joined, by Clerk's clock.
-	CreatedAt *v1.MicroTime `json:"createdAt,omitempty"`
-	// updatedAt is when the membership last changed, by Clerk's clock. It never goes back.
-	UpdatedAt *v1.MicroTime `json:"updatedAt,omitempty"`
-	// asOf is when Clerk said all this: the time of the event, or when the list was asked for. Of two states with the same updatedAt it tells
-	// the newer one. A list that says nothing new does not move it.
-	AsOf *v1.MicroTime `json:"asOf,omitempty"`
 	// droppedFields are those fields of this spec that could not be kept as Clerk sent them, and so are empty: of the wrong type, too long,
 	// too deep. An expression that reads one fails, and nobody is given anything by it. A user whose banned or deprovisioned is dropped is
 	// kept out.
 	DroppedFields []string `json:"droppedFields,omitempty"`
-	// deletedAt is when the user left, by Clerk's clock. Once set, it stays: this object is then a tombstone, which keeps late
-	// deliveries from bringing the membership back.
-	DeletedAt *v1.MicroTime `json:"deletedAt,omitempty"`
 }
 
 // ClerkMemberSpecApplyConfiguration constructs a declarative configuration of the ClerkMemberSpec type for use with
@@ -71,7 +58,7 @@ func ClerkMemberSpec() *ClerkMemberSpecApplyConfiguration {
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Instance field is set to the value of the last call.
 func (b *ClerkMemberSpecApplyConfiguration) WithInstance(value string) *ClerkMemberSpecApplyConfiguration {
-	b.Instance = &value
+	b.EntityApplyConfiguration.Instance = &value
 	return b
 }
 
@@ -79,7 +66,39 @@ func (b *ClerkMemberSpecApplyConfiguration) WithInstance(value string) *ClerkMem
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ID field is set to the value of the last call.
 func (b *ClerkMemberSpecApplyConfiguration) WithID(value string) *ClerkMemberSpecApplyConfiguration {
-	b.ID = &value
+	b.EntityApplyConfiguration.ID = &value
+	return b
+}
+
+// WithCreatedAt sets the CreatedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CreatedAt field is set to the value of the last call.
+func (b *ClerkMemberSpecApplyConfiguration) WithCreatedAt(value v1.MicroTime) *ClerkMemberSpecApplyConfiguration {
+	b.EntityApplyConfiguration.CreatedAt = &value
+	return b
+}
+
+// WithUpdatedAt sets the UpdatedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the UpdatedAt field is set to the value of the last call.
+func (b *ClerkMemberSpecApplyConfiguration) WithUpdatedAt(value v1.MicroTime) *ClerkMemberSpecApplyConfiguration {
+	b.EntityApplyConfiguration.UpdatedAt = &value
+	return b
+}
+
+// WithAsOf sets the AsOf field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AsOf field is set to the value of the last call.
+func (b *ClerkMemberSpecApplyConfiguration) WithAsOf(value v1.MicroTime) *ClerkMemberSpecApplyConfiguration {
+	b.EntityApplyConfiguration.AsOf = &value
+	return b
+}
+
+// WithDeletedAt sets the DeletedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DeletedAt field is set to the value of the last call.
+func (b *ClerkMemberSpecApplyConfiguration) WithDeletedAt(value v1.MicroTime) *ClerkMemberSpecApplyConfiguration {
+	b.EntityApplyConfiguration.DeletedAt = &value
 	return b
 }
 
@@ -133,30 +152,6 @@ func (b *ClerkMemberSpecApplyConfiguration) WithPublicMetadata(value runtime.Raw
 	return b
 }
 
-// WithCreatedAt sets the CreatedAt field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the CreatedAt field is set to the value of the last call.
-func (b *ClerkMemberSpecApplyConfiguration) WithCreatedAt(value v1.MicroTime) *ClerkMemberSpecApplyConfiguration {
-	b.CreatedAt = &value
-	return b
-}
-
-// WithUpdatedAt sets the UpdatedAt field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the UpdatedAt field is set to the value of the last call.
-func (b *ClerkMemberSpecApplyConfiguration) WithUpdatedAt(value v1.MicroTime) *ClerkMemberSpecApplyConfiguration {
-	b.UpdatedAt = &value
-	return b
-}
-
-// WithAsOf sets the AsOf field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the AsOf field is set to the value of the last call.
-func (b *ClerkMemberSpecApplyConfiguration) WithAsOf(value v1.MicroTime) *ClerkMemberSpecApplyConfiguration {
-	b.AsOf = &value
-	return b
-}
-
 // WithDroppedFields adds the given value to the DroppedFields field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, values provided by each call will be appended to the DroppedFields field.
@@ -164,13 +159,5 @@ func (b *ClerkMemberSpecApplyConfiguration) WithDroppedFields(values ...string) 
 	for i := range values {
 		b.DroppedFields = append(b.DroppedFields, values[i])
 	}
-	return b
-}
-
-// WithDeletedAt sets the DeletedAt field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the DeletedAt field is set to the value of the last call.
-func (b *ClerkMemberSpecApplyConfiguration) WithDeletedAt(value v1.MicroTime) *ClerkMemberSpecApplyConfiguration {
-	b.DeletedAt = &value
 	return b
 }

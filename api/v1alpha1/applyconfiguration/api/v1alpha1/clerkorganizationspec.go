@@ -29,10 +29,7 @@ import (
 // ClerkOrganizationSpec is an organization as Clerk says it is. It is written from verified events alone: the rules below make
 // the API server itself refuse whatever is older than what it knows.
 type ClerkOrganizationSpecApplyConfiguration struct {
-	// instance is the ClerkInstance that the organization was heard from. It never changes.
-	Instance *string `json:"instance,omitempty"`
-	// id is Clerk's id of the organization (org_…), in its own case. It never changes.
-	ID *string `json:"id,omitempty"`
+	EntityApplyConfiguration `json:""`
 	// name is the display name: free text.
 	Name *string `json:"name,omitempty"`
 	// slug is the organization's name in addresses. It changes and gets reused; empty where the application has slugs off.
@@ -43,20 +40,10 @@ type ClerkOrganizationSpecApplyConfiguration struct {
 	PublicMetadata *runtime.RawExtension `json:"publicMetadata,omitempty"`
 	// maxAllowedMemberships is how many members Clerk lets the organization have; 0 is no limit.
 	MaxAllowedMemberships *int64 `json:"maxAllowedMemberships,omitempty"`
-	// createdAt is when the organization was made, by Clerk's clock.
-	CreatedAt *v1.MicroTime `json:"createdAt,omitempty"`
-	// updatedAt is when it last changed, by Clerk's clock. It never goes back.
-	UpdatedAt *v1.MicroTime `json:"updatedAt,omitempty"`
-	// asOf is when Clerk said all this: the time of the event, or when the list was asked for. Of two states with the same updatedAt it tells
-	// the newer one. A list that says nothing new does not move it.
-	AsOf *v1.MicroTime `json:"asOf,omitempty"`
 	// droppedFields are those fields of this spec that could not be kept as Clerk sent them, and so are empty: of the wrong type, too long,
 	// too deep. An expression that reads one fails, and nobody is given anything by it. A user whose banned or deprovisioned is dropped is
 	// kept out.
 	DroppedFields []string `json:"droppedFields,omitempty"`
-	// deletedAt is when it was deleted, by Clerk's clock. Once set, it stays: this object is then a tombstone, which keeps late
-	// deliveries from bringing the organization back.
-	DeletedAt *v1.MicroTime `json:"deletedAt,omitempty"`
 }
 
 // ClerkOrganizationSpecApplyConfiguration constructs a declarative configuration of the ClerkOrganizationSpec type for use with
@@ -69,7 +56,7 @@ func ClerkOrganizationSpec() *ClerkOrganizationSpecApplyConfiguration {
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Instance field is set to the value of the last call.
 func (b *ClerkOrganizationSpecApplyConfiguration) WithInstance(value string) *ClerkOrganizationSpecApplyConfiguration {
-	b.Instance = &value
+	b.EntityApplyConfiguration.Instance = &value
 	return b
 }
 
@@ -77,7 +64,39 @@ func (b *ClerkOrganizationSpecApplyConfiguration) WithInstance(value string) *Cl
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ID field is set to the value of the last call.
 func (b *ClerkOrganizationSpecApplyConfiguration) WithID(value string) *ClerkOrganizationSpecApplyConfiguration {
-	b.ID = &value
+	b.EntityApplyConfiguration.ID = &value
+	return b
+}
+
+// WithCreatedAt sets the CreatedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CreatedAt field is set to the value of the last call.
+func (b *ClerkOrganizationSpecApplyConfiguration) WithCreatedAt(value v1.MicroTime) *ClerkOrganizationSpecApplyConfiguration {
+	b.EntityApplyConfiguration.CreatedAt = &value
+	return b
+}
+
+// WithUpdatedAt sets the UpdatedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the UpdatedAt field is set to the value of the last call.
+func (b *ClerkOrganizationSpecApplyConfiguration) WithUpdatedAt(value v1.MicroTime) *ClerkOrganizationSpecApplyConfiguration {
+	b.EntityApplyConfiguration.UpdatedAt = &value
+	return b
+}
+
+// WithAsOf sets the AsOf field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AsOf field is set to the value of the last call.
+func (b *ClerkOrganizationSpecApplyConfiguration) WithAsOf(value v1.MicroTime) *ClerkOrganizationSpecApplyConfiguration {
+	b.EntityApplyConfiguration.AsOf = &value
+	return b
+}
+
+// WithDeletedAt sets the DeletedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DeletedAt field is set to the value of the last call.
+func (b *ClerkOrganizationSpecApplyConfiguration) WithDeletedAt(value v1.MicroTime) *ClerkOrganizationSpecApplyConfiguration {
+	b.EntityApplyConfiguration.DeletedAt = &value
 	return b
 }
 
@@ -121,30 +140,6 @@ func (b *ClerkOrganizationSpecApplyConfiguration) WithMaxAllowedMemberships(valu
 	return b
 }
 
-// WithCreatedAt sets the CreatedAt field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the CreatedAt field is set to the value of the last call.
-func (b *ClerkOrganizationSpecApplyConfiguration) WithCreatedAt(value v1.MicroTime) *ClerkOrganizationSpecApplyConfiguration {
-	b.CreatedAt = &value
-	return b
-}
-
-// WithUpdatedAt sets the UpdatedAt field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the UpdatedAt field is set to the value of the last call.
-func (b *ClerkOrganizationSpecApplyConfiguration) WithUpdatedAt(value v1.MicroTime) *ClerkOrganizationSpecApplyConfiguration {
-	b.UpdatedAt = &value
-	return b
-}
-
-// WithAsOf sets the AsOf field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the AsOf field is set to the value of the last call.
-func (b *ClerkOrganizationSpecApplyConfiguration) WithAsOf(value v1.MicroTime) *ClerkOrganizationSpecApplyConfiguration {
-	b.AsOf = &value
-	return b
-}
-
 // WithDroppedFields adds the given value to the DroppedFields field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, values provided by each call will be appended to the DroppedFields field.
@@ -152,13 +147,5 @@ func (b *ClerkOrganizationSpecApplyConfiguration) WithDroppedFields(values ...st
 	for i := range values {
 		b.DroppedFields = append(b.DroppedFields, values[i])
 	}
-	return b
-}
-
-// WithDeletedAt sets the DeletedAt field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the DeletedAt field is set to the value of the last call.
-func (b *ClerkOrganizationSpecApplyConfiguration) WithDeletedAt(value v1.MicroTime) *ClerkOrganizationSpecApplyConfiguration {
-	b.DeletedAt = &value
 	return b
 }

@@ -28,26 +28,13 @@ import (
 // ClerkPermissionSpec is a permission as Clerk says it is. It is written from verified events alone: the rules below make the API server
 // itself refuse whatever is older than what it knows.
 type ClerkPermissionSpecApplyConfiguration struct {
-	// instance is the ClerkInstance that the permission was heard from. It never changes.
-	Instance *string `json:"instance,omitempty"`
-	// id is Clerk's id of the permission (perm_…), in its own case. It never changes.
-	ID *string `json:"id,omitempty"`
+	EntityApplyConfiguration `json:""`
 	// key is the permission's name, such as org:posts:read. It can be changed in Clerk.
 	Key *string `json:"key,omitempty"`
 	// name is what people call the permission.
 	Name *string `json:"name,omitempty"`
 	// description is what the application says of the permission.
 	Description *string `json:"description,omitempty"`
-	// createdAt is when the permission was made, by Clerk's clock.
-	CreatedAt *v1.MicroTime `json:"createdAt,omitempty"`
-	// updatedAt is when the permission last changed, by Clerk's clock. It never goes back.
-	UpdatedAt *v1.MicroTime `json:"updatedAt,omitempty"`
-	// asOf is when Clerk said all this: the time of the event, or when the list was asked for. Of two states with the same updatedAt it tells
-	// the newer one. A list that says nothing new does not move it.
-	AsOf *v1.MicroTime `json:"asOf,omitempty"`
-	// deletedAt is when the permission was deleted, by Clerk's clock. Once set, it stays: this object is then a tombstone, which keeps late
-	// deliveries from bringing the permission back, in any role.
-	DeletedAt *v1.MicroTime `json:"deletedAt,omitempty"`
 }
 
 // ClerkPermissionSpecApplyConfiguration constructs a declarative configuration of the ClerkPermissionSpec type for use with
@@ -60,7 +47,7 @@ func ClerkPermissionSpec() *ClerkPermissionSpecApplyConfiguration {
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Instance field is set to the value of the last call.
 func (b *ClerkPermissionSpecApplyConfiguration) WithInstance(value string) *ClerkPermissionSpecApplyConfiguration {
-	b.Instance = &value
+	b.EntityApplyConfiguration.Instance = &value
 	return b
 }
 
@@ -68,7 +55,39 @@ func (b *ClerkPermissionSpecApplyConfiguration) WithInstance(value string) *Cler
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ID field is set to the value of the last call.
 func (b *ClerkPermissionSpecApplyConfiguration) WithID(value string) *ClerkPermissionSpecApplyConfiguration {
-	b.ID = &value
+	b.EntityApplyConfiguration.ID = &value
+	return b
+}
+
+// WithCreatedAt sets the CreatedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CreatedAt field is set to the value of the last call.
+func (b *ClerkPermissionSpecApplyConfiguration) WithCreatedAt(value v1.MicroTime) *ClerkPermissionSpecApplyConfiguration {
+	b.EntityApplyConfiguration.CreatedAt = &value
+	return b
+}
+
+// WithUpdatedAt sets the UpdatedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the UpdatedAt field is set to the value of the last call.
+func (b *ClerkPermissionSpecApplyConfiguration) WithUpdatedAt(value v1.MicroTime) *ClerkPermissionSpecApplyConfiguration {
+	b.EntityApplyConfiguration.UpdatedAt = &value
+	return b
+}
+
+// WithAsOf sets the AsOf field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AsOf field is set to the value of the last call.
+func (b *ClerkPermissionSpecApplyConfiguration) WithAsOf(value v1.MicroTime) *ClerkPermissionSpecApplyConfiguration {
+	b.EntityApplyConfiguration.AsOf = &value
+	return b
+}
+
+// WithDeletedAt sets the DeletedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DeletedAt field is set to the value of the last call.
+func (b *ClerkPermissionSpecApplyConfiguration) WithDeletedAt(value v1.MicroTime) *ClerkPermissionSpecApplyConfiguration {
+	b.EntityApplyConfiguration.DeletedAt = &value
 	return b
 }
 
@@ -93,37 +112,5 @@ func (b *ClerkPermissionSpecApplyConfiguration) WithName(value string) *ClerkPer
 // If called multiple times, the Description field is set to the value of the last call.
 func (b *ClerkPermissionSpecApplyConfiguration) WithDescription(value string) *ClerkPermissionSpecApplyConfiguration {
 	b.Description = &value
-	return b
-}
-
-// WithCreatedAt sets the CreatedAt field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the CreatedAt field is set to the value of the last call.
-func (b *ClerkPermissionSpecApplyConfiguration) WithCreatedAt(value v1.MicroTime) *ClerkPermissionSpecApplyConfiguration {
-	b.CreatedAt = &value
-	return b
-}
-
-// WithUpdatedAt sets the UpdatedAt field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the UpdatedAt field is set to the value of the last call.
-func (b *ClerkPermissionSpecApplyConfiguration) WithUpdatedAt(value v1.MicroTime) *ClerkPermissionSpecApplyConfiguration {
-	b.UpdatedAt = &value
-	return b
-}
-
-// WithAsOf sets the AsOf field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the AsOf field is set to the value of the last call.
-func (b *ClerkPermissionSpecApplyConfiguration) WithAsOf(value v1.MicroTime) *ClerkPermissionSpecApplyConfiguration {
-	b.AsOf = &value
-	return b
-}
-
-// WithDeletedAt sets the DeletedAt field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the DeletedAt field is set to the value of the last call.
-func (b *ClerkPermissionSpecApplyConfiguration) WithDeletedAt(value v1.MicroTime) *ClerkPermissionSpecApplyConfiguration {
-	b.DeletedAt = &value
 	return b
 }

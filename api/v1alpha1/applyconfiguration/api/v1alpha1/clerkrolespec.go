@@ -29,10 +29,7 @@ import (
 // server itself refuse whatever is older than what it knows. Only what is known of the role's keys and its creation grows with late news
 // too, so that every order of the events ends alike. A tombstone keeps just that, so that it is known which members' role is gone.
 type ClerkRoleSpecApplyConfiguration struct {
-	// instance is the ClerkInstance that the role was heard from. It never changes.
-	Instance *string `json:"instance,omitempty"`
-	// id is Clerk's id of the role (role_…), in its own case. It never changes.
-	ID *string `json:"id,omitempty"`
+	EntityApplyConfiguration `json:""`
 	// key is what memberships name the role by, such as org:admin. It can be changed in Clerk.
 	Key *string `json:"key,omitempty"`
 	// keys are all the keys that the role is known to have had, the present one among them, sorted. Members who carry one of them hold this
@@ -47,16 +44,6 @@ type ClerkRoleSpecApplyConfiguration struct {
 	Description *string `json:"description,omitempty"`
 	// permissions are what the role allows. They are what every member with the role has, whatever their membership says.
 	Permissions []RolePermissionApplyConfiguration `json:"permissions,omitempty"`
-	// createdAt is when the role was made, by Clerk's clock.
-	CreatedAt *v1.MicroTime `json:"createdAt,omitempty"`
-	// updatedAt is when the role last changed, by Clerk's clock. It never goes back.
-	UpdatedAt *v1.MicroTime `json:"updatedAt,omitempty"`
-	// asOf is when Clerk said all this: the time of the event, or when the list was asked for. Of two states with the same updatedAt it tells
-	// the newer one. A list that says nothing new does not move it.
-	AsOf *v1.MicroTime `json:"asOf,omitempty"`
-	// deletedAt is when the role was deleted, by Clerk's clock. Once set, it stays: this object is then a tombstone, which keeps late
-	// deliveries from bringing the role back, and its grants with it.
-	DeletedAt *v1.MicroTime `json:"deletedAt,omitempty"`
 }
 
 // ClerkRoleSpecApplyConfiguration constructs a declarative configuration of the ClerkRoleSpec type for use with
@@ -69,7 +56,7 @@ func ClerkRoleSpec() *ClerkRoleSpecApplyConfiguration {
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Instance field is set to the value of the last call.
 func (b *ClerkRoleSpecApplyConfiguration) WithInstance(value string) *ClerkRoleSpecApplyConfiguration {
-	b.Instance = &value
+	b.EntityApplyConfiguration.Instance = &value
 	return b
 }
 
@@ -77,7 +64,39 @@ func (b *ClerkRoleSpecApplyConfiguration) WithInstance(value string) *ClerkRoleS
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ID field is set to the value of the last call.
 func (b *ClerkRoleSpecApplyConfiguration) WithID(value string) *ClerkRoleSpecApplyConfiguration {
-	b.ID = &value
+	b.EntityApplyConfiguration.ID = &value
+	return b
+}
+
+// WithCreatedAt sets the CreatedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CreatedAt field is set to the value of the last call.
+func (b *ClerkRoleSpecApplyConfiguration) WithCreatedAt(value v1.MicroTime) *ClerkRoleSpecApplyConfiguration {
+	b.EntityApplyConfiguration.CreatedAt = &value
+	return b
+}
+
+// WithUpdatedAt sets the UpdatedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the UpdatedAt field is set to the value of the last call.
+func (b *ClerkRoleSpecApplyConfiguration) WithUpdatedAt(value v1.MicroTime) *ClerkRoleSpecApplyConfiguration {
+	b.EntityApplyConfiguration.UpdatedAt = &value
+	return b
+}
+
+// WithAsOf sets the AsOf field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AsOf field is set to the value of the last call.
+func (b *ClerkRoleSpecApplyConfiguration) WithAsOf(value v1.MicroTime) *ClerkRoleSpecApplyConfiguration {
+	b.EntityApplyConfiguration.AsOf = &value
+	return b
+}
+
+// WithDeletedAt sets the DeletedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DeletedAt field is set to the value of the last call.
+func (b *ClerkRoleSpecApplyConfiguration) WithDeletedAt(value v1.MicroTime) *ClerkRoleSpecApplyConfiguration {
+	b.EntityApplyConfiguration.DeletedAt = &value
 	return b
 }
 
@@ -136,37 +155,5 @@ func (b *ClerkRoleSpecApplyConfiguration) WithPermissions(values ...*RolePermiss
 		}
 		b.Permissions = append(b.Permissions, *values[i])
 	}
-	return b
-}
-
-// WithCreatedAt sets the CreatedAt field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the CreatedAt field is set to the value of the last call.
-func (b *ClerkRoleSpecApplyConfiguration) WithCreatedAt(value v1.MicroTime) *ClerkRoleSpecApplyConfiguration {
-	b.CreatedAt = &value
-	return b
-}
-
-// WithUpdatedAt sets the UpdatedAt field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the UpdatedAt field is set to the value of the last call.
-func (b *ClerkRoleSpecApplyConfiguration) WithUpdatedAt(value v1.MicroTime) *ClerkRoleSpecApplyConfiguration {
-	b.UpdatedAt = &value
-	return b
-}
-
-// WithAsOf sets the AsOf field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the AsOf field is set to the value of the last call.
-func (b *ClerkRoleSpecApplyConfiguration) WithAsOf(value v1.MicroTime) *ClerkRoleSpecApplyConfiguration {
-	b.AsOf = &value
-	return b
-}
-
-// WithDeletedAt sets the DeletedAt field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the DeletedAt field is set to the value of the last call.
-func (b *ClerkRoleSpecApplyConfiguration) WithDeletedAt(value v1.MicroTime) *ClerkRoleSpecApplyConfiguration {
-	b.DeletedAt = &value
 	return b
 }

@@ -29,10 +29,7 @@ import (
 // ClerkUserSpec is a user as Clerk says it is. It is written from verified events alone: the rules below make the API server itself refuse
 // whatever is older than what it knows. It is personal data: a tombstone keeps none of it.
 type ClerkUserSpecApplyConfiguration struct {
-	// instance is the ClerkInstance that the user was heard from. It never changes.
-	Instance *string `json:"instance,omitempty"`
-	// id is Clerk's id of the user (user_…), in its own case. It never changes.
-	ID *string `json:"id,omitempty"`
+	EntityApplyConfiguration `json:""`
 	// primaryEmail is the e-mail address that the user has chosen as the primary one. None of the user's other addresses is stored.
 	PrimaryEmail *ClerkUserEmailApplyConfiguration `json:"primaryEmail,omitempty"`
 	// username is the user's name within the Clerk instance, where the application has user names on.
@@ -53,20 +50,10 @@ type ClerkUserSpecApplyConfiguration struct {
 	Deprovisioned *bool `json:"deprovisioned,omitempty"`
 	// publicMetadata is what the application stores with the user for everyone to read: any JSON, 64 KiB at most.
 	PublicMetadata *runtime.RawExtension `json:"publicMetadata,omitempty"`
-	// createdAt is when the user was made, by Clerk's clock.
-	CreatedAt *v1.MicroTime `json:"createdAt,omitempty"`
-	// updatedAt is when the user last changed, by Clerk's clock. It never goes back.
-	UpdatedAt *v1.MicroTime `json:"updatedAt,omitempty"`
-	// asOf is when Clerk said all this: the time of the event, or when the list was asked for. Of two states with the same updatedAt it tells
-	// the newer one. A list that says nothing new does not move it.
-	AsOf *v1.MicroTime `json:"asOf,omitempty"`
 	// droppedFields are those fields of this spec that could not be kept as Clerk sent them, and so are empty: of the wrong type, too long,
 	// too deep. An expression that reads one fails, and nobody is given anything by it. A user whose banned or deprovisioned is dropped is
 	// kept out.
 	DroppedFields []string `json:"droppedFields,omitempty"`
-	// deletedAt is when the user was deleted, by Clerk's clock. Once set, it stays: this object is then a tombstone, which keeps late
-	// deliveries from bringing the user back, and their grants with it.
-	DeletedAt *v1.MicroTime `json:"deletedAt,omitempty"`
 }
 
 // ClerkUserSpecApplyConfiguration constructs a declarative configuration of the ClerkUserSpec type for use with
@@ -79,7 +66,7 @@ func ClerkUserSpec() *ClerkUserSpecApplyConfiguration {
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Instance field is set to the value of the last call.
 func (b *ClerkUserSpecApplyConfiguration) WithInstance(value string) *ClerkUserSpecApplyConfiguration {
-	b.Instance = &value
+	b.EntityApplyConfiguration.Instance = &value
 	return b
 }
 
@@ -87,7 +74,39 @@ func (b *ClerkUserSpecApplyConfiguration) WithInstance(value string) *ClerkUserS
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ID field is set to the value of the last call.
 func (b *ClerkUserSpecApplyConfiguration) WithID(value string) *ClerkUserSpecApplyConfiguration {
-	b.ID = &value
+	b.EntityApplyConfiguration.ID = &value
+	return b
+}
+
+// WithCreatedAt sets the CreatedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CreatedAt field is set to the value of the last call.
+func (b *ClerkUserSpecApplyConfiguration) WithCreatedAt(value v1.MicroTime) *ClerkUserSpecApplyConfiguration {
+	b.EntityApplyConfiguration.CreatedAt = &value
+	return b
+}
+
+// WithUpdatedAt sets the UpdatedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the UpdatedAt field is set to the value of the last call.
+func (b *ClerkUserSpecApplyConfiguration) WithUpdatedAt(value v1.MicroTime) *ClerkUserSpecApplyConfiguration {
+	b.EntityApplyConfiguration.UpdatedAt = &value
+	return b
+}
+
+// WithAsOf sets the AsOf field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AsOf field is set to the value of the last call.
+func (b *ClerkUserSpecApplyConfiguration) WithAsOf(value v1.MicroTime) *ClerkUserSpecApplyConfiguration {
+	b.EntityApplyConfiguration.AsOf = &value
+	return b
+}
+
+// WithDeletedAt sets the DeletedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DeletedAt field is set to the value of the last call.
+func (b *ClerkUserSpecApplyConfiguration) WithDeletedAt(value v1.MicroTime) *ClerkUserSpecApplyConfiguration {
+	b.EntityApplyConfiguration.DeletedAt = &value
 	return b
 }
 
@@ -171,30 +190,6 @@ func (b *ClerkUserSpecApplyConfiguration) WithPublicMetadata(value runtime.RawEx
 	return b
 }
 
-// WithCreatedAt sets the CreatedAt field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the CreatedAt field is set to the value of the last call.
-func (b *ClerkUserSpecApplyConfiguration) WithCreatedAt(value v1.MicroTime) *ClerkUserSpecApplyConfiguration {
-	b.CreatedAt = &value
-	return b
-}
-
-// WithUpdatedAt sets the UpdatedAt field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the UpdatedAt field is set to the value of the last call.
-func (b *ClerkUserSpecApplyConfiguration) WithUpdatedAt(value v1.MicroTime) *ClerkUserSpecApplyConfiguration {
-	b.UpdatedAt = &value
-	return b
-}
-
-// WithAsOf sets the AsOf field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the AsOf field is set to the value of the last call.
-func (b *ClerkUserSpecApplyConfiguration) WithAsOf(value v1.MicroTime) *ClerkUserSpecApplyConfiguration {
-	b.AsOf = &value
-	return b
-}
-
 // WithDroppedFields adds the given value to the DroppedFields field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, values provided by each call will be appended to the DroppedFields field.
@@ -202,13 +197,5 @@ func (b *ClerkUserSpecApplyConfiguration) WithDroppedFields(values ...string) *C
 	for i := range values {
 		b.DroppedFields = append(b.DroppedFields, values[i])
 	}
-	return b
-}
-
-// WithDeletedAt sets the DeletedAt field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the DeletedAt field is set to the value of the last call.
-func (b *ClerkUserSpecApplyConfiguration) WithDeletedAt(value v1.MicroTime) *ClerkUserSpecApplyConfiguration {
-	b.DeletedAt = &value
 	return b
 }
