@@ -21,8 +21,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Entity is what every mirrored object says of the organization, membership, user, role or permission in Clerk that it mirrors: which one it
-// is, and of when that is. The rules below make the API server itself refuse whatever is older than what it knows.
+// Entity is what every mirrored object says of the organization, membership, user, role or permission of Clerk that it mirrors: which one
+// it is, and of when that is. The rules below make the API server itself refuse whatever is older than what it knows.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || has(self.updatedAt)",fieldPath=".updatedAt",reason=FieldValueRequired,message="updatedAt is required of what is not deleted"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.deletedAt) || (has(self.deletedAt) && self.deletedAt <= oldSelf.deletedAt)",fieldPath=".deletedAt",reason=FieldValueForbidden,message="it is deleted for good: deletedAt neither goes up nor away"

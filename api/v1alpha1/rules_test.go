@@ -79,7 +79,7 @@ func TestClerkOrganizationsFollowTheirRules(t *testing.T) {
 	}
 	const keeps = "FieldValueInvalid spec: Invalid value: a tombstone keeps nothing but instance, id and deletedAt"
 	const backwards = "FieldValueForbidden spec.updatedAt: Forbidden: updatedAt never goes back"
-	const forGood = "FieldValueForbidden spec.deletedAt: Forbidden: the organization is deleted for good"
+	const forGood = "FieldValueForbidden spec.deletedAt: Forbidden: it is deleted for good"
 	checkRules(t, "ClerkOrganization", map[string]rule{
 		"least":              {"", "", "{instance: default, id: org_2A, updatedAt: '" + early + "'}", ""},
 		"no updatedAt":       {"what has no time cannot be ordered", "", "{instance: default, id: org_2A}", "FieldValueRequired spec.updatedAt: "},
@@ -122,10 +122,10 @@ func TestClerkMembersFollowTheirRules(t *testing.T) {
 	jane := func(time, rest string) string {
 		return "{instance: default, id: orgmem_2A, organizationID: org_2A, userID: user_2A, role: 'org:member', updatedAt: '" + time + "'" + rest + "}"
 	}
-	const required = "FieldValueInvalid spec: Invalid value: updatedAt, organizationID, userID and role are required"
+	const required = "FieldValueInvalid spec: Invalid value: organizationID, userID and role are required"
 	const keeps = "FieldValueInvalid spec: Invalid value: a tombstone keeps nothing but instance, the ids and deletedAt"
 	const backwards = "FieldValueForbidden spec.updatedAt: Forbidden: updatedAt never goes back"
-	const forGood = "FieldValueForbidden spec.deletedAt: Forbidden: the membership is deleted for good"
+	const forGood = "FieldValueForbidden spec.deletedAt: Forbidden: it is deleted for good"
 	tombstone := func(rest string) string {
 		return "{instance: default, id: orgmem_2A, deletedAt: '" + early + "'" + rest + "}"
 	}
@@ -143,7 +143,7 @@ func TestClerkMembersFollowTheirRules(t *testing.T) {
 		"no role":                 {"", "", without("role"), required},
 		"no organization":         {"", "", without("organizationID"), required},
 		"no user":                 {"", "", without("userID"), required},
-		"no updatedAt":            {"", "", without("updatedAt"), required},
+		"no updatedAt":            {"", "", without("updatedAt"), "FieldValueRequired spec.updatedAt: "},
 		"a new tombstone":         {"of whom Clerk said no more than the id", "", tombstone(""), ""},
 		"tombstone with ids":      {"", "", tombstone(", organizationID: org_2A, userID: user_2A"), ""},
 		"tombstone, role":         {"", "", tombstone(", role: 'org:admin'"), keeps},
@@ -179,12 +179,12 @@ func TestClerkUsersFollowTheirRules(t *testing.T) {
 	}
 	const keeps = "FieldValueInvalid spec: Invalid value: a tombstone keeps nothing but instance, id and deletedAt"
 	const backwards = "FieldValueForbidden spec.updatedAt: Forbidden: updatedAt never goes back"
-	const forGood = "FieldValueForbidden spec.deletedAt: Forbidden: the user is deleted for good"
+	const forGood = "FieldValueForbidden spec.deletedAt: Forbidden: it is deleted for good"
 	const verified = ", primaryEmail: {address: a@x, verified: true}"
 	rules := map[string]rule{
 		"least":            {"", "", jane(early, ""), ""},
 		"whole":            {"", "", jane(early, verified+", username: a, firstName: A, lastName: B, imageURL: d, externalID: c, banned: true, locked: true, deprovisioned: true, publicMetadata: [1]"), ""},
-		"no updatedAt":     {"what has no time cannot be ordered", "", "{instance: default, id: user_2A}", "FieldValueInvalid spec: Invalid value: updatedAt is required"},
+		"no updatedAt":     {"what has no time cannot be ordered", "", "{instance: default, id: user_2A}", "FieldValueRequired spec.updatedAt: "},
 		"no address":       {"", "", jane(early, ", primaryEmail: {verified: true}"), "FieldValueRequired spec.primaryEmail.address: "},
 		"a new tombstone":  {"of whom was never seen", "", tombstone(""), ""},
 		"newer":            {"", jane(early, ", banned: true"), jane(later, ""), ""},
@@ -226,21 +226,21 @@ func TestClerkRolesFollowTheirRules(t *testing.T) {
 	}
 	const keeps = "FieldValueInvalid spec: Invalid value: a tombstone keeps nothing but instance, id, the keys, createdAt and deletedAt"
 	const backwards = "FieldValueForbidden spec.updatedAt: Forbidden: updatedAt never goes back"
-	const forGood = "FieldValueForbidden spec.deletedAt: Forbidden: the role is deleted for good"
+	const forGood = "FieldValueForbidden spec.deletedAt: Forbidden: it is deleted for good"
 	const changed = "FieldValueForbidden spec.keys: Forbidden: a key that changes is kept among keys"
 	const kept = "FieldValueForbidden spec.keys: Forbidden: keys are kept, and their times only go apart"
 	const createdAtKept = "FieldValueForbidden spec.createdAt: Forbidden: createdAt is kept"
-	const required = "FieldValueInvalid spec: Invalid value: updatedAt and key are required"
+	const required = "FieldValueInvalid spec: Invalid value: key is required"
 	checkRules(t, "ClerkRole", map[string]rule{
 		"least":                     {"", "", role(early, "org:mate", ""), ""},
 		"whole":                     {"", "", role(early, "org:mate", keys("org:crew")+", name: Mate, description: D, permissions: [{id: perm_2A, key: 'org:a:b', updatedAt: '"+early+"'}]"), ""},
 		"no key":                    {"members name it by that", "", "{instance: default, id: role_2A, updatedAt: '" + early + "'}", required},
-		"no updatedAt":              {"", "", "{instance: default, id: role_2A, key: 'org:mate'}", required},
+		"no updatedAt":              {"", "", "{instance: default, id: role_2A, key: 'org:mate'}", "FieldValueRequired spec.updatedAt: "},
 		"a permission without key":  {"", "", role(early, "org:mate", ", permissions: [{id: perm_2A}]"), "FieldValueRequired spec.permissions[0].key: "},
 		"a key without its times":   {"", "", role(early, "org:mate", ", keys: [{key: a}]"), "FieldValueRequired spec.keys[0].firstSeen: \nFieldValueRequired spec.keys[0].lastSeen: "},
 		"newer":                     {"", role(early, "org:mate", ""), role(later, "org:mate", ""), ""},
 		"older by 1 ms":             {"", role(later, "org:mate", ""), role(early, "org:mate", ""), backwards},
-		"older, with another key":   {"it is old, whatever else", role(later, "org:mate", ""), role(early, "org:crew", ""), backwards + "\n" + changed},
+		"older, with another key":   {"it is old, whatever else", role(later, "org:mate", ""), role(early, "org:crew", ""), changed + "\n" + backwards},
 		"renamed":                   {"", role(early, "org:crew", ""), role(later, "org:mate", keys("org:crew")), ""},
 		"renamed, forgetful":        {"members may still carry the key", role(early, "org:crew", ""), role(later, "org:mate", ""), changed},
 		"renamed, wrong memory":     {"", role(early, "org:crew", ""), role(later, "org:mate", keys("org:other")), changed},
@@ -287,11 +287,11 @@ func TestClerkPermissionsFollowTheirRules(t *testing.T) {
 	checkRules(t, "ClerkPermission", map[string]rule{
 		"least":            {"", "", permission(early, ""), ""},
 		"whole":            {"", "", permission(early, ", name: A, description: B, createdAt: '"+early+"'"), ""},
-		"no key":           {"", "", "{instance: default, id: perm_2A, updatedAt: '" + early + "'}", "FieldValueInvalid spec: Invalid value: updatedAt and key are required"},
+		"no key":           {"", "", "{instance: default, id: perm_2A, updatedAt: '" + early + "'}", "FieldValueInvalid spec: Invalid value: key is required"},
 		"newer":            {"", permission(early, ""), strings.Replace(permission(later, ""), "a:b", "a:c", 1), ""},
 		"older by 1 ms":    {"", permission(later, ""), permission(early, ""), "FieldValueForbidden spec.updatedAt: Forbidden: updatedAt never goes back"},
 		"deletion":         {"", permission(later, ""), tombstone(""), ""},
-		"back to life":     {"", tombstone(""), permission(later, ""), "FieldValueForbidden spec.deletedAt: Forbidden: the permission is deleted for good"},
+		"back to life":     {"", tombstone(""), permission(later, ""), "FieldValueForbidden spec.deletedAt: Forbidden: it is deleted for good"},
 		"tombstone, key":   {"", "", tombstone(", key: 'org:a:b'"), keeps},
 		"tombstone, name":  {"", "", tombstone(", name: A"), keeps},
 		"another instance": {"", permission(early, ""), strings.Replace(permission(later, ""), "default", "dev", 1), "FieldValueInvalid spec.instance: "},

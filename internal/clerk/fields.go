@@ -92,8 +92,8 @@ func displayURL(url string) string {
 	return url
 }
 
-// isUnprintable tells the characters that YAML does not allow unescaped, and so that break what somebody applies again that kubectl printed,
-// and the line breaks and tabs that break a table.
+// isUnprintable tells the characters that YAML does not allow unescaped, so that what kubectl printed could not be applied again, and the
+// line breaks and tabs that break a table.
 func isUnprintable(r rune) bool {
 	return r == '\t' || r == '\n' || r == '\r' || isNotYAML(r)
 }

@@ -32,8 +32,8 @@ import (
 // horizon may just have been moved. A tombstone waits for a minute after that.
 const recent = time.Hour
 
-// mayCreate tells whether something that was told may create what it speaks of. An event from beyond the horizon may not, since the tombstone
-// that would refuse it may be gone.
+// mayCreate tells whether something that was told may create what it speaks of. An event from beyond the horizon may not, since the
+// tombstone that would refuse it may be gone.
 func (m *Mirror) mayCreate(ctx context.Context, instance string, told telling) (bool, error) {
 	if told.mayCreate {
 		return true, nil

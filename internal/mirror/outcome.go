@@ -57,8 +57,8 @@ type RejectedError struct {
 // Error implements error.
 func (e *RejectedError) Error() string { return e.Reason }
 
-// checkIdentity refuses news of anything else than what is known. The API server would, by the rules of the kinds, but it is not asked about
-// what is old.
+// checkIdentity refuses news of anything else than what is known. The API server would, by the rules of the kinds, but it is not asked
+// about what is old.
 func checkIdentity(known, news *v1alpha1.Entity) error {
 	if known.ID != news.ID {
 		return &RejectedError{Reason: "spec.id: another object has this name: the ids differ in case alone"}

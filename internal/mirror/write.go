@@ -100,11 +100,13 @@ func (m *Mirror) create(ctx context.Context, object client.Object) (Outcome, err
 // change makes the spec of an object what is wanted, whatever else somebody wrote there: a restored backup or an edit by hand could keep a
 // permission alive, or have a deletion refused. It cannot create anything.
 func (m *Mirror) change(ctx context.Context, known, want client.Object, spec any) (Outcome, error) {
-	patch, err := json.Marshal(append(labelOperations(known.GetLabels(), want.GetLabels()), operation{Op: "replace", Path: "/spec", Value: spec}))
+	operations := append(labelOperations(known.GetLabels(), want.GetLabels()), operation{Op: "replace", Path: "/spec", Value: spec})
+	encoded, err := json.Marshal(operations)
 	if err != nil {
 		return "", &RejectedError{Reason: "the event cannot be written as JSON"}
 	}
-	err = m.Client.Patch(ctx, want, client.RawPatch(types.JSONPatchType, patch), FieldOwner, client.FieldValidation(metav1.FieldValidationIgnore))
+	patch := client.RawPatch(types.JSONPatchType, encoded)
+	err = m.Client.Patch(ctx, want, patch, FieldOwner, client.FieldValidation(metav1.FieldValidationIgnore))
 	if apierrors.IsNotFound(err) || apierrors.IsInvalid(err) && len(causesOf(err)) == 0 { // without causes: its labels are others by now
 		return "", errOutdated
 	}

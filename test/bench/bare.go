@@ -194,7 +194,7 @@ func (o *onlooker) Create(_ context.Context, object client.Object, _ ...client.C
 	var whole struct {
 		Spec json.RawMessage `json:"spec"`
 	}
-	if err = json.Unmarshal(o.created, &whole); err != nil {
+	if err := json.Unmarshal(o.created, &whole); err != nil {
 		return err
 	}
 	o.change, err = json.Marshal([]map[string]any{{"op": "replace", "path": "/spec", "value": whole.Spec}})

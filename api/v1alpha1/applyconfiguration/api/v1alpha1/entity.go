@@ -25,8 +25,8 @@ import (
 // EntityApplyConfiguration represents a declarative configuration of the Entity type for use
 // with apply.
 //
-// Entity is what every mirrored object says of the organization, membership, user, role or permission in Clerk that it mirrors: which one it
-// is, and of when that is. The rules below make the API server itself refuse whatever is older than what it knows.
+// Entity is what every mirrored object says of the organization, membership, user, role or permission of Clerk that it mirrors: which one
+// it is, and of when that is. The rules below make the API server itself refuse whatever is older than what it knows.
 type EntityApplyConfiguration struct {
 	// instance is the ClerkInstance that it was heard from. It never changes.
 	Instance *string `json:"instance,omitempty"`
