@@ -197,6 +197,7 @@ func (b *bench) startReplica(ctx context.Context, as role) error {
 	var err error
 	b.replica, err = operatorproc.Start(ctx, b.plane, operatorproc.Options{
 		Died: func(err error) { b.cancel(fmt.Errorf("the operator died: %w", err)) },
+		Args: []string{"--sink-allow-local-targets", "--database-allow-local-targets"},
 	})
 	if err != nil {
 		return err
@@ -280,27 +281,4 @@ func (b *bench) close() error {
 		errs = append(errs, os.RemoveAll(b.folder))
 	}
 	return errors.Join(errs...)
-}
-
-// patience is how long anything that must come true may take: a broken run is to end, a slow one is not.
-const patience = 5 * time.Minute
-
-// until asks, again and again with a pause, until the answer is yes.
-func until(ctx context.Context, what string, pause time.Duration, holds func(context.Context) (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for {
-		yes, err := holds(ctx)
-		if err != nil {
-			return fmt.Errorf("wait until %s: %w", what, err)
-		}
-		if yes {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait until %s: %w", what, ctx.Err())
-		case <-time.After(pause):
-		}
-	}
 }

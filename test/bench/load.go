@@ -18,6 +18,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -82,4 +83,27 @@ func (t timing) longest() time.Duration {
 		return 0
 	}
 	return slices.Max(t.each)
+}
+
+// patience is how long anything that must come true may take: a broken run is to end, a slow one is not.
+const patience = 5 * time.Minute
+
+// until asks, again and again with a pause, until the answer is yes.
+func until(ctx context.Context, what string, pause time.Duration, holds func(context.Context) (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		yes, err := holds(ctx)
+		if err != nil {
+			return fmt.Errorf("wait until %s: %w", what, err)
+		}
+		if yes {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait until %s: %w", what, ctx.Err())
+		case <-time.After(pause):
+		}
+	}
 }

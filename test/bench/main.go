@@ -68,10 +68,13 @@ func parts() []part {
 	return []part{
 		{"c", "Verification and decoding", measureDecoding},
 		{"a", "Deliveries against bare writes", measureDeliveries},
+		{"h", "The mirror beside sinks that hang", measureHanging},
+		{"i", "Events through a sink to NATS", measureSinks},
 		{"b", "Duplicates", measureDuplicates},
 		{"e", "Provisioning, restart and memory", measureProvisioning},
 		{"g", "Resync from Clerk's API", measureResync},
 		{"d", "From event to access", measureAccess},
+		{"j", "Backfill of a database", measureBackfill},
 	}
 }
 

@@ -35,6 +35,15 @@ type sizes struct {
 	// resync is what is listed from Clerk's API.
 	resync resyncSize
 
+	// hanging is what is delivered to the mirror beside sinks that hang.
+	hanging deliverySize
+
+	// sinks are what is handed on to a NATS server.
+	sinks []sinkSize
+
+	// backfill is what is mirrored when a database is first looked at.
+	backfill resyncSize
+
 	// decoding is how long each kind of event is decoded.
 	decoding time.Duration
 }
@@ -42,6 +51,12 @@ type sizes struct {
 // deliverySize says how many deliveries of each kind are sent in a round, with so many at a time.
 type deliverySize struct {
 	atATime, perKind, rounds int
+}
+
+// sinkSize says how many events are handed on in a round, with so many at a time, and how often the server writes through to its disk.
+type sinkSize struct {
+	synced                    bool
+	atATime, perRound, rounds int
 }
 
 // provisioningSize says how many organizations are provisioned in a round.
@@ -63,6 +78,9 @@ func sizesFor(quick bool) sizes {
 			burst:         60,
 			provisioning:  []provisioningSize{{100, 1}, {20, 1}},
 			resync:        resyncSize{30, 300},
+			hanging:       deliverySize{32, 50, 1},
+			sinks:         []sinkSize{{true, 32, 100, 2}, {false, 32, 200, 2}},
+			backfill:      resyncSize{50, 500},
 			decoding:      100 * time.Millisecond,
 		}
 	}
@@ -74,6 +92,9 @@ func sizesFor(quick bool) sizes {
 		// The largest first: restart and memory are then those of exactly so many organizations.
 		provisioning: []provisioningSize{{1000, 1}, {500, 2}, {100, 4}},
 		resync:       resyncSize{10_000, 100_000},
+		hanging:      deliverySize{32, 400, 5},
+		sinks:        []sinkSize{{true, 1, 200, 3}, {true, 32, 2000, 5}, {false, 1, 500, 3}, {false, 32, 4000, 5}},
+		backfill:     resyncSize{10_000, 100_000},
 		decoding:     time.Second,
 	}
 }

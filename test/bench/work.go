@@ -103,7 +103,7 @@ func (w work) of(prefix string) time.Duration {
 }
 
 // processes are the processes in the order in which they are reported, by what their names begin with.
-var processes = []string{"kube-apiserver", "etcd", "kube-controller", "clerk-operator", benchmark}
+var processes = []string{"kube-apiserver", "etcd", "kube-controller", "clerk-operator", "nats-server", benchmark}
 
 // workColumn is a column of the table of work.
 type workColumn struct {
@@ -123,10 +123,14 @@ func reportWork(r *report, count int, columns ...workColumn) {
 	rows := r.table(head...)
 	for _, name := range append(slices.Clone(processes), "") {
 		cells := []string{cmp.Or(name, "together")}
+		var sum time.Duration
 		for _, column := range columns {
+			sum += column.done.of(name)
 			cells = append(cells, duration(column.done.of(name)/time.Duration(count)))
 		}
-		rows.row(cells...)
+		if sum > 0 { // what has no part in this is left out
+			rows.row(cells...)
+		}
 	}
 	rows.end()
 }

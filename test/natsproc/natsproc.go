@@ -50,18 +50,50 @@ type Server struct {
 	cp      *controlplane.ControlPlane
 	dir     string
 	address string
+	options Options
 	program *controlplane.Program
+}
+
+// Options say how a server differs from one that lets everybody in.
+type Options struct {
+	// JetStream are further settings of JetStream, in the server's own language, such as "sync_interval: always".
+	JetStream string
+	// Config, where set, returns settings of the whole server, in the same language. They may refer to Files, which are in that folder.
+	Config func(folder string) string
+	Files  map[string][]byte
+	// Connect is how this package itself connects.
+	Connect []nats.Option
 }
 
 // Start starts bin/nats-server on a free port of 127.0.0.1, and returns once it takes connections.
 func Start(ctx context.Context, cp *controlplane.ControlPlane, name string) (*Server, error) {
+	return StartWith(ctx, cp, name, Options{})
+}
+
+// StartWith is Start with settings.
+func StartWith(ctx context.Context, cp *controlplane.ControlPlane, name string, options Options) (*Server, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cp: cp, dir: filepath.Join(cp.Dir(), name), address: listener.Addr().String()}
-	return s, errors.Join(listener.Close(), os.MkdirAll(s.dir, 0o700), s.Start(ctx))
+	s := &Server{cp: cp, dir: filepath.Join(cp.Dir(), name), address: listener.Addr().String(), options: options}
+	return s, errors.Join(listener.Close(), os.MkdirAll(s.dir, 0o700), s.configure(), s.Start(ctx))
 }
+
+// configure writes the server's settings, and the files that they refer to.
+func (s *Server) configure() error {
+	text := fmt.Sprintf("jetstream {\n store_dir: %q\n %s\n}\n", s.dir, s.options.JetStream)
+	if s.options.Config != nil {
+		text += s.options.Config(s.dir) + "\n"
+	}
+	errs := []error{os.WriteFile(s.config(), []byte(text), 0o600)}
+	for name, content := range s.options.Files {
+		errs = append(errs, os.WriteFile(filepath.Join(s.dir, name), content, 0o600))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Server) config() string { return filepath.Join(s.dir, "server.conf") }
 
 // Start starts it again after a Kill, with what it had stored.
 func (s *Server) Start(ctx context.Context) error {
@@ -79,7 +111,7 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	s.program, err = s.cp.StartProgram(controlplane.ProgramSpec{
 		Name: filepath.Base(s.dir), Path: binary, LogDir: s.dir,
-		Args: []string{"--addr=" + host, "--port=" + port, "--jetstream", "--store_dir=" + s.dir},
+		Args: []string{"--addr=" + host, "--port=" + port, "--config=" + s.config()},
 	})
 	if err != nil {
 		return err
@@ -87,7 +119,7 @@ func (s *Server) Start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	for {
-		conn, err := nats.Connect(s.URL())
+		conn, err := nats.Connect(s.URL(), s.options.Connect...)
 		if err == nil {
 			conn.Close()
 			return nil
@@ -99,6 +131,9 @@ func (s *Server) Start(ctx context.Context) error {
 		}
 	}
 }
+
+// Address is where it listens.
+func (s *Server) Address() string { return s.address }
 
 // URL is where clients connect to.
 func (s *Server) URL() string { return "nats://" + s.address }
@@ -143,7 +178,7 @@ func (s *Server) Messages(ctx context.Context, stream string) (messages []*jetst
 }
 
 func (s *Server) with(do func(jetstream.JetStream) error) error {
-	conn, err := nats.Connect(s.URL())
+	conn, err := nats.Connect(s.URL(), s.options.Connect...)
 	if err != nil {
 		return fmt.Errorf("connect to the NATS server: %w", err)
 	}
