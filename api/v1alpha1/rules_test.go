@@ -430,6 +430,49 @@ func TestClerkSinksFollowTheirRules(t *testing.T) {
 	})
 }
 
+func TestClerkDatabasesFollowTheirRules(t *testing.T) {
+	t.Parallel()
+	const connection = "connection: {secretRef: {name: secret}}"
+	spec := func(rest string) string { return "{instanceRef: {name: default}, " + connection + rest + "}" }
+	tls := func(rest string) string {
+		return "{instanceRef: {name: default}, connection: {secretRef: {name: secret}, tls: {" + rest + "}}}"
+	}
+	const own = "FieldValueInvalid spec.schema: Invalid value: the schema is to be the operator's own"
+	const withDisable = "FieldValueInvalid spec.connection.tls: Invalid value: with mode Disable there are no certificates"
+	checkRules(t, "ClerkDatabase", map[string]rule{
+		"least":                {"", "", spec(""), ""},
+		"whole":                {"", "", spec(", schema: crm_2, tables: [users, memberships], personalData: Omit"), ""},
+		"no instance":          {"whose rows would they be", "", "{" + connection + "}", "FieldValueRequired spec.instanceRef: "},
+		"another instance":     {"rows of two environments would be in one schema", spec(""), "{instanceRef: {name: dev}, " + connection + "}", "FieldValueInvalid spec.instanceRef: Invalid value: instanceRef never changes"},
+		"no connection":        {"", "", "{instanceRef: {name: default}}", "FieldValueRequired spec.connection: "},
+		"no Secret":            {"", "", "{instanceRef: {name: default}, connection: {}}", "FieldValueRequired spec.connection.secretRef: "},
+		"another Secret":       {"a password may be rotated by name", spec(""), "{instanceRef: {name: default}, connection: {secretRef: {name: other}}}", ""},
+		"public":               {"everybody's tables are there", "", spec(", schema: public"), own},
+		"information_schema":   {"it is PostgreSQL's", "", spec(", schema: information_schema"), own},
+		"pg_catalog":           {"it is PostgreSQL's", "", spec(", schema: pg_catalog"), own},
+		"pg without _":         {"it is nobody's", "", spec(", schema: pg"), ""},
+		"a quoted schema":      {"it would have to be quoted everywhere", "", spec(", schema: 'Clerk'"), "FieldValueInvalid spec.schema: "},
+		"an injected schema":   {"", "", spec(", schema: 'clerk; DROP TABLE x'"), "FieldValueInvalid spec.schema: "},
+		"a long schema":        {"PostgreSQL cuts names off", "", spec(", schema: " + strings.Repeat("a", 64) + ""), "FieldValueTooLong spec.schema: "},
+		"as long as they may":  {"", "", spec(", schema: " + strings.Repeat("a", 63) + ""), ""},
+		"another schema":       {"what is in the old one would stay", spec(""), spec(", schema: other"), "FieldValueInvalid spec.schema: Invalid value: schema never changes"},
+		"the default by name":  {"it is no change", spec(""), spec(", schema: clerk"), ""},
+		"no table":             {"leave it out for all", "", spec(", tables: []"), "FieldValueInvalid spec.tables: "},
+		"a table twice":        {"", "", spec(", tables: [users, users]"), "FieldValueDuplicate spec.tables[1]: "},
+		"another table":        {"", "", spec(", tables: [sessions]"), "FieldValueNotSupported spec.tables[0]: "},
+		"fewer tables":         {"the others are emptied", spec(""), spec(", tables: [roles]"), ""},
+		"half of the data":     {"", "", spec(", personalData: Some"), "FieldValueNotSupported spec.personalData: "},
+		"an authority":         {"", "", tls("caSecretRef: {name: a, key: b}, certificateSecretRef: {name: c}, serverName: d"), ""},
+		"an authority, no key": {"", "", tls("caSecretRef: {name: a}"), "FieldValueRequired spec.connection.tls.caSecretRef.key: "},
+		"nothing of TLS":       {"leave it out instead", "", tls(""), ""},
+		"no TLS":               {"in the same pod network", "", tls("mode: Disable"), ""},
+		"less than VerifyFull": {"it could be anybody's server", "", tls("mode: Require"), "FieldValueNotSupported spec.connection.tls.mode: "},
+		"no TLS, a name":       {"nobody would look for it", "", tls("mode: Disable, serverName: a"), withDisable},
+		"no TLS, an authority": {"", "", tls("mode: Disable, caSecretRef: {name: a, key: b}"), withDisable},
+		"no TLS, to show":      {"", "", tls("mode: Disable, certificateSecretRef: {name: a}"), withDisable},
+	})
+}
+
 func TestWhatIsLeftOutHasDefaults(t *testing.T) {
 	t.Parallel()
 	class, instance := newName(), newName()

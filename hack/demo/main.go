@@ -94,7 +94,7 @@ func run(ctx context.Context, out *os.File, logFolder string) (err error) {
 	if err != nil {
 		return err
 	}
-	s := newStage(n, cp, administrator, operatorproc.Options{LogDir: logs, Died: end})
+	s := newStage(n, cp, administrator, operatorproc.Options{LogDir: logs, Args: handOnArgs, Died: end})
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := install(ctx, s); err != nil {
 		return err

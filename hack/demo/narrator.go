@@ -74,7 +74,7 @@ func (n *narrator) say(format string, args ...any) { n.printf("   "+format+"\n",
 
 // delivery shows what was delivered and how it was answered.
 func (n *narrator) delivery(m message, status int, answer string) {
-	n.printf("   POST /webhooks/default  %s (%s)  →  %s\n", n.in(bold, m.eventType), m.about, n.in(bold, describe(status)))
+	n.printf("   POST /webhooks/default%s  %s (%s)  →  %s\n", m.path, n.in(bold, m.eventType), m.about, n.in(bold, describe(status)))
 	if answer != "" {
 		n.printf("     %s\n", answer)
 	}

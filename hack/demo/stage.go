@@ -35,7 +35,9 @@ import (
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/test/clerktest"
 	"github.com/clerk-operator/clerk-operator/test/controlplane"
+	"github.com/clerk-operator/clerk-operator/test/natsproc"
 	"github.com/clerk-operator/clerk-operator/test/operatorproc"
+	"github.com/clerk-operator/clerk-operator/test/pgproc"
 )
 
 const (
@@ -76,6 +78,10 @@ type stage struct {
 	janeAtGlobex, kim clerktest.Membership
 	lea               clerktest.Membership
 
+	// nats and postgres receive what is handed on; nil until their chapter.
+	nats     *natsproc.Server
+	postgres *pgproc.Server
+
 	granted, revoked, repaired, banned time.Duration
 }
 
@@ -105,10 +111,17 @@ func (s *stage) close() error {
 	if s.api != nil {
 		s.api.Close()
 	}
-	if s.operator == nil {
-		return nil
+	var err error
+	if s.operator != nil {
+		err = s.operator.Stop()
 	}
-	return s.operator.Stop()
+	if s.postgres != nil {
+		s.postgres.Remove()
+	}
+	if s.nats != nil {
+		err = errors.Join(err, s.nats.Stop())
+	}
+	return err
 }
 
 // membership is one in the organization, as Clerk would make it now.
@@ -134,10 +147,14 @@ func (s *stage) now() time.Time { return time.Now() }
 type message struct {
 	clerktest.Delivery
 	eventType, about string
+	// path is where in the ClerkInstance's path it goes: empty for the mirror.
+	path string
 }
 
 func newMessage(event clerktest.Event, about string) message {
-	return message{clerktest.Delivery{ID: clerktest.RandomID("msg"), Body: event.Body()}, event.Type, about}
+	return message{
+		Delivery: clerktest.Delivery{ID: clerktest.RandomID("msg"), Body: event.Body()}, eventType: event.Type, about: about,
+	}
 }
 
 // deliver delivers an event as Clerk does, which has to be accepted; about is for the reader.

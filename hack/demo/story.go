@@ -45,6 +45,8 @@ var story = []step{
 	{"The operator is up again: a resync from Clerk's API repairs it.", newsRepaired},
 	{"Jane is banned: she has no access in any organization.", userBanned},
 	{"Jane is unbanned: she gets back what she had.", userUnbanned},
+	{"Others are told as well: a ClerkSink hands the event on to NATS.", eventHandedOn},
+	{"Applications can join with it: a ClerkDatabase keeps tables in step.", databaseInStep},
 	{"The organization is deleted in Clerk: nobody has access, and the namespace with its data stays.", organizationDeleted},
 }
 

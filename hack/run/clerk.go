@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
@@ -47,11 +48,13 @@ type settings struct {
 	operatorproc.Clerk
 	// real tells that it is a Clerk application of the person's, and not one that was made up.
 	real bool
+	// sink is where the events of another endpoint are handed on to; nil for nowhere.
+	sink *sinkSettings
 }
 
 // readSettings reads what the environment says of Clerk. No error holds a secret.
 func readSettings(getenv func(string) string) (settings, error) {
-	secrets, err := parseSecrets(getenv(secretVariable))
+	secrets, err := parseSecrets(secretVariable, getenv(secretVariable))
 	if err != nil {
 		return settings{}, err
 	}
@@ -71,7 +74,14 @@ func readSettings(getenv func(string) string) (settings, error) {
 	if err := checkURL(s.APIURL); err != nil {
 		return settings{}, err
 	}
-	s.real = len(secrets) > 0 || s.APIKey != ""
+	if s.sink, err = readSink(getenv); err != nil {
+		return settings{}, err
+	}
+	if s.sink != nil && slices.ContainsFunc(s.sink.secrets, func(secret string) bool { return slices.Contains(secrets, secret) }) {
+		return settings{}, fmt.Errorf("%s is among %s: make another endpoint for the sink in Clerk, which has a secret of its own",
+			sinkSecretVariable, secretVariable)
+	}
+	s.real = len(secrets) > 0 || s.APIKey != "" || s.sink != nil
 	if !s.real {
 		s.SigningSecrets = []string{clerktest.NewSecret()}
 	}
@@ -80,11 +90,11 @@ func readSettings(getenv func(string) string) (settings, error) {
 
 // forgetSettings takes the secrets out of the environment, so that nothing that is started from here inherits them.
 func forgetSettings() error {
-	return errors.Join(os.Unsetenv(secretVariable), os.Unsetenv(keyVariable))
+	return errors.Join(os.Unsetenv(secretVariable), os.Unsetenv(keyVariable), os.Unsetenv(sinkSecretVariable))
 }
 
-// parseSecrets reads signing secrets, separated by commas.
-func parseSecrets(text string) ([]string, error) {
+// parseSecrets reads the signing secrets of a variable, separated by commas.
+func parseSecrets(variable, text string) ([]string, error) {
 	var secrets []string
 	for entry := range strings.SplitSeq(text, ",") {
 		entry = strings.TrimSpace(entry)
@@ -93,7 +103,7 @@ func parseSecrets(text string) ([]string, error) {
 		}
 		name := fmt.Sprintf("number %d", len(secrets)+1)
 		if _, problems := signing.Parse(map[string][]byte{name: []byte(entry)}); len(problems) > 0 {
-			return nil, fmt.Errorf("%s: %s %s", secretVariable, problems[0].Key, problems[0].Reason)
+			return nil, fmt.Errorf("%s: %s %s", variable, problems[0].Key, problems[0].Reason)
 		}
 		secrets = append(secrets, entry)
 	}
@@ -122,11 +132,15 @@ func checkURL(text string) error {
 	return nil
 }
 
-// operatorArgs are the flags that the operator needs for this Clerk: which hosts the key may be sent to.
+// operatorArgs are the flags that the operator needs for this Clerk: which hosts the key may be sent to, and whether sinks may lead here.
 func (s settings) operatorArgs() []string {
 	host := clerkHost
 	if parsed, err := url.Parse(s.APIURL); err == nil && parsed.Host != "" {
 		host = parsed.Host
 	}
-	return []string{"--clerk-api-hosts=" + host}
+	args := []string{"--clerk-api-hosts=" + host}
+	if s.sink != nil {
+		args = append(args, "--sink-allow-local-targets") // what takes the events may well be on this machine
+	}
+	return args
 }

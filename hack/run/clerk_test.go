@@ -23,6 +23,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,6 +50,7 @@ func TestTheEnvironmentSaysWhichClerkIsHeard(t *testing.T) {
 		secrets int
 		mode    v1alpha1.InstanceMode
 		hosts   string
+		sink    string
 	}{
 		"nothing":          {reason: "is for playing", secrets: 1, mode: v1alpha1.ModeEnforce, hosts: clerkHost},
 		"a key alone":      {reason: "needs no tunnel", env: map[string]string{keyVariable: someKey}, real: true, mode: v1alpha1.ModeEnforce, hosts: clerkHost},
@@ -64,7 +66,22 @@ func TestTheEnvironmentSaysWhichClerkIsHeard(t *testing.T) {
 		"another mode":      {reason: "would be taken for Enforce", env: map[string]string{modeVariable: "observe"}, problem: "Observe or Enforce"},
 		"a URL without key": {reason: "would do nothing", env: map[string]string{urlVariable: "https://a.example"}, problem: keyVariable},
 		"no URL":            {reason: "has no host", env: map[string]string{keyVariable: someKey, urlVariable: "api.clerk.com"}, problem: "no URL"},
-		"a URL with a user": {reason: "would be printed", env: map[string]string{keyVariable: someKey, urlVariable: "https://a:b@c.example"}, problem: "no URL"},
+		"a sink over HTTP": {
+			reason: "hands on what its own endpoint delivers", env: map[string]string{sinkSecretVariable: someSecret, sinkHTTPVariable: "http://127.0.0.1:8080/events"},
+			real: true, mode: v1alpha1.ModeEnforce, hosts: clerkHost, sink: "http://127.0.0.1:8080/events",
+		},
+		"a sink to NATS": {
+			reason: "hands on beside webhooks", env: map[string]string{secretVariable: someSecret, sinkSecretVariable: otherSecret, sinkNATSVariable: "nats://127.0.0.1:4222"},
+			real: true, secrets: 1, mode: v1alpha1.ModeEnforce, hosts: clerkHost, sink: "nats://127.0.0.1:4222",
+		},
+		"a sink's secret alone": {reason: "leads nowhere", env: map[string]string{sinkSecretVariable: someSecret}, problem: sinkHTTPVariable},
+		"two targets":           {reason: "would be two sinks", env: map[string]string{sinkSecretVariable: someSecret, sinkHTTPVariable: "http://a", sinkNATSVariable: "nats://a"}, problem: "either"},
+		"a target alone":        {reason: "nobody could deliver", env: map[string]string{sinkHTTPVariable: "http://a"}, problem: sinkSecretVariable},
+		"one secret for both":   {reason: "would be refused at the sink", env: map[string]string{secretVariable: someSecret, sinkSecretVariable: someSecret, sinkHTTPVariable: "http://a"}, problem: "another endpoint"},
+		"a sink's bad secret":   {reason: "is not signed with", env: map[string]string{sinkSecretVariable: "whsec_!", sinkHTTPVariable: "http://a"}, problem: sinkSecretVariable + ": number 1 is no signing secret"},
+		"a sink's user":         {reason: "would be printed", env: map[string]string{sinkSecretVariable: someSecret, sinkHTTPVariable: "http://a:b@c"}, problem: sinkHTTPVariable},
+		"NATS by HTTP":          {reason: "is the other variable", env: map[string]string{sinkSecretVariable: someSecret, sinkNATSVariable: "http://a"}, problem: sinkNATSVariable},
+		"a URL with a user":     {reason: "would be printed", env: map[string]string{keyVariable: someKey, urlVariable: "https://a:b@c.example"}, problem: "no URL"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -81,8 +98,15 @@ func TestTheEnvironmentSaysWhichClerkIsHeard(t *testing.T) {
 			if got.real != tc.real || len(got.SigningSecrets) != tc.secrets || got.Mode != tc.mode {
 				t.Errorf("it %s: got real %t, %d secrets, %s", tc.reason, got.real, len(got.SigningSecrets), got.Mode)
 			}
-			if args := got.operatorArgs(); len(args) != 1 || args[0] != "--clerk-api-hosts="+tc.hosts {
-				t.Errorf("it %s: the operator gets %v, want the host %s", tc.reason, args, tc.hosts)
+			want := []string{"--clerk-api-hosts=" + tc.hosts}
+			if tc.sink != "" {
+				want = append(want, "--sink-allow-local-targets")
+			}
+			if args := got.operatorArgs(); !slices.Equal(args, want) {
+				t.Errorf("it %s: the operator gets %v, want %v", tc.reason, args, want)
+			}
+			if got.sink == nil && tc.sink != "" || got.sink != nil && got.sink.http+got.sink.nats != tc.sink {
+				t.Errorf("it %s: the sink is %+v, want one to %q", tc.reason, got.sink, tc.sink)
 			}
 		})
 	}
@@ -97,6 +121,10 @@ func TestTheInstructionsSayWhatIsMissingAndNoSecret(t *testing.T) {
 		"a key alone":    {map[string]string{keyVariable: someKey, modeVariable: "Observe"}, []string{"missing (" + secretVariable, "nothing is touched"}},
 		"a secret alone": {map[string]string{secretVariable: someSecret}, []string{"missing (" + keyVariable, "--forward-to http://127.0.0.1:8090/webhooks/default"}},
 		"both":           {map[string]string{secretVariable: someSecret, keyVariable: someKey}, []string{"given (1)", "from " + clerkURL}},
+		"a sink": {
+			map[string]string{sinkSecretVariable: someSecret, sinkNATSVariable: "nats://127.0.0.1:4222"},
+			[]string{"http://127.0.0.1:8090/webhooks/default/sinks/run", "nats://127.0.0.1:4222", "nats stream add", "get clerksinks"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := readSettings(func(name string) string { return tc.env[name] })

@@ -20,6 +20,7 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
@@ -55,6 +56,9 @@ func realClerk(s settings, p place) string {
 	rows := [][2]string{
 		{"Mode", describeMode(s.Mode)}, {"API key", describeKey(s)}, {"Signing secret", describeSecrets(s, p)}, {"Logs", logFolder},
 	}
+	if s.sink != nil {
+		rows = slices.Insert(rows, len(rows)-1, [2]string{"Sink", s.sink.describe(p)})
+	}
 	var text strings.Builder
 	for _, row := range rows {
 		fmt.Fprintf(&text, "  %-15s %s\n", row[0], strings.ReplaceAll(row[1], "\n", "\n"+strings.Repeat(" ", 18)))
@@ -67,6 +71,9 @@ In another terminal, in this folder:
   %[1]s get clerkorganizations -o wide
   %[1]s get clerkmembers
 `, p.kubectl)
+	if s.sink != nil {
+		fmt.Fprintf(&text, "  %s get clerksinks -o wide\n", p.kubectl)
+	}
 	if s.Mode == v1alpha1.ModeObserve {
 		fmt.Fprintf(&text, `
 What would be done is in the column MESSAGE of the organizations. To have it done, in this cluster, which goes with Ctrl-C:

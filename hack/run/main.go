@@ -16,7 +16,7 @@ limitations under the License.
 
 // Command run brings up a Kubernetes control plane and the operator in it, says how to use them, shows the operator's log and stays until
 // Ctrl-C. Deliveries come in at $RECEIVER_BIND_ADDRESS. With CLERK_SECRET_KEY or CLERK_SIGNING_SECRET it hears a Clerk application of
-// yours. Run it with "make run".
+// yours; with CLERK_SINK_SIGNING_SECRET and a target it hands its events on. Run it with "make run".
 package main
 
 import (
@@ -144,6 +144,11 @@ func (s session) serve(interrupted context.Context) (err error) {
 	fmt.Fprintln(s.out, "Installing and starting the operator …")
 	if err := operatorproc.InstallFor(ctx, cp, s.clerk.Clerk); err != nil {
 		return unlessEnded(interrupted, err)
+	}
+	if s.clerk.sink != nil {
+		if err := s.clerk.sink.install(ctx, cp); err != nil {
+			return unlessEnded(interrupted, err)
+		}
 	}
 	operator, err := operatorproc.Start(ctx, cp, operatorproc.Options{
 		ReceiverBindAddress: s.address, LogDir: s.logs, Args: append(s.clerk.operatorArgs(), "--zap-encoder=console"), Died: end,
