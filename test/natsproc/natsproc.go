@@ -127,6 +127,8 @@ func (s *Server) Start(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("the NATS server is not ready: %w: %w; its log:\n%s", ctx.Err(), err, s.program.LogTail())
+		case <-s.program.Done():
+			return fmt.Errorf("the NATS server ended; its log:\n%s", s.program.LogTail())
 		case <-time.After(pollInterval):
 		}
 	}

@@ -69,9 +69,11 @@ func TestMain(m *testing.M) {
 }
 
 // start runs an operator whose sinks may lead to this machine.
-func start(t *testing.T) *operatorproc.Operator {
+func start(t *testing.T, args ...string) *operatorproc.Operator {
 	t.Helper()
-	operator, err := operatorproc.Start(t.Context(), plane, operatorproc.Options{Args: []string{"--sink-allow-local-targets"}, LogDir: t.TempDir()})
+	operator, err := operatorproc.Start(t.Context(), plane, operatorproc.Options{
+		Args: append([]string{"--sink-allow-local-targets"}, args...), LogDir: t.TempDir(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
