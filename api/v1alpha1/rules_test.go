@@ -437,7 +437,9 @@ func TestClerkDatabasesFollowTheirRules(t *testing.T) {
 	tls := func(rest string) string {
 		return "{instanceRef: {name: default}, connection: {secretRef: {name: secret}, tls: {" + rest + "}}}"
 	}
-	const own = "FieldValueInvalid spec.schema: Invalid value: the schema is to be the operator's own"
+	own := func(schema string) string {
+		return "FieldValueInvalid spec.schema: Invalid value: \"" + schema + "\": the schema is to be the operator's own"
+	}
 	const withDisable = "FieldValueInvalid spec.connection.tls: Invalid value: with mode Disable there are no certificates"
 	checkRules(t, "ClerkDatabase", map[string]rule{
 		"least":                {"", "", spec(""), ""},
@@ -447,18 +449,18 @@ func TestClerkDatabasesFollowTheirRules(t *testing.T) {
 		"no connection":        {"", "", "{instanceRef: {name: default}}", "FieldValueRequired spec.connection: "},
 		"no Secret":            {"", "", "{instanceRef: {name: default}, connection: {}}", "FieldValueRequired spec.connection.secretRef: "},
 		"another Secret":       {"a password may be rotated by name", spec(""), "{instanceRef: {name: default}, connection: {secretRef: {name: other}}}", ""},
-		"public":               {"everybody's tables are there", "", spec(", schema: public"), own},
-		"information_schema":   {"it is PostgreSQL's", "", spec(", schema: information_schema"), own},
-		"pg_catalog":           {"it is PostgreSQL's", "", spec(", schema: pg_catalog"), own},
+		"public":               {"everybody's tables are there", "", spec(", schema: public"), own("public")},
+		"information_schema":   {"it is PostgreSQL's", "", spec(", schema: information_schema"), own("information_schema")},
+		"pg_catalog":           {"it is PostgreSQL's", "", spec(", schema: pg_catalog"), own("pg_catalog")},
 		"pg without _":         {"it is nobody's", "", spec(", schema: pg"), ""},
 		"a quoted schema":      {"it would have to be quoted everywhere", "", spec(", schema: 'Clerk'"), "FieldValueInvalid spec.schema: "},
 		"an injected schema":   {"", "", spec(", schema: 'clerk; DROP TABLE x'"), "FieldValueInvalid spec.schema: "},
-		"a long schema":        {"PostgreSQL cuts names off", "", spec(", schema: " + strings.Repeat("a", 64) + ""), "FieldValueTooLong spec.schema: "},
-		"as long as they may":  {"", "", spec(", schema: " + strings.Repeat("a", 63) + ""), ""},
-		"another schema":       {"what is in the old one would stay", spec(""), spec(", schema: other"), "FieldValueInvalid spec.schema: Invalid value: schema never changes"},
+		"a long schema":        {"PostgreSQL cuts names off", "", spec(", schema: " + strings.Repeat("a", 64)), "FieldValueTooLong spec.schema: "},
+		"as long as they may":  {"", "", spec(", schema: " + strings.Repeat("a", 63)), ""},
+		"another schema":       {"what is in the old one would stay", spec(""), spec(", schema: other"), "FieldValueInvalid spec.schema: Invalid value: \"other\": schema never changes"},
 		"the default by name":  {"it is no change", spec(""), spec(", schema: clerk"), ""},
 		"no table":             {"leave it out for all", "", spec(", tables: []"), "FieldValueInvalid spec.tables: "},
-		"a table twice":        {"", "", spec(", tables: [users, users]"), "FieldValueDuplicate spec.tables[1]: "},
+		"a table twice":        {"", "", spec(", tables: [users, users]"), "failed to create typed patch object"},
 		"another table":        {"", "", spec(", tables: [sessions]"), "FieldValueNotSupported spec.tables[0]: "},
 		"fewer tables":         {"the others are emptied", spec(""), spec(", tables: [roles]"), ""},
 		"half of the data":     {"", "", spec(", personalData: Some"), "FieldValueNotSupported spec.personalData: "},
