@@ -60,17 +60,10 @@ func measureHanging(ctx context.Context, b *bench) error {
 	}
 	service := newHangingService()
 	defer service.Close()
-	var senders []clerktest.Sender
-	for i := range hangingSinks {
-		sink, err := b.addSink(ctx, fmt.Sprintf("hanging-%d", i), func(spec *v1alpha1.ClerkSinkSpec) {
-			spec.HTTP = &v1alpha1.SinkHTTP{URL: service.URL}
-			spec.Delivery.Timeout = &metav1.Duration{Duration: 10 * time.Second}
-		})
-		if err != nil {
-			return err
-		}
-		defer sink.remove()
-		senders = append(senders, sink.Sender)
+	senders, remove, err := b.addHangingSinks(ctx, service)
+	defer remove()
+	if err != nil {
+		return err
 	}
 	var (
 		taken  [states]timing
@@ -95,6 +88,27 @@ func measureHanging(ctx context.Context, b *bench) error {
 	reportHanging(b.report, size, taken, ratios)
 	reportWork(b.report, len(taken[hung].each), workColumn{"Without", did[idleSinks]}, workColumn{"While sinks hang", did[hung]})
 	return nil
+}
+
+// addHangingSinks makes the sinks. What it returns takes away those that were made.
+func (b *bench) addHangingSinks(ctx context.Context, service *hangingService) (senders []clerktest.Sender, remove func(), err error) {
+	var made []*benchSink
+	remove = func() {
+		for _, sink := range made {
+			sink.remove()
+		}
+	}
+	for i := range hangingSinks {
+		sink, err := b.addSink(ctx, fmt.Sprintf("hanging-%d", i), func(spec *v1alpha1.ClerkSinkSpec) {
+			spec.HTTP = &v1alpha1.SinkHTTP{URL: service.URL}
+			spec.Delivery.Timeout = &metav1.Duration{Duration: 10 * time.Second}
+		})
+		if err != nil {
+			return nil, remove, err
+		}
+		made, senders = append(made, sink), append(senders, sink.Sender)
+	}
+	return senders, remove, nil
 }
 
 func hangingRound(

@@ -159,7 +159,7 @@ func (p *publisher) learn(ctx context.Context, server *natsproc.Server) error {
 		return fmt.Errorf("one event was handed on, and the stream has %d", len(stored))
 	}
 	p.template = &nats.Msg{
-		Subject: directName + strings.TrimPrefix(stored[0].Subject, sinkName), Header: nats.Header(stored[0].Header), Data: stored[0].Data,
+		Subject: directName + strings.TrimPrefix(stored[0].Subject, sinkName), Header: stored[0].Header, Data: stored[0].Data,
 	}
 	return nil
 }

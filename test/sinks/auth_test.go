@@ -136,6 +136,7 @@ func newGuarded(t *testing.T, audience string) *guarded {
 
 // review asks the API server about a token: for the service's own audience, for another one, and for the API server itself.
 func (g *guarded) review(t *testing.T, token string) (lets bool) {
+	t.Helper()
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	for _, audiences := range [][]string{{g.audience}, {"somebody.example"}, nil} {
@@ -325,8 +326,8 @@ func (i *issuer) credentials(t *testing.T, publish, subscribe string) []byte {
 		t.Fatal(err)
 	}
 	claims := jwt.NewUserClaims(publicKey(t, user))
-	claims.Permissions.Pub.Allow.Add(publish)
-	claims.Permissions.Sub.Allow.Add(subscribe)
+	claims.Pub.Allow.Add(publish)
+	claims.Sub.Allow.Add(subscribe)
 	seed, err := user.Seed()
 	if err != nil {
 		t.Fatal(err)
