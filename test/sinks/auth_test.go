@@ -67,16 +67,28 @@ func answered(t *testing.T, through clerktest.Sender, id string, want int) {
 	})
 }
 
-// failedFor waits until the status of a sink has a reason for the last failure.
-func failedFor(t *testing.T, name, reason string) {
+// attemptInterval is the pause between attempts that are to fail: longer than the breaker first stays open, whose own reason would else be
+// the last.
+const attemptInterval = 6 * time.Second
+
+// failsFor delivers an event until the status of the sink has a reason for why it was not taken. The first attempts may come before the
+// operator has seen the sink, or the change of a Secret.
+func failsFor(t *testing.T, through clerktest.Sender, id, sink, reason string) {
 	t.Helper()
-	var sink v1alpha1.ClerkSink
+	var next time.Time
 	waitFor(t, func() error {
-		if err := cluster.Get(t.Context(), client.ObjectKey{Name: name}, &sink); err != nil {
+		if now := time.Now(); now.After(next) {
+			next = now.Add(attemptInterval)
+			if status := attempt(t, through, id); status == http.StatusNoContent {
+				t.Fatalf("taken, want a failure for %s", reason)
+			}
+		}
+		var object v1alpha1.ClerkSink
+		if err := cluster.Get(t.Context(), client.ObjectKey{Name: sink}, &object); err != nil {
 			return err
 		}
-		if sink.Status.LastFailure.Reason != reason {
-			return fmt.Errorf("the last failure is %+v, want the reason %s", sink.Status.LastFailure, reason)
+		if failure := object.Status.LastFailure; failure.Reason != reason {
+			return fmt.Errorf("the last failure is %+v, want the reason %s", failure, reason)
 		}
 		return nil
 	})
@@ -170,8 +182,7 @@ func TestAServiceKnowsTheOperatorByATokenForItsAudienceAlone(t *testing.T) {
 		}
 	})
 	sender := clerktest.Sender{URL: operator.URL(operatorproc.Instance) + "/sinks/token", Secret: signingSecret}
-	answered(t, sender, "msg_token", http.StatusServiceUnavailable)
-	failedFor(t, "token", "no_token") // the installation does not give the right to make one
+	failsFor(t, sender, "msg_token", "token", "no_token") // the installation does not give the right to make one
 
 	root, err := controlplane.Root()
 	if err != nil {
@@ -228,8 +239,7 @@ func TestANATSServerKnowsTheOperatorByItsPassword(t *testing.T) {
 		}
 	})
 	sender := clerktest.Sender{URL: operator.URL(operatorproc.Instance) + "/sinks/password", Secret: signingSecret}
-	answered(t, sender, "msg_password", http.StatusServiceUnavailable)
-	failedFor(t, "password", "unauthorized")
+	failsFor(t, sender, "msg_password", "password", "unauthorized")
 	targetSecret(t, "password-user", map[string]string{"username": "clerk", "password": password})
 	answered(t, sender, "msg_password", http.StatusNoContent)
 	storedOnce(t, server, "PASSWORD", "msg_password")
@@ -258,19 +268,10 @@ func TestANATSServerKnowsTheOperatorByItsCredentials(t *testing.T) {
 		}
 	})
 	sender := clerktest.Sender{URL: operator.URL(operatorproc.Instance) + "/sinks/credentials", Secret: signingSecret}
-	answered(t, sender, "msg_credentials", http.StatusServiceUnavailable)
-	failedFor(t, "credentials", "unauthorized")
+	failsFor(t, sender, "msg_credentials", "credentials", "unauthorized")
 	// Those of its own account, which may publish elsewhere.
 	targetSecret(t, "credentials", map[string]string{"clerk.creds": string(issuer.credentials(t, "elsewhere.>", "_INBOX.>"))})
-	waitFor(t, func() error {
-		attempt(t, sender, "msg_credentials")
-		var sink v1alpha1.ClerkSink
-		err := cluster.Get(t.Context(), client.ObjectKey{Name: "credentials"}, &sink)
-		if reason := sink.Status.LastFailure.Reason; err == nil && reason != "forbidden" {
-			return fmt.Errorf("the last failure is for %q, want forbidden", reason)
-		}
-		return err
-	})
+	failsFor(t, sender, "msg_credentials", "credentials", "forbidden")
 	// The least that docs/sinks.md says is enough.
 	targetSecret(t, "credentials", map[string]string{"clerk.creds": string(issuer.credentials(t, "credentials.>", "_INBOX.>"))})
 	answered(t, sender, "msg_credentials", http.StatusNoContent)
