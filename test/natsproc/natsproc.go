@@ -76,8 +76,12 @@ func StartWith(ctx context.Context, cp *controlplane.ControlPlane, name string, 
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cp: cp, dir: filepath.Join(cp.Dir(), name), address: listener.Addr().String(), options: options}
-	return s, errors.Join(listener.Close(), os.MkdirAll(s.dir, 0o700), s.configure(), s.Start(ctx))
+	dir, err := os.MkdirTemp(cp.Dir(), name+"-")
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	s := &Server{cp: cp, dir: dir, address: listener.Addr().String(), options: options}
+	return s, errors.Join(listener.Close(), s.configure(), s.Start(ctx))
 }
 
 // configure writes the server's settings, and the files that they refer to.

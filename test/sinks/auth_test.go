@@ -17,6 +17,7 @@ limitations under the License.
 package sinks_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -193,6 +194,7 @@ func TestAServiceKnowsTheOperatorByATokenForItsAudienceAlone(t *testing.T) {
 		if output, err := plane.Kubectl(t.Context(), "apply", "-f", path).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, output)
 		}
+		t.Cleanup(func() { _ = plane.Kubectl(context.Background(), "delete", "-f", path).Run() })
 	}
 	answered(t, sender, "msg_token", http.StatusNoContent)
 	service.mutex.Lock()

@@ -98,8 +98,8 @@ func makeSink(t *testing.T, name string, change func(*v1alpha1.ClerkSinkSpec)) (
 		if err := cluster.Create(t.Context(), object); err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() { _ = cluster.Delete(context.Background(), object) })
 	}
-	t.Cleanup(func() { _ = cluster.Delete(context.Background(), sink) })
 	return signingSecret
 }
 
