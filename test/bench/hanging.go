@@ -91,7 +91,8 @@ func measureHanging(ctx context.Context, b *bench) error {
 		ratios = append(ratios, measured[hung].rate()/measured[idleSinks].rate())
 	}
 	reportHanging(b.report, size, taken, ratios)
-	b.report.line("Of %d events, at least %d hung until the last delivery beside them was answered.", hangingSinks*defaultInFlight, service.least)
+	b.report.line("Of %d events, at least %d hung until the last delivery beside them was answered.", hangingSinks*defaultInFlight,
+		service.least)
 	reportWork(b.report, len(taken[hung].each), workColumn{"Without", did[idleSinks]}, workColumn{"While sinks hang", did[hung]})
 	return nil
 }

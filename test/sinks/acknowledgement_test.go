@@ -131,7 +131,7 @@ func TestAServerKilledBetweenPublishAndAcknowledgementHasTheMessageOnce(t *testi
 		s.Delivery.Timeout = &metav1.Duration{Duration: 10 * time.Second}
 	})
 	sender := clerktest.Sender{URL: operator.URL(operatorproc.Instance) + "/sinks/acknowledged", Secret: signingSecret}
-	answered(t, sender, first, http.StatusNoContent)
+	taken(t, sender, first)
 
 	between.withhold(true)
 	status := make(chan int, 1)
@@ -158,7 +158,7 @@ func TestAServerKilledBetweenPublishAndAcknowledgementHasTheMessageOnce(t *testi
 	if err := server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	answered(t, sender, aimed, http.StatusNoContent) // Clerk's retry
+	taken(t, sender, aimed) // Clerk's retry
 	if err := stores(t, server, first, aimed); err != nil {
 		t.Error(err)
 	}

@@ -57,12 +57,12 @@ func attempt(t *testing.T, through clerktest.Sender, id string) int {
 	return status
 }
 
-// answered delivers an event until it is answered so.
-func answered(t *testing.T, through clerktest.Sender, id string, want int) {
+// taken delivers an event until it is taken.
+func taken(t *testing.T, through clerktest.Sender, id string) {
 	t.Helper()
 	waitFor(t, func() error {
-		if status := attempt(t, through, id); status != want {
-			return fmt.Errorf("answered %d, want %d", status, want)
+		if status := attempt(t, through, id); status != http.StatusNoContent {
+			return fmt.Errorf("answered %d, want %d", status, http.StatusNoContent)
 		}
 		return nil
 	})
@@ -196,7 +196,7 @@ func TestAServiceKnowsTheOperatorByATokenForItsAudienceAlone(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = plane.Kubectl(context.Background(), "delete", "-f", path).Run() })
 	}
-	answered(t, sender, "msg_token", http.StatusNoContent)
+	taken(t, sender, "msg_token")
 	service.mutex.Lock()
 	defer service.mutex.Unlock()
 	want := "system:serviceaccount:" + operatorproc.Namespace + ":" + operatorproc.ServiceAccount
@@ -243,7 +243,7 @@ func TestANATSServerKnowsTheOperatorByItsPassword(t *testing.T) {
 	sender := clerktest.Sender{URL: operator.URL(operatorproc.Instance) + "/sinks/password", Secret: signingSecret}
 	failsFor(t, sender, "msg_password", "password", "unauthorized")
 	targetSecret(t, "password-user", map[string]string{"username": "clerk", "password": password})
-	answered(t, sender, "msg_password", http.StatusNoContent)
+	taken(t, sender, "msg_password")
 	storedOnce(t, server, "PASSWORD", "msg_password")
 }
 
@@ -276,7 +276,7 @@ func TestANATSServerKnowsTheOperatorByItsCredentials(t *testing.T) {
 	failsFor(t, sender, "msg_credentials", "credentials", "forbidden")
 	// The least that docs/sinks.md says is enough.
 	targetSecret(t, "credentials", map[string]string{"clerk.creds": string(issuer.credentials(t, "credentials.>", "_INBOX.>"))})
-	answered(t, sender, "msg_credentials", http.StatusNoContent)
+	taken(t, sender, "msg_credentials")
 	storedOnce(t, server, "CREDENTIALS", "msg_credentials")
 }
 
