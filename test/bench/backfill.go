@@ -105,7 +105,7 @@ func (b *bench) mirrorWithoutOperator(ctx context.Context) error {
 	operations := make([]operation, 0, size.organizations+size.memberships)
 	add := func(event clerktest.Event) {
 		operations = append(operations, func(ctx context.Context) error {
-			object, err := appliedFor(ctx, filled, event)
+			object, err := mirroredFor(ctx, filled, event)
 			if err != nil {
 				return err
 			}

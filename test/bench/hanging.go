@@ -130,7 +130,7 @@ func hangingRound(
 	for i := range eventKinds {
 		for turn := range states {
 			state := (turn + round + i) % states // Whatever is second one time is first the next.
-			operations, err := operationsFor(ctx, b, nil, receiver, waves[state][i])
+			operations, err := operationsFor(ctx, b, nil, receiver, eventKinds[i], waves[state][i])
 			if err != nil {
 				return measured, done, err
 			}
