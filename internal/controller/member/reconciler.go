@@ -30,6 +30,7 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/condition"
 	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
 	"github.com/clerk-operator/clerk-operator/internal/controller/write"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 // settlingTime is how long a new member may be on the way to its first RoleBinding before its status says that it waits. It spares
@@ -58,10 +59,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, member *v1alpha1.ClerkMember
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if !due.IsZero() && !r.Now().Before(due) && len(facts.bindings) == 0 {
+	if !due.IsZero() && !r.Now().Before(due) && len(facts.Bindings) == 0 {
 		return reconcile.Result{}, write.Delete(ctx, r.Client, member)
 	}
-	status := facts.status()
+	status := facts.Status()
 	if wait := r.settling(member, status); wait > 0 {
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
@@ -70,7 +71,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, member *v1alpha1.ClerkMember
 		if facts, err = r.gather(ctx, member); err != nil {
 			return reconcile.Result{}, err
 		}
-		status = facts.status()
+		status = facts.Status()
 	}
 	if err := r.writeStatus(ctx, member, status); err != nil {
 		return reconcile.Result{}, err
@@ -79,6 +80,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, member *v1alpha1.ClerkMember
 		return reconcile.Result{RequeueAfter: max(due.Sub(r.Now()), time.Second)}, nil
 	}
 	return reconcile.Result{}, nil
+}
+
+// gather gathers what the member's status is made from.
+func (r *Reconciler) gather(ctx context.Context, member *v1alpha1.ClerkMember) (*tenant.MemberFacts, error) {
+	facts, err := r.Expressions.MemberFacts(ctx, r.Client, member)
+	if err == nil && facts.Standing.User == nil && member.Spec.DeletedAt == nil && r.MissingUser != nil {
+		r.MissingUser(member.Spec.Instance, member.Spec.UserID)
+	}
+	return facts, err
 }
 
 // collectionDue is when a tombstone may go; zero for a member who is one.

@@ -18,7 +18,6 @@ package organization
 
 import (
 	"context"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -35,57 +34,22 @@ import (
 func (r *Reconciler) gather(
 	ctx context.Context, organization *v1alpha1.ClerkOrganization,
 ) (*tenant.Situation, *policies, error) {
-	s := &tenant.Situation{Organization: organization, OperatorNamespace: r.OperatorNamespace}
-	id := organization.Spec.ID
-	// RoleBindings come before all that decides about access. What another replica takes out of one after that is a conflict for whoever
-	// decided without knowing why.
-	bindings, err := cached.Items[rbacv1.RoleBindingList](ctx, r.Client, cached.ByOrganization, id)
+	gatherer := cached.Gatherer{
+		Reader: r.Client, Expressions: r.Expressions, OperatorNamespace: r.OperatorNamespace,
+		LatestRoleBindings: func(known []*rbacv1.RoleBinding) []*rbacv1.RoleBinding {
+			return latest(&r.recent, organization.UID, known)
+		},
+		// Without what was just written, a slug that changes right after the organization was made would make it a second namespace.
+		LatestNamespaces: func(known []*corev1.Namespace) []*corev1.Namespace {
+			return latest(&r.recent, organization.UID, known)
+		},
+	}
+	situation, err := gatherer.Situation(ctx, organization)
 	if err != nil {
 		return nil, nil, err
 	}
-	s.RoleBindings = latest(&r.recent, organization.UID, cached.Pointers(bindings.Items))
-	if s.Instance, err = r.Expressions.Instance(ctx, r.Client, organization.Spec.Instance); err != nil {
-		return nil, nil, err
-	}
-	if s.Classes, err = r.Expressions.Classes(ctx, r.Client); err != nil {
-		return nil, nil, err
-	}
-	if s.Memberships, err = r.memberships(ctx, organization); err != nil {
-		return nil, nil, err
-	}
-	namespaces, err := cached.Items[corev1.NamespaceList](ctx, r.Client, cached.ByOrganization, id)
-	if err != nil {
-		return nil, nil, err
-	}
-	// Without what was just written, a slug that changes right after the organization was made would make it a second namespace.
-	s.Namespaces = latest(&r.recent, organization.UID, cached.Pointers(namespaces.Items))
-	all, err := cached.Items[v1alpha1.ClerkOrganizationList](ctx, r.Client, cached.ByOrganization, id)
-	if err != nil {
-		return nil, nil, err
-	}
-	s.IsOnlyOne = !slices.ContainsFunc(all.Items, func(other v1alpha1.ClerkOrganization) bool { return other.UID != organization.UID })
-	policies, err := r.policies(ctx, id)
-	return s, policies, err
-}
-
-// memberships are the organization's, with what is known of each: nothing, where the organization is deleted, since nobody has access.
-func (r *Reconciler) memberships(ctx context.Context, organization *v1alpha1.ClerkOrganization) ([]tenant.Membership, error) {
-	members, err := cached.Items[v1alpha1.ClerkMemberList](ctx, r.Client, cached.ByOrganization,
-		cached.Scoped(organization.Spec.Instance, organization.Spec.ID))
-	if err != nil {
-		return nil, err
-	}
-	memberships, registry := make([]tenant.Membership, len(members.Items)), cached.NewRegistry(r.Client)
-	for i := range members.Items {
-		memberships[i].ClerkMember = &members.Items[i]
-		if organization.Spec.DeletedAt != nil {
-			continue
-		}
-		if memberships[i].Standing, err = registry.StandingOf(ctx, &members.Items[i]); err != nil {
-			return nil, err
-		}
-	}
-	return memberships, nil
+	policies, err := r.policies(ctx, organization.Spec.ID)
+	return situation, policies, err
 }
 
 // policies are what limits an organization's namespaces, by namespace.

@@ -19,7 +19,6 @@ package organization
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -92,10 +91,7 @@ func (e *enforcement) makeNamespace(ctx context.Context, want *tenant.Namespace,
 		e.recent.put(e.organization().UID, &have)
 		return name, true
 	}
-	e.problems.Add(tenant.Problem{Reason: v1alpha1.ReasonNamespaceTaken, Stalled: true, Retry: true,
-		Message: fmt.Sprintf("the namespaces %s exist and are not this organization's, or are in use for another entry of the TenantClass: "+
-			"delete one, change the name in the TenantClass, or adopt one with the label %s=%s",
-			strings.Join(candidates, ", "), v1alpha1.OrganizationIDLabel, e.organization().Spec.ID)})
+	e.problems.Add(*tenant.NamespaceTaken(e.organization(), candidates))
 	return "", false
 }
 

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package member
+package tenant
 
 import (
 	"errors"
@@ -25,7 +25,6 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/condition"
-	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 func TestMemberStatus(t *testing.T) {
@@ -46,119 +45,119 @@ func TestMemberStatus(t *testing.T) {
 
 	tests := map[string]struct {
 		reason       string
-		facts        facts
+		facts        MemberFacts
 		spec         v1alpha1.ClerkMemberSpec
 		bound, ready bool
 		boundReason  string
 	}{
 		"bound": {
 			reason: "the RoleBinding is there and should be",
-			facts:  facts{organization: served, rules: admin, subject: "jane", bindings: bound}, spec: member,
+			facts:  MemberFacts{Organization: served, Rules: admin, Subject: "jane", Bindings: bound}, spec: member,
 			bound: true, ready: true, boundReason: v1alpha1.ReasonBound,
 		},
 		"on its way": {
 			reason: "the RoleBinding should be there and is not yet",
-			facts:  facts{organization: served, rules: admin, subject: "jane"}, spec: member,
+			facts:  MemberFacts{Organization: served, Rules: admin, Subject: "jane"}, spec: member,
 			boundReason: v1alpha1.ReasonProgressing,
 		},
 		"some missing": {
 			reason: "one RoleBinding is there, but the organization says that something is amiss",
-			facts: facts{
-				organization: organization(v1alpha1.ReasonBindForbidden), rules: admin, subject: "jane", bindings: bound,
+			facts: MemberFacts{
+				Organization: organization(v1alpha1.ReasonBindForbidden), Rules: admin, Subject: "jane", Bindings: bound,
 			},
 			spec: member, bound: true, boundReason: v1alpha1.ReasonBound,
 		},
 		"nothing to be bound in": {
 			reason: "the organization is kept from getting its namespace",
-			facts:  facts{organization: organization(v1alpha1.ReasonNamespaceTaken), rules: admin, subject: "jane"}, spec: member,
+			facts:  MemberFacts{Organization: organization(v1alpha1.ReasonNamespaceTaken), Rules: admin, Subject: "jane"}, spec: member,
 			boundReason: v1alpha1.ReasonOrganizationNotReady,
 		},
 		"being taken away": {
 			reason: "the status says what is, not what was intended: the RoleBinding of a deleted membership is still there",
-			facts:  facts{organization: served, rules: admin, subject: "jane", bindings: bound},
+			facts:  MemberFacts{Organization: served, Rules: admin, Subject: "jane", Bindings: bound},
 			spec:   v1alpha1.ClerkMemberSpec{Entity: v1alpha1.Entity{DeletedAt: &now}}, bound: true, boundReason: v1alpha1.ReasonProgressing,
 		},
 		"deleted": {
 			reason: "a tombstone without access is as it should be",
-			facts:  facts{organization: served, rules: admin}, spec: v1alpha1.ClerkMemberSpec{Entity: v1alpha1.Entity{DeletedAt: &now}},
+			facts:  MemberFacts{Organization: served, Rules: admin}, spec: v1alpha1.ClerkMemberSpec{Entity: v1alpha1.Entity{DeletedAt: &now}},
 			ready: true, boundReason: v1alpha1.ReasonDeleted,
 		},
 		"organization deleted": {
 			reason: "nobody has access through a deleted organization",
-			facts:  facts{organization: deleted, rules: admin, subject: "jane"}, spec: member,
+			facts:  MemberFacts{Organization: deleted, Rules: admin, Subject: "jane"}, spec: member,
 			ready: true, boundReason: v1alpha1.ReasonDeleted,
 		},
 		"no organization": {
 			reason:      "the organization is not mirrored",
-			facts:       facts{rules: admin, subject: "jane"},
+			facts:       MemberFacts{Rules: admin, Subject: "jane"},
 			spec:        member,
 			boundReason: v1alpha1.ReasonOrganizationNotFound,
 		},
 		"role nobody mapped": {
 			reason: "it grants nothing, and that is as it should be",
-			facts:  facts{organization: served, rules: admin, subject: "jane"}, spec: v1alpha1.ClerkMemberSpec{Role: "org:guest"},
+			facts:  MemberFacts{Organization: served, Rules: admin, Subject: "jane"}, spec: v1alpha1.ClerkMemberSpec{Role: "org:guest"},
 			ready: true, boundReason: v1alpha1.ReasonRoleNotMapped,
 		},
 		"no name": {
 			reason: "the expression gives a name that is refused",
-			facts:  facts{organization: served, rules: admin, subjectError: errors.New("it is one of Kubernetes' own")}, spec: member,
+			facts:  MemberFacts{Organization: served, Rules: admin, SubjectError: errors.New("it is one of Kubernetes' own")}, spec: member,
 			boundReason: v1alpha1.ReasonUsernameRefused,
 		},
 		"banned": {
 			reason: "nobody is bound, and that is as it should be", spec: member,
-			facts: facts{organization: served, rules: admin, subject: "jane", standing: tenant.Standing{Bar: tenant.BarredByBan}},
+			facts: MemberFacts{Organization: served, Rules: admin, Subject: "jane", Standing: Standing{Bar: BarredByBan}},
 			ready: true, boundReason: v1alpha1.ReasonUserBanned,
 		},
 		"banned, and still bound": {
 			reason: "the status says what is", spec: member,
-			facts: facts{organization: served, rules: admin, subject: "jane", standing: tenant.Standing{Bar: tenant.BarredByBan}, bindings: bound},
+			facts: MemberFacts{Organization: served, Rules: admin, Subject: "jane", Standing: Standing{Bar: BarredByBan}, Bindings: bound},
 			bound: true, boundReason: v1alpha1.ReasonProgressing,
 		},
 		"deprovisioned": {
-			spec: member, facts: facts{organization: served, rules: admin, standing: tenant.Standing{Bar: tenant.BarredByDirectory}},
+			spec: member, facts: MemberFacts{Organization: served, Rules: admin, Standing: Standing{Bar: BarredByDirectory}},
 			ready: true, boundReason: v1alpha1.ReasonUserDeprovisioned,
 		},
 		"user deleted": {
-			spec: member, facts: facts{organization: served, rules: admin, standing: tenant.Standing{Bar: tenant.BarredByDeletion}},
+			spec: member, facts: MemberFacts{Organization: served, Rules: admin, Standing: Standing{Bar: BarredByDeletion}},
 			ready: true, boundReason: v1alpha1.ReasonUserDeleted,
 		},
 		"user unknown": {
 			reason: "the expression needs a ClerkUser", spec: member,
-			facts:       facts{organization: served, rules: admin, subjectError: tenant.ErrUserNotMirrored},
+			facts:       MemberFacts{Organization: served, Rules: admin, SubjectError: ErrUserNotMirrored},
 			boundReason: v1alpha1.ReasonUserNotMirrored,
 		},
 		"no verified address": {
-			spec: member, facts: facts{organization: served, rules: admin, subjectError: tenant.ErrEmailNotVerified},
+			spec: member, facts: MemberFacts{Organization: served, Rules: admin, SubjectError: ErrEmailNotVerified},
 			boundReason: v1alpha1.ReasonEmailNotVerified,
 		},
 		"role deleted": {
 			reason: "it grants nothing, and that is as it should be", spec: member,
-			facts: facts{
-				organization: served, rules: admin, subject: "jane", standing: tenant.Standing{Role: tenant.Role{Doubt: tenant.RoleDeleted}},
+			facts: MemberFacts{
+				Organization: served, Rules: admin, Subject: "jane", Standing: Standing{Role: Role{Doubt: RoleDeleted}},
 			},
 			ready: true, boundReason: v1alpha1.ReasonRoleDeleted,
 		},
 		"role in doubt": {
 			reason: "somebody has to say which role is meant", spec: member,
-			facts: facts{
-				organization: served, rules: admin, subject: "jane", standing: tenant.Standing{Role: tenant.Role{Doubt: tenant.RoleAmbiguous}},
+			facts: MemberFacts{
+				Organization: served, Rules: admin, Subject: "jane", Standing: Standing{Role: Role{Doubt: RoleAmbiguous}},
 			},
 			boundReason: v1alpha1.ReasonRoleAmbiguous,
 		},
 		"instance is gone": {
 			reason: "without the ClerkInstance users have no names",
-			facts:  facts{organization: served, rules: admin, instance: &tenant.Problem{Reason: v1alpha1.ReasonInstanceNotFound}},
+			facts:  MemberFacts{Organization: served, Rules: admin, Instance: &Problem{Reason: v1alpha1.ReasonInstanceNotFound}},
 			spec:   member, boundReason: v1alpha1.ReasonInstanceNotFound,
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test.facts.member = &v1alpha1.ClerkMember{Spec: test.spec}
-			if test.facts.standing.Role.Doubt == "" {
-				test.facts.standing.Role.Key = test.spec.Role
+			test.facts.Member = &v1alpha1.ClerkMember{Spec: test.spec}
+			if test.facts.Standing.Role.Doubt == "" {
+				test.facts.Standing.Role.Key = test.spec.Role
 			}
-			conditions := test.facts.status().Conditions
+			conditions := test.facts.Status().Conditions
 			bound := meta.FindStatusCondition(conditions, v1alpha1.ConditionBound)
 			if (bound.Status == metav1.ConditionTrue) != test.bound || bound.Reason != test.boundReason {
 				t.Errorf("%s: Bound is %s (%s), want %t (%s)", test.reason, bound.Status, bound.Reason, test.bound, test.boundReason)

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package member
+package cached
 
 import (
 	"cmp"
@@ -28,88 +28,75 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
-	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
-// facts are what a member's status is made from.
-type facts struct {
-	member       *v1alpha1.ClerkMember
-	standing     tenant.Standing
-	organization *v1alpha1.ClerkOrganization // nil if not mirrored
-	rules        []v1alpha1.TenantRoleBinding
-	subject      string
-	subjectError error
-	instance     *tenant.Problem
-	bindings     []v1alpha1.MemberBinding
-}
-
-func (r *Reconciler) gather(ctx context.Context, member *v1alpha1.ClerkMember) (*facts, error) {
-	facts := &facts{member: member}
-	instance, err := r.Expressions.Instance(ctx, r.Client, member.Spec.Instance)
+// MemberFacts gathers what it depends on whether a member has access.
+func (e *Expressions) MemberFacts(
+	ctx context.Context, reader client.Reader, member *v1alpha1.ClerkMember,
+) (*tenant.MemberFacts, error) {
+	facts := &tenant.MemberFacts{Member: member}
+	instance, err := e.Instance(ctx, reader, member.Spec.Instance)
 	if err != nil {
 		return nil, err
 	}
-	if facts.standing, err = cached.NewRegistry(r.Client).StandingOf(ctx, member); err != nil {
+	if facts.Standing, err = NewRegistry(reader).StandingOf(ctx, member); err != nil {
 		return nil, err
 	}
-	facts.instance = instance.Problem()
-	facts.subject, facts.subjectError = instance.Subject(member, facts.standing.User)
-	if facts.standing.User == nil && member.Spec.DeletedAt == nil && r.MissingUser != nil {
-		r.MissingUser(member.Spec.Instance, member.Spec.UserID)
-	}
+	facts.Instance = instance.Problem()
+	facts.Subject, facts.SubjectError = instance.Subject(member, facts.Standing.User)
 	if member.Spec.OrganizationID == "" {
 		return facts, nil
 	}
-	if err := r.readOrganization(ctx, facts); err != nil {
+	if err := readOrganization(ctx, reader, facts); err != nil {
 		return nil, err
 	}
-	shared, err := r.isSucceeded(ctx, member)
+	shared, err := isSucceeded(ctx, reader, member)
 	if err != nil || shared {
 		return facts, err
 	}
-	bindings, err := cached.Items[rbacv1.RoleBindingList](ctx, r.Client, cached.ByOrganization, member.Spec.OrganizationID)
+	bindings, err := Items[rbacv1.RoleBindingList](ctx, reader, ByOrganization, member.Spec.OrganizationID)
 	if err != nil {
 		return nil, err
 	}
 	// A user who has no name any more may still be bound by the last one.
-	facts.bindings = bindingsOf(cmp.Or(facts.subject, member.Status.Subject), ofInstance(member.Spec.Instance, bindings.Items))
+	facts.Bindings = bindingsOf(cmp.Or(facts.Subject, member.Status.Subject), ofInstance(member.Spec.Instance, bindings.Items))
 	return facts, nil
 }
 
 // readOrganization reads the member's organization and the rules of its class.
-func (r *Reconciler) readOrganization(ctx context.Context, facts *facts) error {
+func readOrganization(ctx context.Context, reader client.Reader, facts *tenant.MemberFacts) error {
 	var organization v1alpha1.ClerkOrganization
-	spec := &facts.member.Spec
-	err := r.Client.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName(spec.Instance, spec.OrganizationID)}, &organization)
+	spec := &facts.Member.Spec
+	err := reader.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName(spec.Instance, spec.OrganizationID)}, &organization)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read the organization of ClerkMember %s: %w", facts.member.Name, err)
+		return fmt.Errorf("read the organization of ClerkMember %s: %w", facts.Member.Name, err)
 	}
-	if organization.Spec.Instance != facts.member.Spec.Instance {
+	if organization.Spec.Instance != facts.Member.Spec.Instance {
 		return nil
 	}
-	facts.organization = &organization
+	facts.Organization = &organization
 	if organization.Status.ClassName == "" {
 		return nil
 	}
 	var class v1alpha1.TenantClass
-	err = r.Client.Get(ctx, client.ObjectKey{Name: organization.Status.ClassName}, &class)
+	err = reader.Get(ctx, client.ObjectKey{Name: organization.Status.ClassName}, &class)
 	if err == nil {
-		facts.rules = tenant.Rules(&class)
+		facts.Rules = tenant.Rules(&class)
 	}
 	return client.IgnoreNotFound(err)
 }
 
 // isSucceeded tells whether the user of a deleted membership is back with another one: the RoleBindings are then that one's.
-func (r *Reconciler) isSucceeded(ctx context.Context, member *v1alpha1.ClerkMember) (bool, error) {
+func isSucceeded(ctx context.Context, reader client.Reader, member *v1alpha1.ClerkMember) (bool, error) {
 	if member.Spec.DeletedAt == nil {
 		return false, nil
 	}
-	members, err := cached.Items[v1alpha1.ClerkMemberList](ctx, r.Client, cached.ByOrganization,
-		cached.Scoped(member.Spec.Instance, member.Spec.OrganizationID))
+	members, err := Items[v1alpha1.ClerkMemberList](ctx, reader, ByOrganization,
+		Scoped(member.Spec.Instance, member.Spec.OrganizationID))
 	if err != nil {
 		return false, err
 	}

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package member
+package tenant
 
 import (
 	"errors"
@@ -25,33 +25,50 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/condition"
-	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
-// status says where the member has access, by the RoleBindings that exist, and whether that is as it should be.
-func (f *facts) status() v1alpha1.ClerkMemberStatus {
-	member := f.member
+// MemberFacts are what it depends on whether a member has access, and the RoleBindings by which they have.
+type MemberFacts struct {
+	Member   *v1alpha1.ClerkMember
+	Standing Standing
+
+	// Organization is the member's, nil if it is not mirrored; Rules are the role bindings of the class that serves it.
+	Organization *v1alpha1.ClerkOrganization
+	Rules        []v1alpha1.TenantRoleBinding
+
+	// Subject is the member's name in RBAC; SubjectError says why there is none; Instance, why nobody has one.
+	Subject      string
+	SubjectError error
+	Instance     *Problem
+
+	// Bindings are the RoleBindings that name the subject.
+	Bindings []v1alpha1.MemberBinding
+}
+
+// Status says where the member has access, by the RoleBindings that exist, and whether that is as it should be.
+func (f *MemberFacts) Status() v1alpha1.ClerkMemberStatus {
+	member := f.Member
 	status := v1alpha1.ClerkMemberStatus{
 		ObservedGeneration: member.Generation,
-		Subject:            f.subject,
-		Bindings:           f.bindings,
+		Subject:            f.Subject,
+		Bindings:           f.Bindings,
 	}
 	switch {
-	case len(f.bindings) == 0 && member.Spec.DeletedAt != nil:
+	case len(f.Bindings) == 0 && member.Spec.DeletedAt != nil:
 		status.Subject = "" // a tombstone keeps ids alone
-	case len(f.bindings) > 0 && f.subject == "":
+	case len(f.Bindings) > 0 && f.Subject == "":
 		status.Subject = member.Status.Subject
 	}
-	bound := metav1.Condition{Type: v1alpha1.ConditionBound, Status: condition.StatusOf(len(f.bindings) > 0)}
-	unbound := f.whyNot()
+	bound := metav1.Condition{Type: v1alpha1.ConditionBound, Status: condition.StatusOf(len(f.Bindings) > 0)}
+	unbound := f.WhyNot()
 	result := unbound
 	switch {
-	case len(f.bindings) > 0 && unbound.Reason == v1alpha1.ReasonProgressing:
-		bound.Reason, bound.Message = v1alpha1.ReasonBound, boundMessage(f.bindings)
+	case len(f.Bindings) > 0 && unbound.Reason == v1alpha1.ReasonProgressing:
+		bound.Reason, bound.Message = v1alpha1.ReasonBound, boundMessage(f.Bindings)
 		result = condition.Verdict{Ready: true, Reason: v1alpha1.ReasonReady, Message: "the member has the access that the TenantClass gives"}
-	case len(f.bindings) > 0 && unbound.Reason == v1alpha1.ReasonOrganizationNotReady:
-		bound.Reason, bound.Message = v1alpha1.ReasonBound, boundMessage(f.bindings)+"; some may be missing: "+unbound.Message
-	case len(f.bindings) > 0:
+	case len(f.Bindings) > 0 && unbound.Reason == v1alpha1.ReasonOrganizationNotReady:
+		bound.Reason, bound.Message = v1alpha1.ReasonBound, boundMessage(f.Bindings)+"; some may be missing: "+unbound.Message
+	case len(f.Bindings) > 0:
 		bound.Reason, bound.Message = v1alpha1.ReasonProgressing, "the access is being taken away: "+unbound.Message
 		result = condition.Verdict{Reason: v1alpha1.ReasonProgressing, Message: bound.Message}
 	default:
@@ -69,64 +86,64 @@ func boundMessage(bindings []v1alpha1.MemberBinding) string {
 	return fmt.Sprintf("ClusterRole %s in namespace %s, and %d more: see status.bindings", first.ClusterRole, first.Namespace, len(bindings)-1)
 }
 
-// whyNot says why the member should not have access; Progressing if it should. It reads like a checklist, and stops at the first
+// WhyNot says why the member should not have access; Progressing if it should. It reads like a checklist, and stops at the first
 // reason.
-func (f *facts) whyNot() condition.Verdict {
-	member := f.member
+func (f *MemberFacts) WhyNot() condition.Verdict {
+	member := f.Member
 	switch {
 	case member.Spec.DeletedAt != nil:
 		return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonDeleted,
 			Message: "the membership was deleted in Clerk; this object is kept for a while as its tombstone"}
-	case f.organization == nil:
+	case f.Organization == nil:
 		return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonOrganizationNotFound,
 			Message: "the member's organization is not mirrored from the same ClerkInstance: replay its events in Clerk"}
-	case f.organization.Spec.DeletedAt != nil:
+	case f.Organization.Spec.DeletedAt != nil:
 		return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonDeleted, Message: "the organization was deleted in Clerk"}
-	case f.standing.Bar != tenant.NotBarred:
-		return f.standing.Bar.Verdict()
-	case f.instance != nil:
-		return condition.Verdict{Stalled: true, Reason: f.instance.Reason, Message: f.instance.Message}
-	case errors.Is(f.subjectError, tenant.ErrUserNotMirrored):
+	case f.Standing.Bar != NotBarred:
+		return f.Standing.Bar.Verdict()
+	case f.Instance != nil:
+		return condition.Verdict{Stalled: true, Reason: f.Instance.Reason, Message: f.Instance.Message}
+	case errors.Is(f.SubjectError, ErrUserNotMirrored):
 		return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonUserNotMirrored,
 			Message: "ClerkInstance.spec.username needs more than a membership tells, and the user is not mirrored: " +
 				"replay the user's events in Clerk"}
-	case errors.Is(f.subjectError, tenant.ErrEmailNotVerified):
+	case errors.Is(f.SubjectError, ErrEmailNotVerified):
 		return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonEmailNotVerified,
 			Message: "ClerkInstance.spec.username needs a verified primary e-mail address: the user has to verify theirs in Clerk"}
-	case f.subjectError != nil:
+	case f.SubjectError != nil:
 		return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonUsernameRefused,
-			Message: "ClerkInstance.spec.username gives this user no name to bind: " + f.subjectError.Error()}
-	case f.standing.Role.Doubt == tenant.RoleDeleted:
+			Message: "ClerkInstance.spec.username gives this user no name to bind: " + f.SubjectError.Error()}
+	case f.Standing.Role.Doubt == RoleDeleted:
 		return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonRoleDeleted,
 			Message: fmt.Sprintf("the role %s was deleted in Clerk, so it grants nothing: give the member another role there", member.Spec.Role)}
-	case f.standing.Role.Doubt == tenant.RoleUnknown:
+	case f.Standing.Role.Doubt == RoleUnknown:
 		return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonRoleUnknown,
 			Message: fmt.Sprintf("the role that has the key %s now is not known yet, only one that had it at another time, so it grants nothing: "+
 				"replay the role's events in Clerk, ask for a resync, or give the member the role again there", member.Spec.Role)}
-	case f.standing.Role.Doubt != "":
+	case f.Standing.Role.Doubt != "":
 		return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonRoleAmbiguous,
 			Message: fmt.Sprintf("several roles had the key %s, and it is not certain which of them is meant, so it grants nothing: "+
 				"give the member the role again in Clerk", member.Spec.Role)}
-	case f.organization.Status.ClassName != "" && !f.isMapped():
+	case f.Organization.Status.ClassName != "" && !f.isMapped():
 		return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonRoleNotMapped,
 			Message: fmt.Sprintf("no role binding of the TenantClass %s is for the role %s or its permissions, so it grants nothing",
-				f.organization.Status.ClassName, f.standing.Role.Key)}
+				f.Organization.Status.ClassName, f.Standing.Role.Key)}
 	}
 	return f.waiting()
 }
 
-func (f *facts) isMapped() bool {
-	return slices.ContainsFunc(f.rules, func(rule v1alpha1.TenantRoleBinding) bool {
-		return tenant.Mapped(rule, f.standing.Role.Key, f.standing.Role.Permissions)
+func (f *MemberFacts) isMapped() bool {
+	return slices.ContainsFunc(f.Rules, func(rule v1alpha1.TenantRoleBinding) bool {
+		return Mapped(rule, f.Standing.Role.Key, f.Standing.Role.Permissions)
 	})
 }
 
 // waiting is what holds for a member who should have access: it is on the way, or something keeps the organization from giving it.
-func (f *facts) waiting() condition.Verdict {
-	ready, reason := condition.IsReady(f.organization.Status.Conditions)
+func (f *MemberFacts) waiting() condition.Verdict {
+	ready, reason := condition.IsReady(f.Organization.Status.Conditions)
 	if ready || reason == "" || reason == v1alpha1.ReasonProgressing {
 		return condition.Verdict{Reason: v1alpha1.ReasonProgressing, Message: "the access is on its way"}
 	}
 	return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonOrganizationNotReady,
-		Message: fmt.Sprintf("the organization is not ready (%s): see kubectl describe clerkorganization %s", reason, f.organization.Name)}
+		Message: fmt.Sprintf("the organization is not ready (%s): see kubectl describe clerkorganization %s", reason, f.Organization.Name)}
 }
