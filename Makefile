@@ -49,6 +49,26 @@ run: kubernetes build ## Run a control plane and the operator until Ctrl-C; CLER
 build: ## Build the operator: bin/clerk-operator.
 	@CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -o bin/clerk-operator ./cmd
 
+# What plugins are built for in a release.
+PLUGIN_PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+
+.PHONY: plugin
+plugin: ## Build the plugin of kubectl: bin/kubectl-clerk. Put it on the PATH, and `kubectl clerk` runs it.
+	@CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -o bin/kubectl-clerk ./cmd/kubectl-clerk
+
+.PHONY: plugin-archives
+plugin-archives: ## Build the plugin for all PLUGIN_PLATFORMS: bin/plugin/kubectl-clerk_<os>_<arch>.tar.gz, and their checksums.
+	@rm -rf bin/plugin; mkdir -p bin/plugin; \
+	for platform in $(PLUGIN_PLATFORMS); do \
+		os=$${platform%/*}; arch=$${platform#*/}; suffix=; if [ "$$os" = windows ]; then suffix=.exe; fi; \
+		mkdir -p "bin/plugin/$$os-$$arch"; cp LICENSE "bin/plugin/$$os-$$arch"; \
+		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build $(BUILD_FLAGS) -o "bin/plugin/$$os-$$arch/kubectl-clerk$$suffix" ./cmd/kubectl-clerk; \
+		tar -C "bin/plugin/$$os-$$arch" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf - "kubectl-clerk$$suffix" LICENSE | \
+			gzip -n >"bin/plugin/kubectl-clerk_$${os}_$${arch}.tar.gz"; \
+		rm -rf "bin/plugin/$$os-$$arch"; \
+	done; \
+	cd bin/plugin && sha256sum *.tar.gz >kubectl-clerk_checksums.txt
+
 # The image without a container engine or a registry. IMAGE names it; IMAGE_PLATFORMS says what for.
 IMAGE ?= localhost/clerk-operator:$(VERSION)
 IMAGE_PLATFORMS ?= linux/amd64,linux/arm64

@@ -31,6 +31,7 @@ const listed = [
     ['docs/sinks.md', 'Sinks', 'hand verified events on to a service or a queue'],
     ['docs/database.md', 'A database kept in step', 'tables of organizations, users and memberships in PostgreSQL'],
     ['docs/operations.md', 'Operations', 'flags, rotation, conditions, metrics, backup'],
+    ['docs/kubectl.md', 'kubectl clerk', 'who has access, why, and what an edit would do'],
     ['docs/troubleshooting.md', 'Troubleshooting', 'symptom, cause, fix'],
     ['examples/README.md', 'Examples', 'manifests for plans, isolation, previews, GitOps'],
   ]],

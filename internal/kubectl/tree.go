@@ -1,0 +1,279 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package kubectl
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/condition"
+	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
+)
+
+// maxBranches is how many subjects of one RoleBinding are shown to people, unless they ask for all.
+const maxBranches = 20
+
+// Tree shows what organizations have: their class, namespaces, RoleBindings and whom these name.
+type Tree struct {
+	metav1.TypeMeta `json:",inline"`
+
+	Organizations []TreeOrganization `json:"organizations"`
+}
+
+// TreeOrganization is an organization with what it has.
+type TreeOrganization struct {
+	Name  string `json:"name"`
+	Slug  string `json:"slug,omitempty"`
+	ID    string `json:"id"`
+	Class string `json:"class,omitempty"`
+
+	Members int32 `json:"members"`
+
+	// Deleted: the organization was deleted in Clerk.
+	Deleted bool `json:"deleted,omitempty"`
+
+	Ready bool `json:"ready"`
+
+	// Reason is that of the condition Ready.
+	Reason string `json:"reason,omitempty"`
+
+	Namespaces []TreeNamespace `json:"namespaces"`
+}
+
+// TreeNamespace is a namespace of an organization.
+type TreeNamespace struct {
+	Name string `json:"name"`
+
+	// State is what the organization's status says of it: Active, Released, Retained or Deleting; empty if nothing.
+	State v1alpha1.NamespaceState `json:"state,omitempty"`
+
+	RoleBindings []TreeRoleBinding `json:"roleBindings"`
+}
+
+// TreeRoleBinding is a RoleBinding that is the operator's.
+type TreeRoleBinding struct {
+	Name     string        `json:"name"`
+	Role     string        `json:"role"`
+	Subjects []TreeSubject `json:"subjects"`
+}
+
+// TreeSubject is whom a RoleBinding names.
+type TreeSubject struct {
+	Subject string `json:"subject"`
+
+	// Person is the member of that name; empty if no membership gives it.
+	Person string `json:"person,omitempty"`
+}
+
+func (p *plugin) treeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "tree [ORGANIZATION]",
+		Short: "Show organizations with namespaces, RoleBindings and whom they name",
+		Long: "Show organizations with their class, namespaces, RoleBindings and whom these name.\n\n" +
+			"Without an ORGANIZATION (a slug, an id or a name) it shows all that are not deleted.\n\n" +
+			"Exit code: 0 all that is shown is ready, 2 something is not, 1 it cannot be told.",
+		Example: "  kubectl clerk tree acme",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			return p.tree(command.Context(), strings.Join(args, ""))
+		},
+	}
+}
+
+func (p *plugin) tree(ctx context.Context, text string) error {
+	if err := p.checkOutput(); err != nil {
+		return err
+	}
+	cluster, err := p.client()
+	if err != nil {
+		return err
+	}
+	snapshot, err := load(ctx, cluster, mirrored(), bound())
+	if err != nil {
+		return err
+	}
+	var organizations []*v1alpha1.ClerkOrganization
+	if text != "" {
+		organization, err := snapshot.organization(text)
+		if err != nil {
+			return err
+		}
+		organizations = append(organizations, organization)
+	} else {
+		organizations = slices.DeleteFunc(all[v1alpha1.ClerkOrganization](snapshot), func(o *v1alpha1.ClerkOrganization) bool {
+			return o.Spec.DeletedAt != nil
+		})
+	}
+	slices.SortFunc(organizations, func(a, b *v1alpha1.ClerkOrganization) int {
+		return cmp.Or(strings.Compare(cmp.Or(a.Spec.Slug, a.Spec.ID), cmp.Or(b.Spec.Slug, b.Spec.ID)), strings.Compare(a.Name, b.Name))
+	})
+	found := &Tree{TypeMeta: view("Tree"), Organizations: []TreeOrganization{}}
+	for _, organization := range organizations {
+		branch := snapshot.branch(organization)
+		if !branch.Ready {
+			p.code = ExitNo
+		}
+		found.Organizations = append(found.Organizations, branch)
+	}
+	return p.print(found)
+}
+
+// branch is what an organization has.
+func (s *snapshot) branch(organization *v1alpha1.ClerkOrganization) TreeOrganization {
+	found := TreeOrganization{
+		Name: organization.Name, Slug: organization.Spec.Slug, ID: organization.Spec.ID, Class: organization.Status.ClassName,
+		Deleted: organization.Spec.DeletedAt != nil, Namespaces: []TreeNamespace{},
+	}
+	if organization.Status.Members != nil {
+		found.Members = *organization.Status.Members
+	}
+	found.Ready, found.Reason = condition.IsReady(organization.Status.Conditions)
+	people := s.subjectsOf(organization)
+	for _, namespace := range having[corev1.Namespace](s, cached.ByOrganization, organization.Spec.ID) {
+		if !tenant.IsNamespaceOf(namespace, organization) {
+			continue
+		}
+		branch := TreeNamespace{Name: namespace.Name, RoleBindings: []TreeRoleBinding{}}
+		for _, known := range organization.Status.Namespaces {
+			if known.Name == namespace.Name {
+				branch.State = known.State
+			}
+		}
+		for _, binding := range having[rbacv1.RoleBinding](s, cached.ByOrganization, organization.Spec.ID) {
+			if binding.Namespace == namespace.Name {
+				branch.RoleBindings = append(branch.RoleBindings, bindingBranch(binding, people))
+			}
+		}
+		found.Namespaces = append(found.Namespaces, branch)
+	}
+	slices.SortFunc(found.Namespaces, func(a, b TreeNamespace) int { return strings.Compare(a.Name, b.Name) })
+	return found
+}
+
+// subjectsOf are the members of an organization by their names in RBAC.
+func (s *snapshot) subjectsOf(organization *v1alpha1.ClerkOrganization) map[string]string {
+	people := map[string]string{}
+	key := cached.Scoped(organization.Spec.Instance, organization.Spec.ID)
+	for _, member := range having[v1alpha1.ClerkMember](s, cached.ByOrganization, key) {
+		if member.Status.Subject == "" {
+			continue
+		}
+		var user *v1alpha1.ClerkUser
+		for _, user = range having[v1alpha1.ClerkUser](s, cached.ByID, cached.Scoped(member.Spec.Instance, member.Spec.UserID)) {
+			break
+		}
+		people[member.Status.Subject] = personName(user, member, member.Spec.UserID)
+	}
+	return people
+}
+
+func bindingBranch(binding *rbacv1.RoleBinding, people map[string]string) TreeRoleBinding {
+	found := TreeRoleBinding{Name: binding.Name, Role: binding.RoleRef.Name, Subjects: []TreeSubject{}}
+	for _, subject := range binding.Subjects {
+		found.Subjects = append(found.Subjects, TreeSubject{Subject: subject.Name, Person: people[subject.Name]})
+	}
+	return found
+}
+
+func (t *Tree) names() []string {
+	names := make([]string, len(t.Organizations))
+	for i := range t.Organizations {
+		names[i] = reference("clerkorganization", t.Organizations[i].Name)
+	}
+	return names
+}
+
+func (t *Tree) text(out *page) {
+	if len(t.Organizations) == 0 {
+		out.line("No organization is mirrored: kubectl clerk status says what was heard.")
+	}
+	for i := range t.Organizations {
+		t.Organizations[i].text(out)
+	}
+}
+
+func (o *TreeOrganization) text(out *page) {
+	state := out.in(green, "ready")
+	if !o.Ready {
+		state = out.in(red, cmp.Or(o.Reason, "not looked at yet"))
+	}
+	if o.Deleted {
+		state = out.in(dim, "deleted in Clerk")
+	}
+	class := "no class"
+	if o.Class != "" {
+		class = "class " + o.Class
+	}
+	out.line("%s  %s  %s, %s, %s", out.in(bold, cmp.Or(o.Slug, o.ID)), out.in(dim, o.ID), class,
+		counted(int(o.Members), "member", "members"), state)
+	for i := range o.Namespaces {
+		o.Namespaces[i].text(out, i == len(o.Namespaces)-1)
+	}
+}
+
+func (n *TreeNamespace) text(out *page, isLast bool) {
+	state := ""
+	if n.State != v1alpha1.NamespaceActive && n.State != "" {
+		state = "  " + out.in(yellow, strings.ToLower(string(n.State)))
+	}
+	out.line("%s%s%s", out.branch("", isLast), n.Name, state)
+	indent := out.trunk("", isLast)
+	for i, binding := range n.RoleBindings {
+		isLast := i == len(n.RoleBindings)-1
+		out.line("%s%s  %s", out.branch(indent, isLast), out.in(bold, binding.Role), out.in(dim, binding.Name))
+		subjects, more := binding.Subjects, 0
+		if !out.wide && len(subjects) > maxBranches {
+			subjects, more = subjects[:maxBranches], len(subjects)-maxBranches
+		}
+		deeper := out.trunk(indent, isLast)
+		for j, subject := range subjects {
+			text := subject.Subject
+			if subject.Person != "" {
+				text = subject.Person + "  " + out.in(dim, subject.Subject)
+			}
+			out.line("%s%s", out.branch(deeper, j == len(subjects)-1 && more == 0), text)
+		}
+		if more > 0 {
+			out.line("%s%s", out.branch(deeper, true), out.in(dim, fmt.Sprintf("and %d more: -o wide shows them", more)))
+		}
+	}
+}
+
+// branch begins the line of a branch, and trunk those of what grows on it.
+func (p *page) branch(indent string, isLast bool) string {
+	if isLast {
+		return indent + p.in(dim, "└─ ")
+	}
+	return indent + p.in(dim, "├─ ")
+}
+
+func (p *page) trunk(indent string, isLast bool) string {
+	if isLast {
+		return indent + "   "
+	}
+	return indent + p.in(dim, "│  ")
+}
