@@ -112,3 +112,13 @@ func checkPage(t *testing.T, test golden, found result) {
 		}
 	}
 }
+
+func TestAnAPIServerThatDoesNotAnswerIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	got := run(t, "why", "jane@acme.example", "--server", "https://127.0.0.1:1")
+	want := "error: the API server does not answer: dial tcp 127.0.0.1:1: connect: connection refused: " +
+		"try kubectl cluster-info, or another context with --context\n"
+	if got.errors != want || got.out != "" || got.code != 1 {
+		t.Errorf("got %+v, want %q", got, want)
+	}
+}

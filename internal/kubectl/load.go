@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"sync"
 
@@ -92,6 +93,11 @@ func load(ctx context.Context, reader client.Reader, groups ...[]listing) (*snap
 		waiting.Go(func() { failures[i] = listAll(ctx, reader, listings[i]) })
 	}
 	waiting.Wait()
+	for _, failure := range failures {
+		if unanswered, ok := errors.AsType[*url.Error](failure); ok { // once, though each kind met it
+			return nil, fmt.Errorf("the API server does not answer: %w: try kubectl cluster-info, or another context with --context", unanswered.Err)
+		}
+	}
 	for i, listing := range listings {
 		switch {
 		case failures[i] != nil && listing.optional && apierrors.IsForbidden(failures[i]):
