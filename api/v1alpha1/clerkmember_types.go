@@ -28,6 +28,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.organizationID) || !has(self.organizationID) || self.organizationID == oldSelf.organizationID",fieldPath=".organizationID",message="organizationID never changes"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.userID) || !has(self.userID) || self.userID == oldSelf.userID",fieldPath=".userID",message="userID never changes"
 // +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.asOf) || has(self.droppedFields) || has(self.createdAt) || has(self.role) || has(self.permissions) || has(self.user))",message="a tombstone keeps nothing but instance, the ids and deletedAt"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.deletedAt) || !has(self.deletedAt) || self.deletedAt >= oldSelf.deletedAt",fieldPath=".deletedAt",reason=FieldValueForbidden,message="deletedAt does not go down: the tombstone would be collected before its time"
 type ClerkMemberSpec struct {
 	Entity `json:",inline"`
 

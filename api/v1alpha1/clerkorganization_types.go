@@ -25,6 +25,7 @@ import (
 // the API server itself refuse whatever is older than what it knows.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.asOf) || has(self.droppedFields) || has(self.createdAt) || has(self.name) || has(self.slug) || has(self.imageURL) || has(self.maxAllowedMemberships))",message="a tombstone keeps nothing but instance, id and deletedAt"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.deletedAt) || !has(self.deletedAt) || self.deletedAt >= oldSelf.deletedAt",fieldPath=".deletedAt",reason=FieldValueForbidden,message="deletedAt does not go down: the tombstone would be collected before its time"
 type ClerkOrganizationSpec struct {
 	Entity `json:",inline"`
 

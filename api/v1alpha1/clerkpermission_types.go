@@ -25,6 +25,7 @@ import (
 //
 // +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || has(self.key)",message="key is required unless the permission is deleted"
 // +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.asOf) || has(self.createdAt) || has(self.key) || has(self.name) || has(self.description))",message="a tombstone keeps nothing but instance, id and deletedAt"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.deletedAt) || !has(self.deletedAt) || self.deletedAt >= oldSelf.deletedAt",fieldPath=".deletedAt",reason=FieldValueForbidden,message="deletedAt does not go down: the tombstone would be collected before its time"
 type ClerkPermissionSpec struct {
 	Entity `json:",inline"`
 

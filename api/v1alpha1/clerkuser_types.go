@@ -25,6 +25,7 @@ import (
 // whatever is older than what it knows. It is personal data: a tombstone keeps none of it.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.asOf) || has(self.droppedFields) || has(self.createdAt) || has(self.primaryEmail) || has(self.username) || has(self.firstName) || has(self.lastName) || has(self.imageURL) || has(self.externalID) || has(self.banned) || has(self.locked) || has(self.deprovisioned))",message="a tombstone keeps nothing but instance, id and deletedAt"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.deletedAt) || !has(self.deletedAt) || self.deletedAt >= oldSelf.deletedAt",fieldPath=".deletedAt",reason=FieldValueForbidden,message="deletedAt does not go down: the tombstone would be collected before its time"
 type ClerkUserSpec struct {
 	Entity `json:",inline"`
 

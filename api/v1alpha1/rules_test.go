@@ -68,6 +68,10 @@ func beginAlike(text, beginnings string) bool {
 const (
 	early = "2026-01-15T09:30:00.001000Z"
 	later = "2026-01-15T09:30:00.002000Z"
+
+	// past is before early. A tombstone that went back to it would be collected before its time.
+	past = "2020-01-01T00:00:00.000000Z"
+	down = "FieldValueForbidden spec.deletedAt: Forbidden: deletedAt does not go down"
 )
 
 func TestClerkOrganizationsFollowTheirRules(t *testing.T) {
@@ -100,6 +104,7 @@ func TestClerkOrganizationsFollowTheirRules(t *testing.T) {
 		"deletion":              {"whatever its time", acme + later + "'}", tombstone, ""},
 		"back to life":          {"deletion is final", tombstone, acme + later + "'}", forGood},
 		"deleted again":         {"", tombstone, "{instance: default, id: org_2A, deletedAt: '" + later + "'}", forGood},
+		"deleted earlier":       {"", tombstone, "{instance: default, id: org_2A, deletedAt: '" + past + "'}", down},
 		"deleted as before":     {"", tombstone, tombstone, ""},
 		"another instance":      {"", acme + early + "'}", "{instance: dev, id: org_2A, updatedAt: '" + later + "'}", "FieldValueInvalid spec.instance: "},
 		"another id":            {"", acme + early + "'}", "{instance: default, id: org_2a, updatedAt: '" + later + "'}", "FieldValueInvalid spec.id: "},
@@ -158,6 +163,7 @@ func TestClerkMembersFollowTheirRules(t *testing.T) {
 		"deletion without ids":    {"", jane(later, ""), tombstone(""), ""},
 		"back to life":            {"who joins again has a new id", tombstone(""), jane(later, ""), forGood},
 		"deleted again":           {"", tombstone(""), "{instance: default, id: orgmem_2A, deletedAt: '" + later + "'}", forGood},
+		"deleted earlier":         {"", tombstone(""), "{instance: default, id: orgmem_2A, deletedAt: '" + past + "'}", down},
 		"another organization":    {"", jane(early, ""), strings.Replace(jane(later, ""), "org_2A", "org_2B", 1), "FieldValueInvalid spec.organizationID: "},
 		"another user":            {"", jane(early, ""), strings.Replace(jane(later, ""), "user_2A", "user_2B", 1), "FieldValueInvalid spec.userID: "},
 		"a tombstone of another":  {"", jane(early, ""), tombstone(", organizationID: org_2B"), "FieldValueInvalid spec.organizationID: "},
@@ -193,6 +199,7 @@ func TestClerkUsersFollowTheirRules(t *testing.T) {
 		"deletion":         {"whatever its time", jane(later, verified), tombstone(""), ""},
 		"back to life":     {"deletion is final", tombstone(""), jane(later, ""), forGood},
 		"deleted again":    {"", tombstone(""), "{instance: default, id: user_2A, deletedAt: '" + later + "'}", forGood},
+		"deleted earlier":  {"", tombstone(""), "{instance: default, id: user_2A, deletedAt: '" + past + "'}", down},
 		"another instance": {"", jane(early, ""), strings.Replace(jane(later, ""), "default", "dev", 1), "FieldValueInvalid spec.instance: "},
 		"another id":       {"", jane(early, ""), strings.Replace(jane(later, ""), "user_2A", "user_2a", 1), "FieldValueInvalid spec.id: "},
 		"a bad id":         {"", "", strings.Replace(jane(early, ""), "user_2A", "user-2A", 1), "FieldValueInvalid spec.id: "},
@@ -291,6 +298,7 @@ func TestClerkPermissionsFollowTheirRules(t *testing.T) {
 		"newer":            {"", permission(early, ""), strings.Replace(permission(later, ""), "a:b", "a:c", 1), ""},
 		"older by 1 ms":    {"", permission(later, ""), permission(early, ""), "FieldValueForbidden spec.updatedAt: Forbidden: updatedAt never goes back"},
 		"deletion":         {"", permission(later, ""), tombstone(""), ""},
+		"deleted earlier":  {"", tombstone(""), "{instance: default, id: perm_2A, deletedAt: '" + past + "'}", down},
 		"back to life":     {"", tombstone(""), permission(later, ""), "FieldValueForbidden spec.deletedAt: Forbidden: it is deleted for good"},
 		"tombstone, key":   {"", "", tombstone(", key: 'org:a:b'"), keeps},
 		"tombstone, name":  {"", "", tombstone(", name: A"), keeps},

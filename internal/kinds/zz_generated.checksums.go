@@ -22,11 +22,11 @@ package kinds
 var checksums = map[string]string{
 	"clerkdatabases.clerk-operator.io":     "770712169255bf22",
 	"clerkinstances.clerk-operator.io":     "51756934bbce6fc5",
-	"clerkmembers.clerk-operator.io":       "32e0999602e5c7d3",
-	"clerkorganizations.clerk-operator.io": "fd27cb4baa3d598d",
-	"clerkpermissions.clerk-operator.io":   "cedbc0b568162fa7",
+	"clerkmembers.clerk-operator.io":       "e06bebdfb6bb0918",
+	"clerkorganizations.clerk-operator.io": "0d0f5c48b06aa1fd",
+	"clerkpermissions.clerk-operator.io":   "cc4c42eef622da10",
 	"clerkroles.clerk-operator.io":         "659ce7dbac2f636c",
 	"clerksinks.clerk-operator.io":         "dd13323b555ca055",
-	"clerkusers.clerk-operator.io":         "f0a972191bf46067",
+	"clerkusers.clerk-operator.io":         "16fdd903e4658e8d",
 	"tenantclasses.clerk-operator.io":      "d0253776b6ad6725",
 }

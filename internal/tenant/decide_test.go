@@ -479,3 +479,12 @@ func TestLosses(t *testing.T) {
 		t.Errorf("who loses what (-want +got):\n%s", diff)
 	}
 }
+
+// A tenant's administrator may label RoleBindings with any number of subjects, and what is remembered of them is bounded.
+func TestLossesOfARoleBindingAreBounded(t *testing.T) {
+	t.Parallel()
+	flood := hasBinding("edit", slices.Repeat([]string{"mallory"}, 3*MaxSubjects)...)
+	if got := len(Decide(situation(hasNamespace("org-acme"), flood)).Losses()); got != MaxSubjects {
+		t.Errorf("there are %d losses, want %d", got, MaxSubjects)
+	}
+}

@@ -93,7 +93,7 @@ type Loss struct {
 	Subject     rbacv1.Subject
 }
 
-// Losses are who is to be taken out of which RoleBinding.
+// Losses are who is to be taken out of which RoleBinding, of each RoleBinding the first MaxSubjects: somebody else's may name any number.
 func (i *Intent) Losses() []Loss {
 	var losses []Loss
 	for namespace, plan := range i.Bindings {
@@ -111,6 +111,9 @@ func (i *Intent) Losses() []Loss {
 func lossesOf(binding *rbacv1.RoleBinding, kept []string) []Loss {
 	var losses []Loss
 	for _, subject := range binding.Subjects {
+		if len(losses) == MaxSubjects {
+			break
+		}
 		if !isUser(subject) || !slices.Contains(kept, subject.Name) {
 			losses = append(losses, Loss{RoleBinding: binding.UID, Subject: subject})
 		}
