@@ -162,6 +162,21 @@ type ClerkMemberStatus struct {
 	// +kubebuilder:validation:MaxLength=256
 	Subject string `json:"subject,omitempty"`
 
+	// organization is how people call the organization: its slug or, without one, its name in lower case with '-' for what is no letter or
+	// digit, as organization.handle in a TenantClass. It changes, and another organization may get it: the id is spec.organizationID.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Organization string `json:"organization,omitempty"`
+
+	// namespaces are those of bindings, each once.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=1000
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	Namespaces []string `json:"namespaces,omitempty"`
+
 	// bindings are the RoleBindings that name the user as a subject.
 	// +optional
 	// +listType=atomic
@@ -180,10 +195,12 @@ type ClerkMemberStatus struct {
 // +kubebuilder:selectablefield:JSONPath=`.spec.role`
 // +kubebuilder:printcolumn:name="User",type=string,JSONPath=`.spec.user.identifier`
 // +kubebuilder:printcolumn:name="Role",type=string,JSONPath=`.spec.role`
-// +kubebuilder:printcolumn:name="Organization",type=string,JSONPath=`.spec.organizationID`
+// +kubebuilder:printcolumn:name="Organization",type=string,JSONPath=`.status.organization`
+// +kubebuilder:printcolumn:name="Namespaces",type=string,JSONPath=`.status.namespaces`
 // +kubebuilder:printcolumn:name="Bound",type=string,JSONPath=`.status.conditions[?(@.type=="Bound")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="ID",type=string,priority=1,JSONPath=`.spec.id`
+// +kubebuilder:printcolumn:name="Organization ID",type=string,priority=1,JSONPath=`.spec.organizationID`
 // +kubebuilder:printcolumn:name="User ID",type=string,priority=1,JSONPath=`.spec.userID`
 // +kubebuilder:printcolumn:name="Subject",type=string,priority=1,JSONPath=`.status.subject`
 // +kubebuilder:printcolumn:name="Ready",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].status`

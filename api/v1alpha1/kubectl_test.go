@@ -92,8 +92,8 @@ func TestKubectlGetShowsWhatAPersonNeeds(t *testing.T) {
 	}))
 	writeStatus(t, withStatus(get[v1alpha1.ClerkMember](t, member), func(o *v1alpha1.ClerkMember) {
 		o.Status = v1alpha1.ClerkMemberStatus{
-			Subject:    "clerk:user_2A",
-			Conditions: []metav1.Condition{condition("Bound", "False", "RoleNotMapped"), condition("Ready", "True", "Ready")},
+			Subject: "clerk:user_2A", Organization: "acme", Namespaces: []string{"org-acme", "org-acme-preview"},
+			Conditions: []metav1.Condition{condition("Bound", "True", "Bound"), condition("Ready", "True", "Ready")},
 		}
 	}))
 	writeStatus(t, withStatus(get[v1alpha1.ClerkUser](t, user), func(o *v1alpha1.ClerkUser) {
@@ -122,8 +122,10 @@ func TestKubectlGetShowsWhatAPersonNeeds(t *testing.T) {
 			[]string{"ID=org_2A", "Display Name=Acme, Inc.", "Instance=default", "Deleted=", "Reason=Ready", "Message=why"},
 		},
 		"clerkmembers/" + member: {
-			[]string{"Name=" + member, "User=jane@example.com", "Role=org:admin", "Organization=org_2A", "Bound=False", "Age=*"},
-			[]string{"ID=orgmem_2A", "User ID=user_2A", "Subject=clerk:user_2A", "Ready=True", "Reason=RoleNotMapped", "Message=why"},
+			[]string{"Name=" + member, "User=jane@example.com", "Role=org:admin", "Organization=acme",
+				`Namespaces=["org-acme","org-acme-preview"]`, "Bound=True", "Age=*"},
+			[]string{"ID=orgmem_2A", "Organization ID=org_2A", "User ID=user_2A", "Subject=clerk:user_2A", "Ready=True", "Reason=Bound",
+				"Message=why"},
 		},
 		"clerkusers/" + user: {
 			[]string{"Name=" + user, "Email=jane@example.com", "Verified=true", "Username=jane", "Banned=true", "Age=*"},
@@ -177,8 +179,11 @@ func cell(value any) string {
 	if value == nil {
 		return ""
 	}
+	if text, ok := value.(string); ok {
+		return text
+	}
 	encoded, _ := json.Marshal(value)
-	return strings.Trim(string(encoded), `"`)
+	return string(encoded)
 }
 
 func withStatus[T any](object *T, change func(*T)) *T {

@@ -180,6 +180,7 @@ func TestASlugThatChangesMovesNothing(t *testing.T) {
 	t.Parallel()
 	tn := newTenancy(t)
 	organization := tn.createOrganization()
+	jane := tn.join("org:admin")
 	// At once: the namespace that was just made may not have come back to the operator yet.
 	for i := range 5 {
 		edit(t, organization, func(o *v1alpha1.ClerkOrganization) {
@@ -192,6 +193,14 @@ func TestASlugThatChangesMovesNothing(t *testing.T) {
 	if len(namespaces.Items) != 1 {
 		t.Fatalf("the organization has %d namespaces", len(namespaces.Items))
 	}
+	eventually(t, "the member's status with the slug of now", func(ctx context.Context) error {
+		must(t, cluster.Get(ctx, client.ObjectKeyFromObject(jane), jane))
+		status := jane.Status
+		if status.Organization != tn.slug+"-4" || !slices.Equal(status.Namespaces, []string{namespaces.Items[0].Name}) {
+			return fmt.Errorf("status is %+v", status)
+		}
+		return nil
+	})
 }
 
 func withPolicies(class *v1alpha1.TenantClass) {

@@ -22,7 +22,7 @@ package kinds
 var checksums = map[string]string{
 	"clerkdatabases.clerk-operator.io":     "770712169255bf22",
 	"clerkinstances.clerk-operator.io":     "51756934bbce6fc5",
-	"clerkmembers.clerk-operator.io":       "e06bebdfb6bb0918",
+	"clerkmembers.clerk-operator.io":       "abb212891bf0d54d",
 	"clerkorganizations.clerk-operator.io": "0d0f5c48b06aa1fd",
 	"clerkpermissions.clerk-operator.io":   "cc4c42eef622da10",
 	"clerkroles.clerk-operator.io":         "659ce7dbac2f636c",

@@ -51,7 +51,11 @@ func (f *MemberFacts) Status() v1alpha1.ClerkMemberStatus {
 	status := v1alpha1.ClerkMemberStatus{
 		ObservedGeneration: member.Generation,
 		Subject:            f.Subject,
+		Namespaces:         namespacesOf(f.Bindings),
 		Bindings:           f.Bindings,
+	}
+	if f.Organization != nil && f.Organization.Spec.DeletedAt == nil && member.Spec.DeletedAt == nil {
+		status.Organization = Handle(f.Organization)
 	}
 	switch {
 	case len(f.Bindings) == 0 && member.Spec.DeletedAt != nil:
@@ -76,6 +80,16 @@ func (f *MemberFacts) Status() v1alpha1.ClerkMemberStatus {
 	}
 	status.Conditions = result.Without(member.Spec.DroppedFields).Conditions(member.Status.Conditions, member.Generation, bound)
 	return status
+}
+
+// namespacesOf are the namespaces of RoleBindings, in order, each once.
+func namespacesOf(bindings []v1alpha1.MemberBinding) []string {
+	var namespaces []string
+	for i := range bindings {
+		namespaces = append(namespaces, bindings[i].Namespace)
+	}
+	slices.Sort(namespaces)
+	return slices.Compact(namespaces)
 }
 
 func boundMessage(bindings []v1alpha1.MemberBinding) string {

@@ -18,6 +18,7 @@ package tenant
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -164,6 +165,51 @@ func TestMemberStatus(t *testing.T) {
 			}
 			if ready, _ := condition.IsReady(conditions); ready != test.ready {
 				t.Errorf("%s: Ready is %t, want %t", test.reason, ready, test.ready)
+			}
+		})
+	}
+}
+
+func TestAMembersStatusCallsTheOrganizationAndTheNamespacesByName(t *testing.T) {
+	t.Parallel()
+	now := metav1.NowMicro()
+	bound := []v1alpha1.MemberBinding{
+		{Namespace: "org-acme", Name: "clerk:admin", ClusterRole: "admin"},
+		{Namespace: "org-acme", Name: "clerk:edit", ClusterRole: "edit"},
+		{Namespace: "org-acme-preview", Name: "clerk:admin", ClusterRole: "admin"},
+	}
+	organization := func(slug, name string, deletedAt *metav1.MicroTime) *v1alpha1.ClerkOrganization {
+		return &v1alpha1.ClerkOrganization{Spec: v1alpha1.ClerkOrganizationSpec{
+			Entity: v1alpha1.Entity{ID: "org_2A", DeletedAt: deletedAt}, Slug: slug, Name: name,
+		}}
+	}
+	tests := map[string]struct {
+		reason       string
+		organization *v1alpha1.ClerkOrganization
+		memberGone   bool
+		want         string
+	}{
+		"slug":                 {"it is what people type", organization("acme", "Acme, Inc.", nil), false, "acme"},
+		"no slug":              {"slugs may be switched off in Clerk", organization("", "Acme, Inc.", nil), false, "acme-inc"},
+		"no slug, no name":     {"something has to be there", organization("", "株式会社", nil), false, "org-2a"},
+		"organization deleted": {"a tombstone keeps ids alone", organization("", "", &now), false, ""},
+		"member deleted":       {"a tombstone keeps ids alone", organization("acme", "Acme", nil), true, ""},
+		"not mirrored":         {"nobody knows how it is called", nil, false, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			member := &v1alpha1.ClerkMember{}
+			if test.memberGone {
+				member.Spec.DeletedAt = &now
+			}
+			facts := MemberFacts{Member: member, Organization: test.organization, Subject: "jane", Bindings: bound}
+			status := facts.Status()
+			if status.Organization != test.want {
+				t.Errorf("%s: the organization is called %q, want %q", test.reason, status.Organization, test.want)
+			}
+			if want := []string{"org-acme", "org-acme-preview"}; !slices.Equal(status.Namespaces, want) {
+				t.Errorf("the namespaces are %q, want %q", status.Namespaces, want)
 			}
 		})
 	}

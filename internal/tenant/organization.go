@@ -77,7 +77,7 @@ func OrganizationOf(object *v1alpha1.ClerkOrganization) Organization {
 		ID:             spec.ID,
 		Name:           spec.Name,
 		Slug:           spec.Slug,
-		Handle:         handle(spec.Slug, spec.Name, spec.ID),
+		Handle:         Handle(object),
 		ImageURL:       spec.ImageURL,
 		PublicMetadata: metadata(spec.PublicMetadata),
 		dropped:        slices.Clone(spec.DroppedFields),
@@ -93,6 +93,11 @@ func OrganizationOf(object *v1alpha1.ClerkOrganization) Organization {
 		organization.CreatedAt = spec.CreatedAt.Time
 	}
 	return organization
+}
+
+// Handle is how people call an organization, as a DNS label: by its slug, its name, or its id.
+func Handle(object *v1alpha1.ClerkOrganization) string {
+	return handle(object.Spec.Slug, object.Spec.Name, object.Spec.ID)
 }
 
 // metadata reads public metadata; whatever is no JSON object has no keys. It is a Struct because CEL knows that as a map of

@@ -117,6 +117,10 @@ func (r *Reconciler) writeStatus(ctx context.Context, member *v1alpha1.ClerkMemb
 	if status.Subject != "" {
 		configuration.WithSubject(status.Subject)
 	}
+	if status.Organization != "" {
+		configuration.WithOrganization(status.Organization)
+	}
+	configuration.WithNamespaces(status.Namespaces...)
 	for i := range status.Bindings {
 		binding := &status.Bindings[i]
 		configuration.WithBindings(clerkac.MemberBinding().

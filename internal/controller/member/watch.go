@@ -70,8 +70,8 @@ func onMember() handler.EventHandler {
 	}
 }
 
-// onOrganizationStatus causes a reconciliation of all members when their organization comes or goes, or something keeps it from
-// being ready or no longer does.
+// onOrganizationStatus causes a reconciliation of all members when their organization comes or goes, is called otherwise, or something
+// keeps it from being ready or no longer does.
 func (r *Reconciler) onOrganizationStatus() handler.EventHandler {
 	concerned := func(ctx context.Context, object client.Object, queue watch.Queue) {
 		organization := object.(*v1alpha1.ClerkOrganization)
@@ -89,7 +89,8 @@ func (r *Reconciler) onOrganizationStatus() handler.EventHandler {
 			_, oldReason := condition.IsReady(before.Status.Conditions)
 			_, newReason := condition.IsReady(after.Status.Conditions)
 			deleted := (before.Spec.DeletedAt == nil) != (after.Spec.DeletedAt == nil)
-			if deleted || oldReason != newReason || before.Status.ClassName != after.Status.ClassName {
+			renamed := before.Generation != after.Generation && tenant.Handle(before) != tenant.Handle(after)
+			if deleted || renamed || oldReason != newReason || before.Status.ClassName != after.Status.ClassName {
 				concerned(ctx, after, queue)
 			}
 		},

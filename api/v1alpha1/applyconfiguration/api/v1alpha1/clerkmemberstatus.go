@@ -34,6 +34,11 @@ type ClerkMemberStatusApplyConfiguration struct {
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// subject is the user's name in RBAC, as ClerkInstance.spec.username gives it.
 	Subject *string `json:"subject,omitempty"`
+	// organization is how people call the organization: its slug or, without one, its name in lower case with '-' for what is no letter or
+	// digit, as organization.handle in a TenantClass. It changes, and another organization may get it: the id is spec.organizationID.
+	Organization *string `json:"organization,omitempty"`
+	// namespaces are those of bindings, each once.
+	Namespaces []string `json:"namespaces,omitempty"`
 	// bindings are the RoleBindings that name the user as a subject.
 	Bindings []MemberBindingApplyConfiguration `json:"bindings,omitempty"`
 }
@@ -70,6 +75,24 @@ func (b *ClerkMemberStatusApplyConfiguration) WithObservedGeneration(value int64
 // If called multiple times, the Subject field is set to the value of the last call.
 func (b *ClerkMemberStatusApplyConfiguration) WithSubject(value string) *ClerkMemberStatusApplyConfiguration {
 	b.Subject = &value
+	return b
+}
+
+// WithOrganization sets the Organization field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Organization field is set to the value of the last call.
+func (b *ClerkMemberStatusApplyConfiguration) WithOrganization(value string) *ClerkMemberStatusApplyConfiguration {
+	b.Organization = &value
+	return b
+}
+
+// WithNamespaces adds the given value to the Namespaces field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Namespaces field.
+func (b *ClerkMemberStatusApplyConfiguration) WithNamespaces(values ...string) *ClerkMemberStatusApplyConfiguration {
+	for i := range values {
+		b.Namespaces = append(b.Namespaces, values[i])
+	}
 	return b
 }
 
