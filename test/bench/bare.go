@@ -155,8 +155,11 @@ func mirroredFor(ctx context.Context, instance string, event clerktest.Event) (m
 		name:     v1alpha1.ObjectName(instance, decoded.Data.EntityID()),
 		empty:    func() runtime.Object { return &v1alpha1.ClerkOrganization{} },
 	}
-	if _, isMember := decoded.Data.(*clerk.Membership); isMember {
+	switch decoded.Data.(type) {
+	case *clerk.Membership:
 		object.resource, object.empty = "clerkmembers", func() runtime.Object { return &v1alpha1.ClerkMember{} }
+	case *clerk.User:
+		object.resource, object.empty = "clerkusers", func() runtime.Object { return &v1alpha1.ClerkUser{} }
 	}
 	seen := &onlooker{}
 	m := mirror.New(mirror.Options{

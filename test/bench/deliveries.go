@@ -212,8 +212,9 @@ func reportDeliveries(r *report, results []*comparison) {
 			duration(through.percentile(99)), duration(plain.percentile(99)))
 	}
 	rows.end()
-	reportWork(r, len(last.all(receiver).each), workColumn{"Receiver, each delivery", last.work[receiver]},
-		workColumn{"Bare write, each", last.work[bare]})
+	count := len(last.all(receiver).each)
+	reportWork(r, workColumn{"Receiver, each delivery", last.work[receiver].each(count)},
+		workColumn{"Bare write, each", last.work[bare].each(count)})
 }
 
 // checkDeliveries makes sure that every delivery had its effect.

@@ -93,7 +93,8 @@ func measureHanging(ctx context.Context, b *bench) error {
 	reportHanging(b.report, size, taken, ratios)
 	b.report.line("Of %d events, at least %d hung until the last delivery beside them was answered.", hangingSinks*defaultInFlight,
 		service.least)
-	reportWork(b.report, len(taken[hung].each), workColumn{"Without", did[idleSinks]}, workColumn{"While sinks hang", did[hung]})
+	count := len(taken[hung].each)
+	reportWork(b.report, workColumn{"Without", did[idleSinks].each(count)}, workColumn{"While sinks hang", did[hung].each(count)})
 	return nil
 }
 

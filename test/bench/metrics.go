@@ -89,3 +89,8 @@ next:
 
 // cpuSeconds is how much work the operator did so far.
 func (s samples) cpuSeconds() float64 { return s.sum("process_cpu_seconds_total") }
+
+// isBusy tells whether anything is queued or under way.
+func (s samples) isBusy() bool {
+	return s.sum("workqueue_depth") > 0 || s.sum("controller_runtime_active_workers") > 0
+}

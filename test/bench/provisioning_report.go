@@ -44,10 +44,12 @@ func reportProvisioning(r *report, results []provisioned) {
 	}
 	rows.end()
 	first := results[0]
-	reportWork(r, first.size.organizations*first.size.rounds,
-		workColumn{fmt.Sprintf("Operator, each of %d", first.size.organizations), first.soon},
-		workColumn{"until all is settled", first.work[byOperator]},
-		workColumn{"Bare creation of the same", first.work[bareWhole]}, workColumn{"of the tenant's alone", first.work[bareTenant]})
+	count := first.size.organizations * first.size.rounds
+	reportWork(r,
+		workColumn{fmt.Sprintf("Operator, each of %d", first.size.organizations), first.soon.each(count)},
+		workColumn{"until all is settled", first.work[byOperator].each(count)},
+		workColumn{"Bare creation of the same", first.work[bareWhole].each(count)},
+		workColumn{"of the tenant's alone", first.work[bareTenant].each(count)})
 	reportRequests(r, first)
 }
 

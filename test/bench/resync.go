@@ -29,7 +29,6 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/test/clerkapi"
-	"github.com/clerk-operator/clerk-operator/test/clerktest"
 	"github.com/clerk-operator/clerk-operator/test/operatorproc"
 )
 
@@ -41,80 +40,126 @@ const (
 	resyncPatience = time.Hour
 
 	// mostMemory is how much the operator may take for 10,000 organizations with 100,000 memberships, in bytes.
-	mostMemory = 500 << 20
+	mostMemory = 400 << 20
 )
 
-// measureResync lists an environment into an empty mirror, and then again with nothing changed.
+// resyncing is what was measured of one environment.
+type resyncing struct {
+	size          resyncSize
+	first, second v1alpha1.LastResync
+
+	// work is what the first one took of all processes until the last status was written.
+	work    work
+	settled time.Duration
+
+	// writes are those of the second one, and restarted those of a restart, which was idle after so long.
+	writes, restarted requests
+	idle              time.Duration
+
+	// bare is plain creation of a part of the same objects, and bareWork what it took of all processes.
+	bare     timing
+	bareWork work
+
+	// peak is the most memory that the operator took, restarted what it took after its restart, in bytes.
+	peak, afterRestart float64
+}
+
+// measureResync lists an environment into an empty mirror, then again with nothing changed; then it restarts the operator over what there
+// is, and at last creates a part of the same objects with plain client-go.
 func measureResync(ctx context.Context, b *bench) error {
 	if err := b.lead(ctx); err != nil {
 		return err
 	}
-	size := b.sizes.resync
+	measured := &resyncing{size: b.sizes.resync}
 	api := clerkapi.New(clerkapi.Options{InstanceID: "ins_bench", Key: "sk_bench"})
-	fillClerk(api, size)
+	environment := environmentOf(resynced, measured.size)
+	environment.fill(api)
 	server := httptest.NewServer(api)
 	defer server.Close()
-	if err := b.addResynced(ctx, server.URL+clerkapi.Prefix); err != nil {
+	progress("resyncing %d organizations and %d memberships", measured.size.organizations, measured.size.memberships)
+	if err := b.firstResync(ctx, server.URL+clerkapi.Prefix, measured); err != nil {
 		return err
 	}
-	progress("resyncing %d organizations and %d memberships", size.organizations, size.memberships)
-	first, peak, err := b.awaitResync(ctx, "", 0)
-	if err != nil {
+	if err := b.secondResync(ctx, measured); err != nil {
 		return err
 	}
-	if peak, err = b.untilSettled(ctx, peak); err != nil {
+	if err := b.restartOverResynced(ctx, measured); err != nil {
 		return err
 	}
-	began := time.Now()
-	instance := &v1alpha1.ClerkInstance{ObjectMeta: metav1.ObjectMeta{Name: resynced}}
-	patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":{"`+v1alpha1.ResyncAnnotation+`":"again"}}}`))
-	if err := b.administrator.Patch(ctx, instance, patch); err != nil {
+	if err := b.stopReplica(); err != nil {
 		return err
 	}
-	second, peak, err := b.awaitResync(ctx, "again", peak)
-	if err != nil {
+	if err := b.createBare(ctx, measured); err != nil {
+		return err
+	}
+	reportResync(b.report, measured)
+	return nil
+}
+
+// firstResync is the one into an empty mirror.
+func (b *bench) firstResync(ctx context.Context, url string, into *resyncing) error {
+	began, before := time.Now(), workSoFar()
+	if err := b.addResynced(ctx, url); err != nil {
+		return err
+	}
+	var err error
+	if into.first, err = b.awaitResync(ctx, "", &into.peak); err != nil {
+		return err
+	}
+	progress("the first resync took %s", tookResync(into.first))
+	if err := b.untilSettled(ctx, &into.peak); err != nil {
 		return err
 	}
 	made, err := b.requests.since(began)
 	if err != nil {
 		return err
 	}
-	b.report.line("A resync of %d organizations and %d memberships with a user each, at the pace that is kept for production (40 requests a "+
-		"second), by a ClerkInstance that only observes:", size.organizations, size.memberships)
-	rows := b.report.table("Resync", "Time", "Requests to Clerk", "Writes", "Goal")
-	rows.row("into an empty mirror", tookResync(first), fmt.Sprint(*first.Requests), "", "")
-	writes := len(made.writes())
-	rows.row("with nothing changed", tookResync(second), fmt.Sprint(*second.Requests), fmt.Sprintf("**%d**", writes),
-		"1, the ClerkInstance's status: "+met(writes <= 1))
-	rows.end()
-	b.report.line("Peak memory of the operator (resident, sampled): **%s**; goal under %s: %s.", mebibytes(peak), mebibytes(mostMemory),
-		met(peak < mostMemory))
+	into.settled, into.work = made.writes().last().Sub(began), workSoFar().since(before)
 	return nil
+}
+
+// secondResync is one with nothing changed.
+func (b *bench) secondResync(ctx context.Context, into *resyncing) error {
+	began := time.Now()
+	instance := &v1alpha1.ClerkInstance{ObjectMeta: metav1.ObjectMeta{Name: resynced}}
+	patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":{"`+v1alpha1.ResyncAnnotation+`":"again"}}}`))
+	if err := b.administrator.Patch(ctx, instance, patch); err != nil {
+		return err
+	}
+	var err error
+	if into.second, err = b.awaitResync(ctx, "again", &into.peak); err != nil {
+		return err
+	}
+	made, err := b.requests.since(began)
+	into.writes = made.writes()
+	return err
+}
+
+// restartOverResynced stops the operator and starts it over all that was mirrored.
+func (b *bench) restartOverResynced(ctx context.Context, into *resyncing) error {
+	progress("restarting over them")
+	if err := b.stopReplica(); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := b.startReplica(ctx, leading); err != nil {
+		return err
+	}
+	if err := b.untilIdle(ctx, into.size.organizations, into.size.memberships); err != nil {
+		return err
+	}
+	into.idle = time.Since(began)
+	if err := b.untilSettled(ctx, &into.afterRestart); err != nil {
+		return err
+	}
+	made, err := b.requests.since(began)
+	into.restarted = made.writes()
+	return err
 }
 
 // tookResync is by the status, whose times have no fractions of a second.
 func tookResync(r v1alpha1.LastResync) string {
 	return fmt.Sprintf("**%.0f s ± 1 s**", r.FinishedAt.Sub(r.StartedAt.Time).Seconds())
-}
-
-func fillClerk(api *clerkapi.API, size resyncSize) {
-	founded := time.Now().Add(-24 * time.Hour)
-	organizations := make([]clerktest.Organization, size.organizations)
-	for i := range organizations {
-		name := fmt.Sprintf("resync-%d", i)
-		organizations[i] = clerktest.Organization{ID: clerktest.ID("org", name), Name: "Resync", Slug: name,
-			UpdatedAt: founded.Add(time.Duration(i) * time.Millisecond)}
-		api.SetOrganization(organizations[i])
-	}
-	for i := range size.memberships {
-		name := fmt.Sprintf("resync-%d", i)
-		updated := founded.Add(time.Duration(i) * time.Millisecond)
-		user := clerktest.User{ID: clerktest.ID("user", name), Identifier: name + "@example.com", Email: name + "@example.com",
-			FirstName: "Jane", LastName: "Doe", UpdatedAt: updated}
-		api.SetUser(user)
-		api.SetMembership(clerktest.Membership{ID: clerktest.ID("orgmem", name), Role: "org:member", Permissions: []string{"org:cargo:read"},
-			Organization: organizations[i%len(organizations)], User: user, UpdatedAt: updated})
-	}
 }
 
 func (b *bench) addResynced(ctx context.Context, url string) error {
@@ -134,9 +179,8 @@ func (b *bench) addResynced(ctx context.Context, url string) error {
 }
 
 // awaitResync waits for a resync to end, and meanwhile looks how much memory the operator takes.
-func (b *bench) awaitResync(ctx context.Context, request string, peak float64) (v1alpha1.LastResync, float64, error) {
-	var last v1alpha1.LastResync
-	err := b.sampling(ctx, "the resync ends", &peak, func(ctx context.Context, _ samples) (bool, error) {
+func (b *bench) awaitResync(ctx context.Context, request string, peak *float64) (last v1alpha1.LastResync, err error) {
+	err = b.sampling(ctx, "the resync ends", peak, func(ctx context.Context, _ samples) (bool, error) {
 		instance := &v1alpha1.ClerkInstance{}
 		if err := b.administrator.Get(ctx, client.ObjectKey{Name: resynced}, instance); err != nil {
 			return false, err
@@ -150,20 +194,19 @@ func (b *bench) awaitResync(ctx context.Context, request string, peak float64) (
 		}
 		return true, nil
 	})
-	return last, peak, err
+	return last, err
 }
 
 // untilSettled waits until all statuses of what was mirrored are written.
-func (b *bench) untilSettled(ctx context.Context, peak float64) (float64, error) {
+func (b *bench) untilSettled(ctx context.Context, peak *float64) error {
 	calm := 0
-	err := b.sampling(ctx, "the operator has written every status", &peak, func(_ context.Context, now samples) (bool, error) {
+	return b.sampling(ctx, "the operator has written every status", peak, func(_ context.Context, now samples) (bool, error) {
 		calm++
-		if now.sum("workqueue_depth") > 0 || now.sum("controller_runtime_active_workers") > 0 {
+		if now.isBusy() {
 			calm = 0
 		}
 		return calm > 50, nil // five seconds: a member's first status waits for three
 	})
-	return peak, err
 }
 
 func (b *bench) sampling(ctx context.Context, what string, peak *float64, done func(context.Context, samples) (bool, error)) error {

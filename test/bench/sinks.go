@@ -273,6 +273,7 @@ func reportSinks(r *report, results []handed) {
 	}
 	rows.end()
 	last := results[len(results)-1]
-	reportWork(r, len(last.taken[directly].each), workColumn{"Sink, each event", last.did[throughSink]},
-		workColumn{"By hand", last.did[byHand]}, workColumn{"Directly", last.did[directly]})
+	count := len(last.taken[directly].each)
+	reportWork(r, workColumn{"Sink, each event", last.did[throughSink].each(count)},
+		workColumn{"By hand", last.did[byHand].each(count)}, workColumn{"Directly", last.did[directly].each(count)})
 }

@@ -91,6 +91,15 @@ func (w work) add(more work) {
 	}
 }
 
+// each is the work for one of so many things.
+func (w work) each(count int) work {
+	one := work{}
+	for name, done := range w {
+		one[name] = done / time.Duration(count)
+	}
+	return one
+}
+
 // of is the work of the process whose name begins so.
 func (w work) of(prefix string) time.Duration {
 	var sum time.Duration
@@ -105,14 +114,14 @@ func (w work) of(prefix string) time.Duration {
 // processes are the processes in the order in which they are reported, by what their names begin with.
 var processes = []string{"kube-apiserver", "etcd", "kube-controller", "clerk-operator", "nats-server", benchmark}
 
-// workColumn is a column of the table of work.
+// workColumn is a column of the table of work, most often for one of many things.
 type workColumn struct {
 	title string
 	done  work
 }
 
-// reportWork says what each process did for one of count things.
-func reportWork(r *report, count int, columns ...workColumn) {
+// reportWork says what each process did.
+func reportWork(r *report, columns ...workColumn) {
 	if len(columns[0].done) == 0 {
 		return
 	}
@@ -126,7 +135,7 @@ func reportWork(r *report, count int, columns ...workColumn) {
 		var sum time.Duration
 		for _, column := range columns {
 			sum += column.done.of(name)
-			cells = append(cells, duration(column.done.of(name)/time.Duration(count)))
+			cells = append(cells, duration(column.done.of(name)))
 		}
 		if sum > 0 { // what has no part in this is left out
 			rows.row(cells...)

@@ -74,10 +74,10 @@ func (p *Program) Stop(grace time.Duration) error {
 	case <-p.process.done:
 	case <-timer.C:
 		p.Kill()
-		return fmt.Errorf("%s did not stop within %s and was killed: its log is %s", p.process.spec.name, grace, p.LogFile())
+		return fmt.Errorf("%s did not stop within %s and was killed; the end of its log:\n%s", p.process.spec.name, grace, p.LogTail())
 	}
 	if state := p.process.command.ProcessState; !state.Success() {
-		return fmt.Errorf("%s stopped with %s: its log is %s", p.process.spec.name, state, p.LogFile())
+		return fmt.Errorf("%s stopped with %s; the end of its log:\n%s", p.process.spec.name, state, p.LogTail())
 	}
 	return nil
 }
