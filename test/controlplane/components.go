@@ -61,7 +61,7 @@ func (cp *ControlPlane) etcdArgs() []string {
 		"--peer-cert-file=" + pki.etcd.certFile,
 		"--peer-key-file=" + pki.etcd.keyFile,
 		"--peer-trusted-ca-file=" + pki.etcdCAFile,
-		"--unsafe-no-fsync=true", // The data does not outlive the process, so it need not survive a power cut.
+		"--unsafe-no-fsync=true",           // The data does not outlive the process, so it need not survive a power cut.
 		"--quota-backend-bytes=8589934592", // 8 GiB, instead of 2: the benchmark writes hundreds of thousands of objects.
 		"--log-level=warn",
 	}
