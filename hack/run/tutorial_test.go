@@ -17,44 +17,75 @@ limitations under the License.
 package main
 
 import (
+	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/clerk-operator/clerk-operator/test/clerktest"
+	"github.com/clerk-operator/clerk-operator/test/transcript"
 )
 
 var (
-	consoleBlock = regexp.MustCompile("(?s)```console\n(.*?)```")
 	madeUpSecret = regexp.MustCompile(`whsec_[A-Za-z0-9+/=]+`)
 	madeUpURL    = regexp.MustCompile(`http://127\.0\.0\.1:\d+/webhooks/default`)
+	hash         = regexp.MustCompile(`\b[0-9a-f]{16}\b`)
 )
+
+// visitor does what a page says, in a cluster that startRun has brought up.
+type visitor struct {
+	*running
+	shell transcript.Shell
+	// hash is the last one that was printed: it names what is released, and stands for that of the page.
+	hash string
+}
+
+func (r *running) visitor(env ...string) *visitor {
+	return &visitor{running: r, shell: transcript.Shell{Folder: r.root, Environ: append(append(os.Environ(),
+		"KUBECONFIG="+r.kubeconfig, "PATH="+filepath.Join(r.root, "bin", "k8s")+":"+os.Getenv("PATH")), env...)}}
+}
+
+// run runs a command until it prints what the page shows; where that is nothing, until it succeeds.
+func (v *visitor) run(step transcript.Step) {
+	v.t.Helper()
+	var output string
+	v.until(step.Command+" to print\n"+step.Output, func() (done bool) {
+		var err error
+		output, err = v.shell.Run(v.t.Context(), hash.ReplaceAllString(step.Command, v.hash))
+		return err == nil && (step.Output == "" || transcript.Same(step.Output, output))
+	})
+	if found := hash.FindString(output); found != "" {
+		v.hash = found
+	}
+}
+
+// do runs a command of the test's own.
+func (v *visitor) do(command string) {
+	v.t.Helper()
+	if _, err := v.shell.Run(v.t.Context(), command); err != nil {
+		v.t.Fatal(err)
+	}
+}
 
 // The tutorial on a laptop, command by command as the page has them. What the page shows below a command has to come of it.
 func TestTheTutorialOnALaptopIsTrue(t *testing.T) {
 	run := startRun(t, map[string]string{})
-	page, err := os.ReadFile(filepath.Join(run.root, "docs", "tutorials", "laptop.md"))
+	steps, err := transcript.Read(filepath.Join(run.root, "docs", "tutorials", "laptop.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := append(os.Environ(), "KUBECONFIG="+run.kubeconfig, "PATH="+filepath.Join(run.root, "bin", "k8s")+":"+os.Getenv("PATH"),
-		"CLERK_WEBHOOK_URL="+madeUpURL.FindString(run.output.String()), "CLERK_SIGNING_SECRET="+madeUpSecret.FindString(run.output.String()))
+	person := run.visitor("CLERK_WEBHOOK_URL="+madeUpURL.FindString(run.output.String()),
+		"CLERK_SIGNING_SECRET="+madeUpSecret.FindString(run.output.String()))
 	count := 0
-	for _, step := range steps(string(page)) {
-		if step.command == "make run" || strings.HasPrefix(step.command, "export ") {
-			continue // this is what startRun and env are
+	for _, step := range steps {
+		if step.Command == "make run" || strings.HasPrefix(step.Command, "export ") {
+			continue // this is what startRun and the visitor's environment are
 		}
 		count++
-		run.until(step.command, func() bool {
-			command := exec.CommandContext(t.Context(), "bash", "-c", step.command)
-			command.Dir, command.Env = run.root, env
-			output, err := command.CombinedOutput()
-			if step.output == "" {
-				return err == nil
-			}
-			return strings.HasSuffix(strings.TrimSpace(string(output)), step.output)
-		})
+		person.run(step)
 	}
 	if count < 10 {
 		t.Errorf("only %d commands of the tutorial were found", count)
@@ -62,21 +93,65 @@ func TestTheTutorialOnALaptopIsTrue(t *testing.T) {
 	run.end()
 }
 
-// step is a command of a page, and what the page shows below it.
-type step struct{ command, output string }
+const (
+	askForAResync = `kubectl annotate --overwrite clerkinstance default clerk-operator.io/resync-requested-at="$(date -u +%FT%T.%NZ)"`
+	contradictory = `kubectl get clerkinstance default -o jsonpath='{.status.contradiction.count}'`
+)
 
-func steps(page string) (all []step) {
-	for _, block := range consoleBlock.FindAllStringSubmatch(page, -1) {
-		text := strings.ReplaceAll(block[1], "\\\n", " ")
-		for line := range strings.Lines(text) {
-			line = strings.TrimSpace(line)
-			if command, found := strings.CutPrefix(line, "$ "); found {
-				command, _, _ = strings.Cut(command, "    #")
-				all = append(all, step{command: command})
-			} else if line != "" && len(all) > 0 {
-				all[len(all)-1].output = line
+// What docs/resync.md and docs/operations.md have people type, against a fake Clerk: switching it on, releasing what is held and what
+// contradicts, and looking at things.
+func TestThePagesOnResyncAndOperationsAreTrue(t *testing.T) {
+	clerk := fakeClerk(t)
+	var others []clerktest.Membership // more than may always be removed
+	for i := range 7 {
+		membership := membershipOf(fmt.Sprintf("user-%d", i))
+		clerk.SetUser(membership.User)
+		clerk.SetMembership(membership)
+		others = append(others, membership)
+	}
+	run := startRun(t, map[string]string{keyVariable: someKey, urlVariable: clerk.url})
+	administrator := run.visitor(keyVariable + "=" + someKey)
+	administrator.do("kubectl -n clerk-operator-system delete secret clerk-api") // as before the page
+	prepare := map[string]func(){
+		// Seven of eight members are deleted, by mistake maybe: that is held.
+		".status.heldPrune": func() {
+			administrator.settled("True")
+			for _, membership := range others {
+				clerk.DeleteMembership(membership.ID)
+			}
+			administrator.do(askForAResync)
+		},
+		// The removal was released; then Clerk lists them all the same. A tombstone of the last seconds does not count yet, so ask again.
+		".status.contradiction": func() {
+			administrator.settled("True")
+			for _, membership := range others {
+				clerk.SetMembership(membership)
+			}
+			administrator.run(transcript.Step{Command: askForAResync + "\n" + contradictory, Output: "… annotated\n" + strconv.Itoa(len(others))})
+		},
+	}
+	for _, step := range stepsOf(t, filepath.Join(run.root, "docs", "resync.md"), "") {
+		for command, before := range prepare {
+			if strings.Contains(step.Command, command) {
+				before()
 			}
 		}
+		administrator.run(step)
 	}
-	return all
+	administrator.settled("True")
+	operations := filepath.Join(run.root, "docs", "operations.md")
+	for _, section := range []string{"Tombstone retention", "Look at things"} {
+		for _, step := range stepsOf(t, operations, section) {
+			administrator.run(step)
+		}
+	}
+	run.end()
+}
+
+// settled waits until the condition Synced of the ClerkInstance is as it says.
+func (v *visitor) settled(synced string) {
+	v.t.Helper()
+	v.run(transcript.Step{
+		Command: `kubectl get clerkinstance default -o jsonpath='{.status.conditions[?(@.type=="Synced")].status}'`, Output: synced,
+	})
 }
