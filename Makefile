@@ -163,14 +163,16 @@ test-kubernetes: ## Test on another version of Kubernetes: KUBERNETES=v1.36.3.
 test-monitoring: kubernetes build helm ## Test alerts and dashboard alone: with Prometheus' engine, and a scrape of a running operator.
 	@$(GO) -C test/monitoring test -count=1 -timeout 10m $(TESTFLAGS) ./...
 
-# The images of the end-to-end tests: the operator's and one that does nothing, for this machine alone.
-E2E_IMAGE = $(GO) run -C hack/image . -root $(CURDIR) -platforms linux/$(shell $(GO) env GOARCH) -version e2e
+# The images of the end-to-end tests, for this machine's platform: the operator's, made as docs/tutorials/kind.md says, and one that does
+# nothing.
+E2E_PLATFORM = linux/$(shell $(GO) env GOARCH)
 
 .PHONY: e2e
 e2e: kubernetes helm ## Test image and chart on a real node: containerd, kubelet, pods. Needs root on Linux, or KUBECONFIG.
 	@if [ "$$($(GO) env GOOS)" = linux ]; then hack/kubernetes/build.sh node; fi
-	@$(E2E_IMAGE) -name localhost/clerk-operator:e2e -archive $(CURDIR)/bin/e2e/clerk-operator.tar
-	@$(E2E_IMAGE) -name localhost/pause:e2e -package ./test/node/pause -archive $(CURDIR)/bin/e2e/pause.tar
+	@$(MAKE) image VERSION=0.1.0 IMAGE_PLATFORMS=$(E2E_PLATFORM)
+	@$(GO) run -C hack/image . -root $(CURDIR) -platforms $(E2E_PLATFORM) -version e2e -name localhost/pause:e2e -package ./test/node/pause \
+		-archive $(CURDIR)/bin/e2e/pause.tar
 	@exec env -u KUBEBUILDER_ASSETS CLERK_OPERATOR_E2E=1 $(GO) test -v -count=1 -timeout 40m $(TESTFLAGS) ./test/node
 
 # The official npm client, for the one test that an independent sender signs. Without Node.js that test is skipped.

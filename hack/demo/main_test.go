@@ -17,11 +17,15 @@ limitations under the License.
 package main
 
 import (
-	"bufio"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/clerk-operator/clerk-operator/test/controlplane"
+	"github.com/clerk-operator/clerk-operator/test/transcript"
 )
 
 // maxWidth is how wide the story may be, in columns: a table of members, with the names of their objects, takes 124.
@@ -37,18 +41,60 @@ func TestTheStoryIsTrue(t *testing.T) {
 	if err := run(t.Context(), out, filepath.Join(dir, "logs")); err != nil {
 		t.Error(err)
 	}
-	if _, err := out.Seek(0, 0); err != nil {
+	story, err := os.ReadFile(out.Name())
+	if err != nil {
 		t.Fatal(err)
 	}
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		line := lines.Text()
+	for line := range strings.Lines(string(story)) {
+		line = strings.TrimSuffix(line, "\n")
 		if t.Failed() {
 			t.Log(line)
 			continue
 		}
 		if utf8.RuneCountInString(line) > maxWidth {
 			t.Errorf("wider than %d columns: %s", maxWidth, line)
+		}
+	}
+	if !t.Failed() {
+		showsTheStory(t, string(story))
+	}
+}
+
+// showsTheStory compares what pages show of this story with it.
+func showsTheStory(t *testing.T, story string) {
+	t.Helper()
+	root, err := controlplane.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	excerpt := regexp.MustCompile("(?s)From the output of `make demo`:\n\n```console\n(.*?)```").FindStringSubmatch(string(readme))
+	if excerpt == nil {
+		t.Fatal("README.md shows nothing of the story any more")
+	}
+	shown := map[string]string{"README.md": excerpt[1]}
+	steps, err := transcript.Read(filepath.Join(root, "docs", "database.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range steps {
+		if step.Command == "kubectl get clerkdatabases" {
+			shown["docs/database.md"] = step.Output
+		}
+	}
+	if shown["docs/database.md"] == "" {
+		t.Error("docs/database.md shows no ClerkDatabase any more")
+	}
+	if strings.Contains(story, "Left out:") { // there is no PostgreSQL here
+		delete(shown, "docs/database.md")
+		shown["README.md"] = regexp.MustCompile(`(?s)\n16\. .*?\nEvery step`).ReplaceAllString(shown["README.md"], "\n…\nEvery step")
+	}
+	for page, text := range shown {
+		if !transcript.Within(text, story) {
+			t.Errorf("%s shows\n%s\nwhich is not in the story:\n%s", page, text, story)
 		}
 	}
 }

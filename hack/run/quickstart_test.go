@@ -155,7 +155,7 @@ func newQuickstart(t *testing.T, folder string, clerk *fake) *quickstart {
 	q := &quickstart{
 		t: t, root: root, folder: folder, address: free.Addr().String(), secret: clerktest.NewSecret(), output: new(printed), clerk: clerk,
 	}
-	environ := append(os.Environ(), addressVariable+"="+q.address)
+	environ := append(os.Environ(), addressVariable+"="+q.address, "KUBECACHEDIR="+t.TempDir())
 	if clerk != nil {
 		environ = append(environ, urlVariable+"="+clerk.url)
 	}

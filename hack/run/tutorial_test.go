@@ -45,7 +45,7 @@ type visitor struct {
 
 func (r *running) visitor(env ...string) *visitor {
 	return &visitor{running: r, shell: transcript.Shell{Folder: r.root, Environ: append(append(os.Environ(),
-		"KUBECONFIG="+r.kubeconfig, "PATH="+filepath.Join(r.root, "bin", "k8s")+":"+os.Getenv("PATH")), env...)}}
+		"KUBECONFIG="+r.kubeconfig, "KUBECACHEDIR="+r.t.TempDir(), "PATH="+filepath.Join(r.root, "bin", "k8s")+":"+os.Getenv("PATH")), env...)}}
 }
 
 // run runs a command until it prints what the page shows; where that is nothing, until it succeeds.

@@ -81,6 +81,8 @@ imageGCHighThresholdPercent: 100
 evictionHard: {memory.available: 1Mi}
 podLogsDir: /var/log/pods
 resolvConf: {{.Folder}}/resolv.conf
+clusterDNS: [{{.Address}}]
+clusterDomain: cluster.local
 volumePluginDir: {{.Folder}}/volume-plugins
 shutdownGracePeriod: 0s
 `

@@ -48,8 +48,8 @@ const (
 	// imageVariable names the operator's image in the cluster of KUBECONFIG.
 	imageVariable = "CLERK_OPERATOR_E2E_IMAGE"
 
-	// operatorImage and pauseImage are the names in the archives that make e2e builds.
-	operatorImage = "localhost/clerk-operator:e2e"
+	// operatorImage and pauseImage are the names in the archives that make e2e builds: the first as docs/tutorials/kind.md says.
+	operatorImage = "localhost/clerk-operator:0.1.0"
 	pauseImage    = "localhost/pause:e2e"
 
 	// exitInterrupted is the exit code after Ctrl-C, as shells have it.
@@ -166,7 +166,7 @@ func own(ctx context.Context) (*world, error) {
 	}
 	images := node.Images{
 		Pause:    pauseImage,
-		Archives: []string{filepath.Join(root, "bin", "e2e", "pause.tar"), filepath.Join(root, "bin", "e2e", "clerk-operator.tar")},
+		Archives: []string{filepath.Join(root, "bin", "e2e", "pause.tar"), filepath.Join(root, "bin", "clerk-operator-image.tar")},
 	}
 	if _, err := node.Start(ctx, cp, images, logs); err != nil {
 		return nil, fmt.Errorf("start a node: %w", err)

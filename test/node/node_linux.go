@@ -74,6 +74,9 @@ func Start(ctx context.Context, cp *controlplane.ControlPlane, images Images, lo
 	if err := n.startContainerd(ctx, images.Archives); err != nil {
 		return nil, err
 	}
+	if err := n.startDNS(ctx); err != nil {
+		return nil, err
+	}
 	if err := n.startKubelet(ctx); err != nil {
 		return nil, err
 	}

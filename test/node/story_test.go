@@ -73,6 +73,7 @@ func TestEndToEnd(t *testing.T) {
 		claim string
 		run   func(*testing.T, *story)
 	}{
+		{"the tutorial for kind is true", tutorial},
 		{"helm install makes a working operator of two replicas", install},
 		{"the ServiceAccount may do what the documentation lists and nothing else", rights},
 		{"deliveries come in over the network and become tenants", deliveries},

@@ -98,6 +98,8 @@ var varying = []struct {
 	by      string
 }{
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "<time>"},
+	{regexp.MustCompile(`(LAST DEPLOYED|Last Started|Last Completed): .*`), "$1: <time>"},
+	{regexp.MustCompile(`(?m)^Waiting for .*\n`), ""}, // as often as it takes
 	{regexp.MustCompile(`\b[0-9a-f]{16}\b`), "<hash>"},
 	{regexp.MustCompile(`whsec_[A-Za-z0-9+/=]+`), "<secret>"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "<address>"},

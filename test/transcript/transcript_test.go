@@ -47,6 +47,7 @@ func TestAnOutputIsComparedWithoutWhatVaries(t *testing.T) {
 		"another age":        {"app  True  3s", "app   True   2m10s", true, true},
 		"another time":       {`{"at":"2026-03-01T12:00:00Z"}`, `{"at":"2027-01-01T00:00:00Z"}`, true, true},
 		"another hash":       {`"9f86d081884c7d65"`, `"0123456789abcdef"`, true, true},
+		"another wait":       {"rolled out", "Waiting for 0 of 2\nWaiting for 1 of 2\nrolled out", true, true},
 		"another number":     {"pods 5", "pods 6", false, false},
 		"left out":           {"NAME … AGE", "NAME  READY  AGE", true, true},
 		"lines left out":     {"one\n…\nthree", "one\ntwo\nthree", true, true},
