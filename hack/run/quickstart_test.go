@@ -260,7 +260,8 @@ func (q *quickstart) stop() {
 // untouched looks that mode Observe has made nothing so far.
 func (q *quickstart) untouched() {
 	q.t.Helper()
-	if namespaces, err := q.shell.Run(q.t.Context(), "bin/k8s/kubectl get namespaces"); err != nil || strings.Contains(namespaces, "org-acme") {
+	namespaces, err := q.shell.Run(q.t.Context(), "bin/k8s/kubectl get namespaces")
+	if err != nil || strings.Contains(namespaces, "org-acme") {
 		q.t.Errorf("mode Observe made a namespace (%v):\n%s", err, namespaces)
 	}
 }

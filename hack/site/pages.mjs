@@ -16,6 +16,7 @@ const listed = [
     ['docs/tutorials/laptop.md', 'On a laptop', 'no cluster and no Clerk account'],
     ['docs/tutorials/kind.md', 'In kind', 'a real Clerk application and a local cluster'],
     ['docs/tutorials/production.md', 'In production', 'from an empty cluster to one that people work in'],
+    ['docs/tutorials/transcripts.md', 'Transcripts', 'what each path of the quickstart prints'],
   ]],
   ['How-to guides', [
     ['docs/install.md', 'Install', 'Helm and kustomize, proxies, OpenShift, upgrade, uninstall, hardening'],

@@ -62,7 +62,8 @@ func tutorial(t *testing.T, s *story) {
 	}
 	folder := t.TempDir()
 	v := &visitor{story: s, shell: transcript.Shell{Folder: s.root, Environ: append(os.Environ(),
-		"KUBECONFIG="+s.kubeconfig, "KUBECACHEDIR="+folder, "PATH="+filepath.Join(s.root, "bin")+":"+filepath.Join(s.root, "bin", "k8s")+":"+os.Getenv("PATH"),
+		"KUBECONFIG="+s.kubeconfig, "KUBECACHEDIR="+folder,
+		"PATH="+filepath.Join(s.root, "bin")+":"+filepath.Join(s.root, "bin", "k8s")+":"+os.Getenv("PATH"),
 		"HELM_CACHE_HOME="+folder, "HELM_CONFIG_HOME="+folder, "HELM_DATA_HOME="+folder)}}
 	for _, step := range v.steps(t, "docs/tutorials/kind.md") {
 		if step.Section == needsAnAPI {
@@ -186,7 +187,8 @@ func (v *visitor) clean(t *testing.T) {
 	if count < 3 {
 		t.Errorf("docs/install.md has %d commands to uninstall, want 3 or more", count)
 	}
-	left, err := v.shell.Run(t.Context(), "kubectl get crd -o name; kubectl get rolebindings -n org-acme -o name; kubectl delete namespace org-acme")
+	left, err := v.shell.Run(t.Context(),
+		"kubectl get crd -o name; kubectl get rolebindings -n org-acme -o name; kubectl delete namespace org-acme")
 	if err != nil || strings.Contains(left, "clerk-operator.io") || strings.Contains(left, "rolebinding") {
 		t.Errorf("after uninstalling there are\n%s(%v)", left, err)
 	}

@@ -139,8 +139,8 @@ func Within(shown, output string) bool {
 // UpdateVariable has a test write a transcript instead of comparing it.
 const UpdateVariable = "CLERK_OPERATOR_TRANSCRIPTS_UPDATE"
 
-// Keep compares a transcript with the one that a page holds: the first block below the line "<!-- transcript: name -->". With UpdateVariable
-// in the environment it puts the transcript there instead.
+// Keep compares a transcript with the one that a page holds: the block below the line "<!-- transcript: name -->". With UpdateVariable in
+// the environment it puts the transcript there instead.
 func Keep(page, name, text string) error {
 	content, err := os.ReadFile(page)
 	if err != nil {
@@ -155,7 +155,8 @@ func Keep(page, name, text string) error {
 		return os.WriteFile(page, slices.Concat(content[:found[4]], []byte(text), content[found[5]:]), 0o644)
 	}
 	if kept := string(content[found[4]:found[5]]); !Same(kept, text) {
-		return fmt.Errorf("%s: the transcript %q is not current; %s=1 writes it anew. It has\n%s\nand now there is\n%s", page, name, UpdateVariable, kept, text)
+		return fmt.Errorf("%s: the transcript %q is not current; %s=1 writes it anew. It has\n%s\nand now there is\n%s",
+			page, name, UpdateVariable, kept, text)
 	}
 	return nil
 }
