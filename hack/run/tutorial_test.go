@@ -115,7 +115,7 @@ func TestThePagesOnResyncAndOperationsAreTrue(t *testing.T) {
 	prepare := map[string]func(){
 		// Seven of eight members are deleted, by mistake maybe: that is held.
 		".status.heldPrune": func() {
-			administrator.settled("True")
+			administrator.synced()
 			for _, membership := range others {
 				clerk.DeleteMembership(membership.ID)
 			}
@@ -123,7 +123,7 @@ func TestThePagesOnResyncAndOperationsAreTrue(t *testing.T) {
 		},
 		// The removal was released; then Clerk lists them all the same. A tombstone of the last seconds does not count yet, so ask again.
 		".status.contradiction": func() {
-			administrator.settled("True")
+			administrator.synced()
 			for _, membership := range others {
 				clerk.SetMembership(membership)
 			}
@@ -138,7 +138,7 @@ func TestThePagesOnResyncAndOperationsAreTrue(t *testing.T) {
 		}
 		administrator.run(step)
 	}
-	administrator.settled("True")
+	administrator.synced()
 	operations := filepath.Join(run.root, "docs", "operations.md")
 	for _, section := range []string{"Tombstone retention", "Look at things"} {
 		for _, step := range stepsOf(t, operations, section) {
@@ -148,10 +148,10 @@ func TestThePagesOnResyncAndOperationsAreTrue(t *testing.T) {
 	run.end()
 }
 
-// settled waits until the condition Synced of the ClerkInstance is as it says.
-func (v *visitor) settled(synced string) {
+// synced waits until a resync has found everything.
+func (v *visitor) synced() {
 	v.t.Helper()
 	v.run(transcript.Step{
-		Command: `kubectl get clerkinstance default -o jsonpath='{.status.conditions[?(@.type=="Synced")].status}'`, Output: synced,
+		Command: `kubectl get clerkinstance default -o jsonpath='{.status.conditions[?(@.type=="Synced")].status}'`, Output: "True",
 	})
 }

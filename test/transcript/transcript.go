@@ -107,8 +107,8 @@ var varying = []struct {
 	{regexp.MustCompile(`[ \t]+`), " "},
 }
 
-// comparable is a text without what varies: times, ages, addresses, hashes of 16 digits, made-up secrets, and the width of columns.
-func comparable(text string) string {
+// normalized is a text without what varies: times, ages, addresses, hashes of 16 digits, made-up secrets, and the width of columns.
+func normalized(text string) string {
 	for _, part := range varying {
 		text = part.pattern.ReplaceAllString(text, part.by)
 	}
@@ -123,17 +123,17 @@ func comparable(text string) string {
 
 // pattern is what an output has to match to be as shown. A "…" in what is shown stands for anything.
 func pattern(shown string) string {
-	return strings.ReplaceAll(regexp.QuoteMeta(comparable(shown)), "…", "(?s:.*?)")
+	return strings.ReplaceAll(regexp.QuoteMeta(normalized(shown)), "…", "(?s:.*?)")
 }
 
 // Same reports whether an output is what is shown.
 func Same(shown, output string) bool {
-	return regexp.MustCompile(`\A` + pattern(shown) + `\z`).MatchString(comparable(output))
+	return regexp.MustCompile(`\A` + pattern(shown) + `\z`).MatchString(normalized(output))
 }
 
 // Within reports whether an output has what is shown in it, in whole lines.
 func Within(shown, output string) bool {
-	return regexp.MustCompile(`(?m)^` + pattern(shown) + `$`).MatchString(comparable(output))
+	return regexp.MustCompile(`(?m)^` + pattern(shown) + `$`).MatchString(normalized(output))
 }
 
 // UpdateVariable has a test write a transcript instead of comparing it.
