@@ -36,6 +36,7 @@ func Options(namespace string, tenants *TenantObjects) cache.Options {
 	madeByUs := requirement(v1alpha1.ManagedByLabel, selection.Equals, v1alpha1.ManagedBy)
 	marked := cache.ByObject{Label: labels.NewSelector().Add(ofAnOrganization), Transform: keepNamespace}
 	ours := cache.ByObject{Label: labels.NewSelector().Add(ofAnOrganization, madeByUs), Transform: tenants.keep}
+	mirrored := cache.ByObject{Transform: tenants.shared.keep}
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
@@ -46,11 +47,11 @@ func Options(namespace string, tenants *TenantObjects) cache.Options {
 			&networkingv1.NetworkPolicy{}: ours,
 			&corev1.Secret{}:              {Namespaces: map[string]cache.Config{namespace: {}}, Transform: keepSecret},
 			&v1alpha1.ClerkInstance{}:     {},
-			&v1alpha1.ClerkOrganization{}: {},
-			&v1alpha1.ClerkMember{}:       {},
-			&v1alpha1.ClerkUser{}:         {},
-			&v1alpha1.ClerkRole{}:         {},
-			&v1alpha1.ClerkPermission{}:   {},
+			&v1alpha1.ClerkOrganization{}: mirrored,
+			&v1alpha1.ClerkMember{}:       mirrored,
+			&v1alpha1.ClerkUser{}:         mirrored,
+			&v1alpha1.ClerkRole{}:         mirrored,
+			&v1alpha1.ClerkPermission{}:   mirrored,
 			&v1alpha1.TenantClass{}:       {},
 		},
 	}

@@ -23,6 +23,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -43,6 +44,8 @@ const (
 // TenantObjects decides what the cache keeps of the objects that the operator has in namespaces: see Options. In each namespace it keeps
 // no more than the operator can have there, and it counts what is held without content.
 type TenantObjects struct {
+	shared *shared
+
 	mu         sync.Mutex
 	namespaces map[string]*keptContent
 }
@@ -55,7 +58,7 @@ type keptContent struct {
 
 // NewTenantObjects makes one, for one cache.
 func NewTenantObjects() *TenantObjects {
-	return &TenantObjects{namespaces: map[string]*keptContent{}}
+	return &TenantObjects{namespaces: map[string]*keptContent{}, shared: newShared()}
 }
 
 // keep is the cache's transform. It may see an object twice.
@@ -68,6 +71,9 @@ func (c *TenantObjects) keep(stored any) (any, error) {
 	keepMetadata(object)
 	kind, fits := contentFits(object)
 	if fits && !reduced && c.claim(object) {
+		if binding, ok := object.(*rbacv1.RoleBinding); ok {
+			c.shared.binding(binding)
+		}
 		return object, nil
 	}
 	c.release(object)
