@@ -55,6 +55,8 @@ type Options struct {
 // Mirror writes events into the API server.
 type Mirror struct {
 	Options
+
+	writes slots
 }
 
 // New returns a Mirror.

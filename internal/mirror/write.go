@@ -71,6 +71,11 @@ func attempt[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, kno
 		case err != nil:
 			return "", err
 		case mayCreate:
+			giveBack, err := m.writes.take(ctx, rankOf(told, k.entityOf(&want).DeletedAt != nil))
+			if err != nil {
+				return "", err
+			}
+			defer giveBack()
 			return m.create(ctx, k.object(want))
 		case isLive:
 			return Expired, nil
@@ -82,11 +87,27 @@ func attempt[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, kno
 		return outcome, err
 	}
 	want = k.withHistory(want, known)
+	giveBack, err := m.writes.take(ctx, rankOf(told, true))
+	if err != nil {
+		return "", err
+	}
+	defer giveBack()
 	outcome, err = m.change(ctx, any(known).(client.Object), k.object(want), want)
 	if k.join != nil && outcome == Stale {
 		return "", errOutdated // what the API server has is newer than what is known: does this add to it?
 	}
 	return outcome, err
+}
+
+// rankOf is the rank of a write that may take access away, or may not.
+func rankOf(told telling, mayTake bool) rank {
+	switch {
+	case told.isListed:
+		return listed
+	case mayTake:
+		return revoking
+	}
+	return heard
 }
 
 func (m *Mirror) create(ctx context.Context, object client.Object) (Outcome, error) {
@@ -120,6 +141,9 @@ type operation struct {
 	Value any    `json:"value,omitempty"`
 }
 
+// pointerEscapes are those of a JSON pointer: RFC 6901.
+var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
+
 // labelOperations make the labels that are the mirror's what is wanted, and leave all others as they are.
 func labelOperations(have, want map[string]string) []operation {
 	const labels = "/metadata/labels"
@@ -128,7 +152,7 @@ func labelOperations(have, want map[string]string) []operation {
 	}
 	var operations []operation
 	for _, key := range labelKeys {
-		path := labels + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+		path := labels + "/" + pointerEscapes.Replace(key)
 		before, isSet := have[key]
 		value, isWanted := want[key]
 		switch {
