@@ -107,7 +107,7 @@ func (r *run) release(ctx context.Context) (bool, error) {
 				continue
 			}
 		}
-		if err := r.unbury(ctx, one); err != nil {
+		if err := r.removeTombstone(ctx, one); err != nil {
 			return false, err
 		}
 	}
@@ -141,8 +141,8 @@ func (r *run) confirm(ctx context.Context) error {
 	return nil
 }
 
-// unbury deletes a tombstone, that very one, and waits until nothing here remembers it.
-func (r *run) unbury(ctx context.Context, one contradiction) error {
+// removeTombstone deletes a tombstone, that very one, and waits until nothing here remembers it.
+func (r *run) removeTombstone(ctx context.Context, one contradiction) error {
 	object := one.kind.empty()
 	object.SetName(one.name)
 	err := r.Client.Delete(ctx, object, client.Preconditions{UID: &one.uid})

@@ -33,9 +33,9 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
-// settlingTime is how long a new member may be on the way to its first RoleBinding before its status says that it waits. It spares
+// firstStatusDelay is how long a new member may be on the way to its first RoleBinding before its status says that it waits. It spares
 // the API server a write for each member that gets access at once.
-const settlingTime = 3 * time.Second
+const firstStatusDelay = 3 * time.Second
 
 // Reconciler says in each ClerkMember's status where its user has access, and collects tombstones. It changes no access.
 type Reconciler struct {
@@ -63,7 +63,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, member *v1alpha1.ClerkMember
 		return reconcile.Result{}, write.Delete(ctx, r.Client, member)
 	}
 	status := facts.Status()
-	if wait := r.settling(member, status); wait > 0 {
+	if wait := r.untilFirstStatus(member, status); wait > 0 {
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
 	if !equality.Semantic.DeepEqual(member.Status, status) && r.Gate.Wait(ctx) {
@@ -99,13 +99,13 @@ func (r *Reconciler) collectionDue(ctx context.Context, member *v1alpha1.ClerkMe
 	return r.Tombstones.CollectionTime(ctx, member)
 }
 
-// settling is how much longer to wait before the first status of a member that is on its way to access.
-func (r *Reconciler) settling(member *v1alpha1.ClerkMember, status v1alpha1.ClerkMemberStatus) time.Duration {
+// untilFirstStatus is how much longer to wait before the first status of a member that is on its way to access.
+func (r *Reconciler) untilFirstStatus(member *v1alpha1.ClerkMember, status v1alpha1.ClerkMemberStatus) time.Duration {
 	_, reason := condition.IsReady(status.Conditions)
 	if len(member.Status.Conditions) > 0 || reason != v1alpha1.ReasonProgressing {
 		return 0
 	}
-	return settlingTime - r.Now().Sub(member.CreationTimestamp.Time)
+	return firstStatusDelay - r.Now().Sub(member.CreationTimestamp.Time)
 }
 
 func (r *Reconciler) writeStatus(ctx context.Context, member *v1alpha1.ClerkMember, status v1alpha1.ClerkMemberStatus) error {

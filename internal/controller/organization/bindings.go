@@ -22,21 +22,29 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/controller/write"
-	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 // maxConflicts bounds how often one reconciliation begins again because somebody else writes the same RoleBinding: whoever may write
 // RoleBindings could go on for ever. It is tried again later.
 const maxConflicts = 20
+
+const (
+	// grantsAtATime is how many RoleBindings of one organization are written side by side. After them everything is looked at again, so it
+	// also bounds what goes out by one look.
+	grantsAtATime = 4
+
+	// grantsBeside bounds how many are written beside the first of their organization, over all organizations: when many come at once,
+	// each writes one after the other, and the API server has no more to do at a time than there are workers and these.
+	grantsBeside = 8
+)
 
 // bound is what a pass over the RoleBindings of an organization may do.
 type bound int
@@ -85,16 +93,35 @@ func (e *enforcement) revoke(ctx context.Context) (wrote bool) {
 	return wrote
 }
 
-// grantNext gives the next grant that is missing, and tells whether it wrote anything.
+// grantNext gives the next grants that are missing, side by side, and tells whether it wrote anything. All of them go out right after the
+// look that they were decided by.
 func (e *enforcement) grantNext(ctx context.Context) (wrote bool) {
+	var missing []*bindingWrite
 	for _, namespace := range slices.Sorted(maps.Keys(e.intent.Bindings)) {
 		if !e.ready[namespace] {
 			continue
 		}
 		for _, binding := range e.intent.Bindings[namespace].Grow {
-			if e.write(ctx, namespace, binding) {
-				return true
+			if one := e.newBindingWrite(namespace, binding); !e.failed[one.doing] {
+				missing = append(missing, one)
 			}
+		}
+	}
+	for len(missing) > 0 {
+		count, giveBack := e.beside.take(min(len(missing), grantsAtATime) - 1)
+		next := missing[:1+count]
+		missing = missing[1+count:]
+		var group sync.WaitGroup
+		for _, one := range next {
+			group.Go(func() { e.send(ctx, one) })
+		}
+		group.Wait()
+		giveBack()
+		for _, one := range next {
+			wrote = e.conclude(ctx, one) || wrote
+		}
+		if wrote {
+			return true
 		}
 	}
 	return false
@@ -193,82 +220,4 @@ func (e *enforcement) reread(ctx context.Context, binding *rbacv1.RoleBinding, d
 		e.recent.put(e.organization().UID, &live)
 	}
 	return true
-}
-
-// write makes a RoleBinding what it should be, and tells whether there is something new to look at.
-func (e *enforcement) write(ctx context.Context, namespace string, want tenant.Binding) (wrote bool) {
-	doing := fmt.Sprintf("bind ClusterRole %s in %s by %s", want.ClusterRole, namespace, want.Name)
-	if e.failed[doing] {
-		return false
-	}
-	have := e.intent.Existing(namespace, want.Name)
-	var err error
-	wasRight := false
-	if have == nil {
-		err = e.createBinding(ctx, namespace, want)
-	} else {
-		changed := have.DeepCopy()
-		err = e.patchBinding(ctx, changed, bindingChange(e.organization(), want))
-		wasRight = changed.ResourceVersion == have.ResourceVersion
-	}
-	switch {
-	case err == nil && wasRight:
-		return false // the cache keeps it without its content, and will go on to: another look would find the same
-	case err == nil:
-		e.reportDrift(ctx, want.Name, namespace, "RoleBinding", want)
-		e.markRight(want.Name, namespace, "RoleBinding", want)
-		return true
-	case apierrors.IsAlreadyExists(err):
-		e.conflicts++
-		return e.reread(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: want.Name}}, doing)
-	case have != nil && (apierrors.IsConflict(err) || apierrors.IsNotFound(err) && !isMissingClusterRole(err, want.ClusterRole)):
-		return e.resolve(ctx, err, have, doing)
-	}
-	e.failed[doing] = true
-	e.problems.Add(bindRefusal(err, want.ClusterRole, fmt.Sprintf("bind ClusterRole %s in %s", want.ClusterRole, namespace)))
-	// Where the operator may no longer bind the ClusterRole, nobody can be taken out of a RoleBinding: it goes as a whole. Its other
-	// subjects wait for the permission, rather than that somebody keeps access they lost.
-	return apierrors.IsForbidden(err) && have != nil && losesSubject(have, want) && e.takeAway(ctx, have.DeepCopy())
-}
-
-func losesSubject(have *rbacv1.RoleBinding, want tenant.Binding) bool {
-	return slices.ContainsFunc(have.Subjects, func(subject rbacv1.Subject) bool { return !slices.Contains(want.Subjects, subject.Name) })
-}
-
-func (e *enforcement) createBinding(ctx context.Context, namespace string, want tenant.Binding) error {
-	organization := e.organization()
-	binding := &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: namespace, Name: want.Name, Labels: tenant.Labels(organization), OwnerReferences: ownedBy(organization),
-		},
-		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: want.ClusterRole},
-		Subjects: subjectsNamed(want.Subjects),
-	}
-	err := e.Client.Create(ctx, binding, write.FieldOwner, client.DisableReadYourWritesConsistency)
-	if err == nil {
-		e.recent.put(organization.UID, binding)
-	}
-	return err
-}
-
-// bindingChange makes a RoleBinding that exists what it should be. A list is replaced as a whole.
-func bindingChange(organization *v1alpha1.ClerkOrganization, want tenant.Binding) map[string]any {
-	return map[string]any{
-		"metadata": map[string]any{"labels": tenant.Labels(organization), "ownerReferences": ownedBy(organization)},
-		"subjects": subjectsNamed(want.Subjects),
-	}
-}
-
-func ownedBy(organization *v1alpha1.ClerkOrganization) []metav1.OwnerReference {
-	return []metav1.OwnerReference{{
-		APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.KindOrganization, Name: organization.Name, UID: organization.UID,
-	}}
-}
-
-func subjectsNamed(names []string) []rbacv1.Subject {
-	subjects := make([]rbacv1.Subject, len(names))
-	for i, name := range names {
-		subjects[i] = rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}
-	}
-	return subjects
 }

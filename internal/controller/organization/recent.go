@@ -89,6 +89,19 @@ func (r *recentWrites) lose(object client.Object) {
 	}
 }
 
+// isOwn tells whether an object is exactly what this process wrote: the look that followed the write has seen it, and another one would
+// find nothing.
+func (r *recentWrites) isOwn(object client.Object) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, written := range r.written {
+		if write, known := written[object.GetUID()]; known {
+			return write.object != nil && write.object.GetResourceVersion() == object.GetResourceVersion()
+		}
+	}
+	return false
+}
+
 // pending is how long the last of an organization's writes that the cache has yet to show will be remembered; 0 if there is none. By then
 // the organization has to be looked at again: the event that would have said otherwise may have been missed.
 func (r *recentWrites) pending(organization types.UID) time.Duration {

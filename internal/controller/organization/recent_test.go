@@ -22,6 +22,7 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -81,5 +82,48 @@ func TestAWriteThatTheCacheNeverShowsIsForgotten(t *testing.T) {
 	}
 	if pending := writes.pending("acme"); pending != 0 {
 		t.Errorf("it is looked at again in %s, want never", pending)
+	}
+}
+
+func TestAnObjectIsOwnAsLongAsNobodyElseWroteIt(t *testing.T) {
+	t.Parallel()
+	object := func(uid types.UID, version string) *rbacv1.RoleBinding {
+		return &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{UID: uid, ResourceVersion: version}}
+	}
+	writes := &recentWrites{now: time.Now}
+	writes.put("acme", object("written", "20"))
+	writes.remove("acme", "removed")
+	for name, test := range map[string]struct {
+		object *rbacv1.RoleBinding
+		want   bool
+	}{
+		"as it was written":          {object("written", "20"), true},
+		"somebody wrote it since":    {object("written", "21"), false},
+		"it is older than the write": {object("written", "19"), false},
+		"it was removed":             {object("removed", "20"), false},
+		"it was never written":       {object("other", "20"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := writes.isOwn(test.object); got != test.want {
+				t.Errorf("it is own: %t, want %t", got, test.want)
+			}
+		})
+	}
+}
+
+func TestWhoFindsNoSparePlaceDoesWithout(t *testing.T) {
+	t.Parallel()
+	places := make(spare, 3)
+	first, giveBack := places.take(2)
+	second, giveBackToo := places.take(2)
+	third, _ := places.take(2)
+	if first != 2 || second != 1 || third != 0 {
+		t.Errorf("got %d, %d and %d of 3 places, want 2, 1 and 0", first, second, third)
+	}
+	giveBack()
+	giveBackToo()
+	if all, _ := places.take(5); all != 3 {
+		t.Errorf("%d places are left, want 3", all)
 	}
 }

@@ -34,6 +34,7 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
+	"github.com/clerk-operator/clerk-operator/internal/controller/watch"
 	"github.com/clerk-operator/clerk-operator/internal/controller/write"
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
@@ -59,6 +60,7 @@ type Reconciler struct {
 	// Exists asks Clerk about an organization; known is false where nobody can tell. Nil where nobody can be asked.
 	Exists func(ctx context.Context, instance, id string) (exists, known bool, err error)
 
+	beside   spare
 	recent   recentWrites
 	drift    driftDetector
 	changes  timer
@@ -176,7 +178,11 @@ func (e *enforcement) reconcileLiving(ctx context.Context) (reconcile.Result, er
 	if err == nil {
 		e.recordDurations(held, revoked, e.Now())
 	}
-	again, writeErr := e.writeStatus(ctx, e.organization(), tenant.Status(e.situation, e.intent, e.problems))
+	status := tenant.Status(e.situation, e.intent, e.problems)
+	if err == nil && e.statusGivesWay(status) {
+		return reconcile.Result{RequeueAfter: statusPause, Priority: new(watch.BulkPriority)}, nil
+	}
+	again, writeErr := e.writeStatus(ctx, e.organization(), status)
 	if err := cmp.Or(writeErr, err); err != nil {
 		return reconcile.Result{}, err
 	}

@@ -24,6 +24,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -34,9 +35,14 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
-// standbyDelay is how long after a change another replica than the elected one looks at it first, and how long it then waits until it takes
-// away what is still to be taken away. The elected one needs some tens of milliseconds.
-const standbyDelay = 500 * time.Millisecond
+const (
+	// standbyDelay is how long something has to stand, in the eyes of another replica than the elected one, until that takes it away. The
+	// elected one needs some tens of milliseconds.
+	standbyDelay = 500 * time.Millisecond
+
+	// standbyFirstLook is how long after a change it looks first: by then, the elected one has mostly done what there was to do.
+	standbyFirstLook = 200 * time.Millisecond
+)
 
 // standbyWorkers look at organizations at a time. A look that finds nothing to take away makes no request.
 const standbyWorkers = 4
@@ -94,20 +100,35 @@ func (r *standbyReconciler) setup(manager ctrl.Manager) error {
 	builder := ctrl.NewControllerManagedBy(manager).
 		Named("standby").
 		WithOptions(settings).
-		Watches(&v1alpha1.ClerkOrganization{}, delayed(r.onOrganization())).
-		Watches(&v1alpha1.ClerkMember{}, delayed(onMember(&timer{}, nil))).
+		Watches(&v1alpha1.ClerkOrganization{}, delayed(unlessNew(r.onOrganization()))).
+		Watches(&v1alpha1.ClerkMember{}, delayed(unlessNew(r.onMember(&timer{}, nil)))).
 		Watches(&v1alpha1.ClerkUser{}, delayed(r.onUser(nil))).
 		Watches(&v1alpha1.ClerkRole{}, delayed(watch.OnRole(r.organizationsOfRoles))).
 		Watches(&v1alpha1.ClerkPermission{}, delayed(watch.OnPermission(r.Client, r.organizationsOfRoles))).
 		Watches(&v1alpha1.TenantClass{}, delayed(watch.OnChange(r.allOrganizations))).
 		Watches(&v1alpha1.ClerkInstance{}, delayed(watch.OnChange(r.organizationsOfInstance)))
+	nothing := func(client.Object) bool { return false } // what it took away itself, it has to see gone
 	for _, kind := range cached.TenantKinds() {
-		builder = builder.Watches(kind, delayed(r.onTenantObject()))
+		builder = builder.Watches(kind, delayed(r.onTenantObject(nothing)))
 	}
 	return builder.Complete(r)
 }
 
-// delayed puts what a handler enqueues off by standbyDelay.
+// unlessNew leaves out what is new and lives: that takes nothing away from anybody.
+func unlessNew(inner handler.EventHandler) handler.EventHandler {
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue watch.Queue) {
+			isNew := !e.IsInInitialList && e.Object.(v1alpha1.Mirrored).GetEntity().DeletedAt == nil
+			if !isNew {
+				inner.Create(ctx, e, queue)
+			}
+		},
+		UpdateFunc: inner.Update,
+		DeleteFunc: inner.Delete,
+	}
+}
+
+// delayed puts what a handler enqueues off until standbyFirstLook.
 func delayed(inner handler.EventHandler) handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue watch.Queue) {
@@ -124,9 +145,9 @@ func delayed(inner handler.EventHandler) handler.EventHandler {
 
 type delayedQueue struct{ watch.Queue }
 
-// AddAfter adds a request, at standbyDelay from now at the earliest.
+// AddAfter adds a request, at standbyFirstLook from now at the earliest.
 func (q delayedQueue) AddAfter(request reconcile.Request, after time.Duration) {
-	q.Queue.AddAfter(request, max(after, standbyDelay))
+	q.Queue.AddAfter(request, max(after, standbyFirstLook))
 }
 
 // overdueLosses remembers since when what is to be taken away has been, by the organization's name.

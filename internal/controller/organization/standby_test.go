@@ -17,14 +17,18 @@ limitations under the License.
 package organization
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
+	"github.com/clerk-operator/clerk-operator/internal/controller/watch"
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
@@ -74,5 +78,30 @@ func TestAReplicaThatIsNotElectedLeavesAloneWhatIsKeptWithoutItsContent(t *testi
 	revokeOnlyWhatIsWhole(situation)
 	if !situation.RevokeOnly || len(situation.RoleBindings) != 1 || situation.RoleBindings[0] != whole {
 		t.Errorf("it is left with revokeOnly=%t, %v", situation.RevokeOnly, situation.RoleBindings)
+	}
+}
+
+func TestAStandbyLooksAtNoOrganizationOrMemberThatIsNew(t *testing.T) {
+	t.Parallel()
+	deleted := &v1alpha1.ClerkMember{}
+	deleted.Spec.DeletedAt = new(metav1.NowMicro())
+	for name, test := range map[string]struct {
+		event event.CreateEvent
+		want  bool
+	}{
+		"a member who joined":         {event.CreateEvent{Object: &v1alpha1.ClerkMember{}}, false},
+		"an organization":             {event.CreateEvent{Object: &v1alpha1.ClerkOrganization{}}, false},
+		"a tombstone":                 {event.CreateEvent{Object: deleted}, true},
+		"a member found at the start": {event.CreateEvent{Object: &v1alpha1.ClerkMember{}, IsInInitialList: true}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			looked := false
+			inner := handler.Funcs{CreateFunc: func(context.Context, event.CreateEvent, watch.Queue) { looked = true }}
+			unlessNew(inner).Create(t.Context(), test.event, nil)
+			if looked != test.want {
+				t.Errorf("it is looked at: %t, want %t", looked, test.want)
+			}
+		})
 	}
 }

@@ -37,6 +37,17 @@ import (
 // second, not a thousand.
 const countPause = time.Second
 
+// statusPause is how long a status gives way to the access of other organizations, and then to whatever of that is waiting in the work
+// queue.
+const statusPause = time.Second
+
+// statusGivesWay tells whether a status that says something new is to be written later, since the access of other organizations is being
+// changed. It gives way once: the next look comes when nobody's access is waiting.
+func (e *enforcement) statusGivesWay(status v1alpha1.ClerkOrganizationStatus) bool {
+	organization := e.organization()
+	return !equality.Semantic.DeepEqual(organization.Status, status) && e.Gate.IsBusy() && e.statuses.giveWay(organization.UID)
+}
+
 // writeStatus applies a status if it says anything new, and tells what changed for the tenant. It returns when to look again, since what is
 // new could wait; 0 if nothing did.
 func (r *Reconciler) writeStatus(
@@ -74,7 +85,12 @@ func differsInCounts(before, after v1alpha1.ClerkOrganizationStatus) bool {
 }
 
 // writtenStatuses remembers what this process wrote last as the status of each organization, and when.
-type writtenStatuses struct{ last sync.Map } // types.UID → writtenStatus
+type writtenStatuses struct {
+	last sync.Map // types.UID → writtenStatus
+
+	// givenWay are the organizations whose status is to be written at the next look.
+	givenWay sync.Map // types.UID → struct{}
+}
 
 type writtenStatus struct {
 	hash uint64
@@ -83,9 +99,19 @@ type writtenStatus struct {
 
 func (w *writtenStatuses) written(organization types.UID, status v1alpha1.ClerkOrganizationStatus, at time.Time) {
 	w.last.Store(organization, writtenStatus{hash: hashOf(status), at: at})
+	w.givenWay.Delete(organization)
 }
 
-func (w *writtenStatuses) forget(organization types.UID) { w.last.Delete(organization) }
+func (w *writtenStatuses) forget(organization types.UID) {
+	w.last.Delete(organization)
+	w.givenWay.Delete(organization)
+}
+
+// giveWay tells whether the status of an organization has not given way yet.
+func (w *writtenStatuses) giveWay(organization types.UID) bool {
+	_, before := w.givenWay.LoadOrStore(organization, struct{}{})
+	return !before
+}
 
 // age is how long ago that was.
 func (w *writtenStatuses) age(organization types.UID, now time.Time) time.Duration {

@@ -79,3 +79,21 @@ func TestTheAgeOfAStatus(t *testing.T) {
 		t.Errorf("one that is forgotten is %s old", age)
 	}
 }
+
+func TestAStatusGivesWayOnce(t *testing.T) {
+	t.Parallel()
+	var statuses writtenStatuses
+	if !statuses.giveWay("acme") {
+		t.Error("it does not give way")
+	}
+	if statuses.giveWay("acme") {
+		t.Error("it gives way for ever")
+	}
+	if !statuses.giveWay("other") {
+		t.Error("that of another organization does not give way")
+	}
+	statuses.written("acme", v1alpha1.ClerkOrganizationStatus{}, time.Now())
+	if !statuses.giveWay("acme") {
+		t.Error("the next one does not give way")
+	}
+}

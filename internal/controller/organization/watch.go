@@ -38,7 +38,7 @@ import (
 
 // Setup adds the controllers to a manager: that of the elected replica, and that which takes access away on every other.
 func (r *Reconciler) Setup(manager ctrl.Manager) error {
-	r.recent.now = r.Now
+	r.recent.now, r.beside = r.Now, make(spare, grantsBeside)
 	if err := r.setup(manager); err != nil {
 		return err
 	}
@@ -50,14 +50,14 @@ func (r *Reconciler) setup(manager ctrl.Manager) error {
 		Named("organization").
 		WithOptions(watch.Options(workers)).
 		Watches(&v1alpha1.ClerkOrganization{}, r.onOrganization()).
-		Watches(&v1alpha1.ClerkMember{}, onMember(&r.changes, manager.Elected())).
+		Watches(&v1alpha1.ClerkMember{}, r.onMember(&r.changes, manager.Elected())).
 		Watches(&v1alpha1.ClerkUser{}, r.onUser(manager.Elected())).
 		Watches(&v1alpha1.ClerkRole{}, watch.OnRole(r.organizationsOfRoles)).
 		Watches(&v1alpha1.ClerkPermission{}, watch.OnPermission(r.Client, r.organizationsOfRoles)).
 		Watches(&v1alpha1.TenantClass{}, watch.OnChange(r.allOrganizations)).
 		Watches(&v1alpha1.ClerkInstance{}, watch.OnChange(r.organizationsOfInstance))
 	for _, kind := range cached.TenantKinds() {
-		builder = builder.Watches(kind, r.onTenantObject())
+		builder = builder.Watches(kind, r.onTenantObject(r.recent.isOwn))
 	}
 	return builder.Complete(r)
 }
@@ -66,7 +66,7 @@ func (r *Reconciler) setup(manager ctrl.Manager) error {
 func (r *Reconciler) onOrganization() handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, queue watch.Queue) {
-			watch.Enqueue(queue, watch.CreationPriority(e), e.Object.GetName())
+			watch.Enqueue(queue, min(watch.CreationPriority(e), watch.ProvisioningPriority), e.Object.GetName())
 		},
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, queue watch.Queue) {
 			before, after := e.ObjectOld.(*v1alpha1.ClerkOrganization), e.ObjectNew.(*v1alpha1.ClerkOrganization)
@@ -90,14 +90,18 @@ func (r *Reconciler) onOrganization() handler.EventHandler {
 }
 
 // onMember causes a reconciliation of the member's organization, ahead of everything where somebody may have lost access.
-func onMember(changes *timer, elected <-chan struct{}) handler.EventHandler {
+func (r *Reconciler) onMember(changes *timer, elected <-chan struct{}) handler.EventHandler {
 	return handler.Funcs{
-		CreateFunc: func(_ context.Context, e event.CreateEvent, queue watch.Queue) {
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue watch.Queue) {
 			member := e.Object.(*v1alpha1.ClerkMember)
+			priority := watch.CreationPriority(e)
+			if !e.IsInInitialList && !r.hasNamespace(ctx, member.Spec.OrganizationID) {
+				priority = watch.ProvisioningPriority
+			}
 			if !e.IsInInitialList && isClosed(elected) && member.Spec.OrganizationID != "" {
 				changes.start(member.Name, changedAt(member))
 			}
-			enqueueOrganization(queue, watch.CreationPriority(e), member)
+			enqueueOrganization(queue, priority, member)
 		},
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, queue watch.Queue) {
 			before, after := e.ObjectOld.(*v1alpha1.ClerkMember), e.ObjectNew.(*v1alpha1.ClerkMember)
@@ -120,6 +124,12 @@ func onMember(changes *timer, elected <-chan struct{}) handler.EventHandler {
 			enqueueOrganization(queue, watch.RevocationPriority, e.Object.(*v1alpha1.ClerkMember))
 		},
 	}
+}
+
+// hasNamespace tells whether an organization has any namespace yet.
+func (r *Reconciler) hasNamespace(ctx context.Context, organizationID string) bool {
+	namespaces, err := cached.Items[corev1.NamespaceList](ctx, r.Client, cached.ByOrganization, organizationID)
+	return err == nil && len(namespaces.Items) > 0
 }
 
 // changedAt is when a member last changed, by Clerk's clock.
@@ -156,7 +166,8 @@ func enqueueOrganization(queue watch.Queue, priority int, member *v1alpha1.Clerk
 }
 
 // onTenantObject causes a reconciliation of the organization that an object is marked with: it may have been changed by somebody else.
-func (r *Reconciler) onTenantObject() handler.EventHandler {
+// Of what is expected nothing comes.
+func (r *Reconciler) onTenantObject(isExpected func(client.Object) bool) handler.EventHandler {
 	concerned := func(ctx context.Context, queue watch.Queue, priority int, objects ...client.Object) {
 		for _, object := range objects {
 			id := object.GetLabels()[v1alpha1.OrganizationIDLabel]
@@ -167,10 +178,13 @@ func (r *Reconciler) onTenantObject() handler.EventHandler {
 	}
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue watch.Queue) {
+			if isExpected(e.Object) {
+				return
+			}
 			concerned(ctx, queue, watch.CreationPriority(e), e.Object)
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue watch.Queue) {
-			if isQuotaUsage(e) {
+			if isQuotaUsage(e) || isExpected(e.ObjectNew) {
 				return
 			}
 			concerned(ctx, queue, watch.UsualPriority, e.ObjectOld, e.ObjectNew)

@@ -34,11 +34,15 @@ const (
 	// RevocationPriority: somebody may have lost access. Ahead of everything.
 	RevocationPriority = 100
 
-	// UsualPriority: something happened to one organization.
+	// UsualPriority: something happened to one organization that has its namespaces. That is one write, as a rule.
 	UsualPriority = 0
 
+	// ProvisioningPriority: an organization has to be given all it should have. When hundreds come at once, nobody who joins one that is
+	// there already waits for them.
+	ProvisioningPriority = -1
+
 	// BulkPriority: something happened that concerns many, such as an edited TenantClass.
-	BulkPriority = -1
+	BulkPriority = -2
 
 	// startPriority: nothing happened but a start.
 	startPriority = handler.LowPriority

@@ -26,7 +26,7 @@ import (
 
 const (
 	// statusRate is how many statuses are written a second while access is being changed. Each costs the API server some 7 ms of its time.
-	statusRate = 50
+	statusRate = 10
 
 	// statusPatience is how long a status gives way to access. It bounds how old statuses get where organizations never stop changing.
 	statusPatience = time.Second
@@ -63,6 +63,13 @@ func (g *StatusGate) BeginAccess() (release func()) {
 			g.quiet = nil
 		}
 	}
+}
+
+// IsBusy tells whether access is being changed.
+func (g *StatusGate) IsBusy() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.busy > 0
 }
 
 // Wait waits until a status may be written, and tells whether it had to.

@@ -30,7 +30,14 @@ func TestStatusesGiveWayToAccess(t *testing.T) {
 			t.Error("waited although no access is being changed")
 		}
 
+		if gate.IsBusy() {
+			t.Error("access is being changed before anybody began")
+		}
+
 		first, second := gate.BeginAccess(), gate.BeginAccess()
+		if !gate.IsBusy() {
+			t.Error("no access is being changed although two began")
+		}
 		go func() {
 			time.Sleep(10 * time.Millisecond)
 			first()
