@@ -115,6 +115,8 @@ func defineFlags(c *operator.Config) {
 		"Private key (PEM) of that certificate.")
 	flag.StringVar(&c.HealthProbeBindAddress, "health-probe-bind-address", ":8081",
 		"Where /healthz and /readyz are; 0 for nowhere.")
+	flag.StringVar(&c.PprofBindAddress, "pprof-bind-address", "0",
+		"Where the Go runtime's profiles are, at a loopback address alone, such as 127.0.0.1:6060; 0 for nowhere.")
 	c.ClerkAPIHosts = []string{"api.clerk.com"}
 	flag.Func("clerk-api-hosts",
 		"Hosts that the API keys of ClerkInstances may be sent to, separated by commas, each as <host> or <host>:<port>. (default api.clerk.com)",

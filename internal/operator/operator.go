@@ -20,10 +20,8 @@ package operator
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -34,14 +32,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/controller"
 	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
 	"github.com/clerk-operator/clerk-operator/internal/environment"
 	"github.com/clerk-operator/clerk-operator/internal/kinds"
-	"github.com/clerk-operator/clerk-operator/internal/metricsauth"
 	"github.com/clerk-operator/clerk-operator/internal/mirror"
 	"github.com/clerk-operator/clerk-operator/internal/receiver"
 	"github.com/clerk-operator/clerk-operator/internal/resync"
@@ -50,90 +46,18 @@ import (
 // leaseName is the Lease by which replicas elect the one that reconciles.
 const leaseName = "clerk-operator"
 
-const (
-	// defaultLease and shortestLease are how long a Lease counts that its holder does not renew: by default, and at least. It is counted in
-	// whole seconds, and a busy API server may take one to answer.
-	defaultLease  = 15 * time.Second
-	shortestLease = 2 * time.Second
-)
-
 // drainTimeout is how long a stopping replica may take to answer the deliveries that it has begun, and to end its reconciliations.
 const drainTimeout = 30 * time.Second
 
 // longestRetry is how late Clerk's sender may still deliver an event by itself: its attempts end after 27.6 hours.
 const longestRetry = 28 * time.Hour
 
-// Config is everything that can be set. Its fields are the flags of the command.
-type Config struct {
-	// Namespace is the operator's own: its Secrets and its Lease are there.
-	Namespace string
-
-	// ReceiverBindAddress is where deliveries come in.
-	ReceiverBindAddress string
-
-	// ReceiverTLSCertFile and ReceiverTLSKeyFile serve deliveries over TLS; they are read again when they change. Empty: plain HTTP.
-	ReceiverTLSCertFile string
-	ReceiverTLSKeyFile  string
-
-	// MetricsBindAddress is where metrics are served, over HTTPS and to those alone whom the API server lets. "0": nowhere.
-	MetricsBindAddress string
-
-	// MetricsTLSCertFile and MetricsTLSKeyFile are what metrics are served with; they are read again when they change. Empty: a self-signed
-	// certificate, made at each start.
-	MetricsTLSCertFile string
-	MetricsTLSKeyFile  string
-
-	// HealthProbeBindAddress is where /healthz and /readyz are. "0": nowhere.
-	HealthProbeBindAddress string
-
-	// LeaderElect lets one replica of several reconcile. All receive.
-	LeaderElect bool
-
-	// LeaseDuration is how long a Lease counts that its holder does not renew. Zero: 15 seconds.
-	LeaseDuration time.Duration
-
-	// ClerkAPIHosts are the hosts that API keys may be sent to, each with its port or for any.
-	ClerkAPIHosts []string
-
-	// TombstoneRetention is how long tombstones are kept, and how old an event may be and still create something.
-	TombstoneRetention time.Duration
-
-	// ServiceAccount is the operator's own, in Namespace: sinks can be shown a token of it. Empty where it is not known.
-	ServiceAccount string
-
-	// SinkAllowLocalTargets lets sinks lead to addresses of this machine, for development.
-	SinkAllowLocalTargets bool
-
-	// DatabaseAllowLocalTargets lets databases be at addresses of this machine, for development.
-	DatabaseAllowLocalTargets bool
-}
-
-// Validate says what is wrong with a Config and what to do.
-func (c Config) Validate() error {
-	var errs []error
-	if c.Namespace == "" {
-		errs = append(errs, errors.New("--namespace is not set and cannot be found out: set it to the operator's own namespace"))
-	}
-	if c.LeaseDuration != 0 && c.LeaseDuration < shortestLease {
-		errs = append(errs, fmt.Errorf("--leader-elect-lease-duration is below %s: a leader could not renew it in time", shortestLease))
-	}
-	if c.TombstoneRetention <= 0 {
-		errs = append(errs, errors.New("--tombstone-retention is not above 0: Clerk's deliveries come up to 28 hours late"))
-	}
-	if (c.ReceiverTLSCertFile == "") != (c.ReceiverTLSKeyFile == "") {
-		errs = append(errs, errors.New("--receiver-tls-cert-file and --receiver-tls-key-file go together: set both or neither"))
-	}
-	if (c.MetricsTLSCertFile == "") != (c.MetricsTLSKeyFile == "") {
-		errs = append(errs, errors.New("--metrics-tls-cert-file and --metrics-tls-key-file go together: set both or neither"))
-	}
-	return errors.Join(errs...)
-}
-
 // Run runs the operator against an API server until the context ends.
 func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
+	limitGarbage()
 	limitMemory()
 	if c.TombstoneRetention < longestRetry {
 		ctrl.Log.WithName("setup").Info("WARNING: --tombstone-retention is shorter than Clerk goes on trying to deliver: "+
@@ -182,27 +106,6 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 	return nil
 }
 
-// metricsOptions serve metrics over HTTPS, with a certificate of the administrator's where there is one.
-func (c Config) metricsOptions() (metricsserver.Options, error) {
-	options := metricsserver.Options{
-		BindAddress:    c.MetricsBindAddress,
-		SecureServing:  true,
-		FilterProvider: metricsauth.New,
-		TLSOpts:        []func(*tls.Config){func(t *tls.Config) { t.MinVersion = tls.VersionTLS12 }},
-	}
-	if c.MetricsTLSCertFile == "" {
-		return options, nil
-	}
-	options.CertDir, options.CertName = filepath.Split(c.MetricsTLSCertFile)
-	options.CertDir = filepath.Clean(options.CertDir)
-	key, err := filepath.Rel(options.CertDir, c.MetricsTLSKeyFile) // the server takes it from that folder
-	if err != nil {
-		return options, fmt.Errorf("find --metrics-tls-key-file from --metrics-tls-cert-file: %w", err)
-	}
-	options.KeyName = key
-	return options, nil
-}
-
 func newManager(restConfig *rest.Config, c Config, tenants *cached.TenantObjects) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
@@ -225,6 +128,7 @@ func newManager(restConfig *rest.Config, c Config, tenants *cached.TenantObjects
 		Client:                        client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
 		Metrics:                       metrics,
 		HealthProbeBindAddress:        c.HealthProbeBindAddress,
+		PprofBindAddress:              c.PprofBindAddress,
 		LeaderElection:                c.LeaderElect,
 		LeaderElectionID:              leaseName,
 		LeaderElectionNamespace:       c.Namespace,

@@ -34,6 +34,10 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		"no namespace":                 {func(c *Config) { c.Namespace = "" }, "--namespace"},
 		"no retention":                 {func(c *Config) { c.TombstoneRetention = 0 }, "--tombstone-retention"},
 		"a certificate without a key":  {func(c *Config) { c.ReceiverTLSCertFile = "tls.crt" }, "--receiver-tls-key-file"},
+		"profiles for this machine":    {func(c *Config) { c.PprofBindAddress = "127.0.0.1:6060" }, ""},
+		"profiles nowhere":             {func(c *Config) { c.PprofBindAddress = "0" }, ""},
+		"profiles for everybody":       {func(c *Config) { c.PprofBindAddress = ":6060" }, "--pprof-bind-address"},
+		"profiles by a name":           {func(c *Config) { c.PprofBindAddress = "localhost:6060" }, "--pprof-bind-address"},
 		"a key without a certificate":  {func(c *Config) { c.MetricsTLSKeyFile = "tls.key" }, "--metrics-tls-cert-file"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -101,10 +101,12 @@ func measureBurst(ctx context.Context, b *bench, people *joiners) (*burst, error
 	result := &burst{}
 	over := make(chan struct{})
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
+	group.Go(func() error {
 		defer close(over)
-		result.took, err = b.provision(ctx, crowd, b.deliveries(crowd, func() {}))
-		return err
+		return b.profiled(ctx, crowd.group, func() (err error) {
+			result.took, err = b.provision(ctx, crowd, b.deliveries(crowd, func() {}))
+			return err
+		})
 	})
 	group.Go(func() error {
 		return while(over, leavers, func(m clerktest.Membership) error { return people.leave(ctx, m, &result.revoked) })

@@ -71,6 +71,9 @@ type bench struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
+	// profiles is the folder for profiles; empty where none are wanted.
+	profiles string
+
 	folder        string
 	plane         *controlplane.ControlPlane
 	administrator client.Client
@@ -85,9 +88,9 @@ type bench struct {
 	requests *auditLog
 }
 
-func newBench(ctx context.Context, s sizes, report *report) (*bench, error) {
+func newBench(ctx context.Context, o options, report *report) (*bench, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	b := &bench{sizes: s, report: report, ctx: ctx, cancel: cancel}
+	b := &bench{sizes: sizesFor(o.quick), profiles: o.profiles, report: report, ctx: ctx, cancel: cancel}
 	if err := b.start(ctx); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
@@ -111,6 +114,7 @@ func (b *bench) start(ctx context.Context) error {
 		CRDs:        filepath.Join(root, "config", "crd", "bases"),
 		AuditLog:    filepath.Join(b.folder, "audit.log"),
 		AuditPolicy: policy,
+		Profiling:   b.profiles != "",
 	})
 	if err != nil {
 		return err
@@ -196,8 +200,9 @@ func (b *bench) startReplica(ctx context.Context, as role) error {
 	}
 	var err error
 	b.replica, err = operatorproc.Start(ctx, b.plane, operatorproc.Options{
-		Died: func(err error) { b.cancel(fmt.Errorf("the operator died: %w", err)) },
-		Args: []string{"--sink-allow-local-targets", "--database-allow-local-targets"},
+		Died:      func(err error) { b.cancel(fmt.Errorf("the operator died: %w", err)) },
+		Profiling: b.profiles != "",
+		Args:      []string{"--sink-allow-local-targets", "--database-allow-local-targets"},
 	})
 	if err != nil {
 		return err

@@ -86,7 +86,11 @@ func measureDeliveries(ctx context.Context, b *bench) error {
 	}
 	var results []*comparison
 	for _, size := range b.sizes.deliveries {
-		result, err := compareDeliveries(ctx, b, plain, size)
+		var result *comparison
+		err := b.profiled(ctx, fmt.Sprintf("deliveries-%d", size.atATime), func() (err error) {
+			result, err = compareDeliveries(ctx, b, plain, size)
+			return err
+		})
 		if err != nil {
 			return fmt.Errorf("%d at a time: %w", size.atATime, err)
 		}

@@ -55,6 +55,8 @@ type options struct {
 	quick bool
 	only  string
 	write string
+
+	profiles string
 }
 
 // part is one of the things that are measured.
@@ -74,6 +76,8 @@ func parts() []part {
 		{"e", "Provisioning, restart and memory", measureProvisioning},
 		{"g", "Resync from Clerk's API", measureResync},
 		{"d", "From event to access", measureAccess},
+		{"k", "No access while nobody is elected", measureFailover},
+		{"l", "Ways to write a status", measureStatusWays},
 		{"j", "Backfill of a database", measureBackfill},
 	}
 }
@@ -83,6 +87,8 @@ func run(ctx context.Context) error {
 	flag.BoolVar(&o.quick, "quick", false, "Measure with small numbers: to try the benchmark, not for figures.")
 	flag.StringVar(&o.only, "only", "", "Measure only these parts, separated by commas: "+describeParts()+". f is a part of e.")
 	flag.StringVar(&o.write, "write", "", "Write the figures of a full run into this page, between its two marks.")
+	flag.StringVar(&o.profiles, "profiles", "",
+		"Write profiles of the operator and of the API server into this folder; they cost a little time.")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q: every setting is a flag, see --help", flag.Arg(0))
@@ -134,7 +140,7 @@ func (o options) parts() ([]part, error) {
 }
 
 func measure(ctx context.Context, o options, chosen []part, report *report) (err error) {
-	b, err := newBench(ctx, sizesFor(o.quick), report)
+	b, err := newBench(ctx, o, report)
 	if err != nil {
 		return err
 	}

@@ -155,7 +155,7 @@ func (p *provisioning) compare(ctx context.Context, size provisioningSize) (*pro
 
 func (p *provisioning) byOperator(ctx context.Context, round tenantRound, into *provisioned) error {
 	before := workSoFar()
-	if err := p.provisionAndSettle(ctx, round, into); err != nil {
+	if err := p.profiled(ctx, round.group, func() error { return p.provisionAndSettle(ctx, round, into) }); err != nil {
 		return err
 	}
 	if err := p.housekeepingDone(ctx); err != nil {
@@ -191,7 +191,11 @@ func (p *provisioning) bareTenant(ctx context.Context, round tenantRound, into *
 
 func (p *provisioning) bare(ctx context.Context, round tenantRound, operations []operation, turn int, into *provisioned) error {
 	before := workSoFar()
-	took, err := p.provision(ctx, round, operations)
+	var took time.Duration
+	err := p.profiled(ctx, round.group, func() (err error) {
+		took, err = p.provision(ctx, round, operations)
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,9 @@ type environment struct {
 // environmentOf is an environment with a user for each membership.
 func environmentOf(group string, size resyncSize) environment {
 	founded := time.Now().Add(-24 * time.Hour)
-	e := environment{organizations: make([]clerktest.Organization, size.organizations), memberships: make([]clerktest.Membership, size.memberships)}
+	e := environment{
+		organizations: make([]clerktest.Organization, size.organizations), memberships: make([]clerktest.Membership, size.memberships),
+	}
 	for i := range e.organizations {
 		name := fmt.Sprintf("%s-%d", group, i)
 		e.organizations[i] = clerktest.Organization{ID: clerktest.ID("org", name), Name: "Resync", Slug: name,
@@ -109,8 +111,8 @@ func reportResync(r *report, m *resyncing) {
 	each := func(total time.Duration, of int) time.Duration { return total / time.Duration(of) }
 	mirrored, bare := each(m.first.FinishedAt.Sub(m.first.StartedAt.Time), objects), each(m.bare.total, len(m.bare.each))
 	rows := r.table("Resync", "Time", "Requests to Clerk", "Writes", "Goal")
-	rows.row("into an empty mirror", tookResync(m.first), fmt.Sprint(*m.first.Requests), "", fmt.Sprintf("≤ 1.3 × bare creation, now **%.2f**: %s",
-		ratio(mirrored, bare), met(ratio(mirrored, bare) <= 1.3)))
+	rows.row("into an empty mirror", tookResync(m.first), fmt.Sprint(*m.first.Requests), "",
+		fmt.Sprintf("≤ 1.3 × bare creation, now **%.2f**: %s", ratio(mirrored, bare), met(ratio(mirrored, bare) <= 1.3)))
 	rows.row("until the last status of it is written", duration(m.settled), "", "", "")
 	rows.row("with nothing changed", tookResync(m.second), fmt.Sprint(*m.second.Requests), fmt.Sprintf("**%d**", len(m.writes)),
 		"1, the ClerkInstance's status: "+met(len(m.writes) <= 1))

@@ -86,7 +86,7 @@ func (cp *ControlPlane) apiServerArgs() []string {
 		"--service-account-key-file=" + pki.serviceAccountKeyFile,
 		"--service-account-signing-key-file=" + pki.serviceAccountKeyFile,
 		"--allow-privileged=true",
-		"--profiling=false",
+		"--profiling=" + strconv.FormatBool(cp.options.Profiling),
 		// Well above what tests and the benchmark send at once, so that nobody measures the API server's own throttling.
 		"--max-requests-inflight=2000",
 		"--max-mutating-requests-inflight=1000",

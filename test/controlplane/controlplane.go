@@ -82,6 +82,8 @@ type Options struct {
 	// AdvertiseAddress is an IPv4 address of this machine at which pods reach the API server, and what the Service kubernetes leads to. The
 	// API server then listens on every address: only for a network that nobody else is in. By default it is 127.0.0.1 alone.
 	AdvertiseAddress string
+	// Profiling lets the administrator take profiles of the API server, at /debug/pprof; by default nobody can.
+	Profiling bool
 	// ExtraAPIServerArgs come after the API server's own flags, and so override them.
 	ExtraAPIServerArgs []string
 	// AuditLog is the file the API server writes its audit log to, for AuditEvents; without it nothing is audited.

@@ -53,6 +53,8 @@ type Options struct {
 	LogDir string
 	// Args are further flags of the operator.
 	Args []string
+	// Profiling serves the Go runtime's profiles: see ProfilesURL.
+	Profiling bool
 	// Died, where set, is called if the operator ends without having been stopped.
 	Died func(error)
 }
@@ -61,6 +63,7 @@ type Options struct {
 type Operator struct {
 	program                   *controlplane.Program
 	receiver, metrics, health string
+	profiles                  string // empty where none are served
 }
 
 // Start starts bin/clerk-operator and returns once it is ready: it receives deliveries, whether or not it is the elected one.
@@ -96,6 +99,12 @@ func launch(ctx context.Context, cp *controlplane.ControlPlane, options Options)
 		if *address, err = freeAddress(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if options.Profiling {
+		if o.profiles, err = freeAddress(ctx); err != nil {
+			return nil, err
+		}
+		options.Args = append([]string{"--pprof-bind-address=" + o.profiles}, options.Args...)
 	}
 	o.program, err = cp.StartProgram(controlplane.ProgramSpec{
 		Name: options.Name,
@@ -185,6 +194,9 @@ func (o *Operator) URL(instance string) string {
 
 // MetricsURL is where its metrics are, over HTTPS with a certificate that nobody has signed.
 func (o *Operator) MetricsURL() string { return "https://" + o.metrics + "/metrics" }
+
+// ProfilesURL is where its profiles are, where Options.Profiling asked for them.
+func (o *Operator) ProfilesURL() string { return "http://" + o.profiles + "/debug/pprof/" }
 
 // LogFile is the file with all that it logs.
 func (o *Operator) LogFile() string { return o.program.LogFile() }
