@@ -44,6 +44,7 @@ import (
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/operator"
 	"github.com/clerk-operator/clerk-operator/test/controlplane"
+	"github.com/clerk-operator/clerk-operator/test/wait"
 )
 
 const (
@@ -284,25 +285,7 @@ func must(t *testing.T, err error) {
 // eventually asks until the answer is no error. What it asks is always something that must come true by itself.
 func eventually(t *testing.T, what string, check func(context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	ticker := time.NewTicker(25 * time.Millisecond)
-	defer ticker.Stop()
-	var last error
-	for {
-		err := check(ctx)
-		if err == nil {
-			return
-		}
-		if ctx.Err() == nil {
-			last = err
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s: %v", what, last)
-		case <-ticker.C:
-		}
-	}
+	wait.Within(t, patience, what, check)
 }
 
 // wantSubjects waits until the RoleBindings of a namespace to a ClusterRole name exactly these users.

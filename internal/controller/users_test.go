@@ -20,6 +20,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -433,8 +434,8 @@ func TestABanCostsOneWriteForEachRoleBinding(t *testing.T) {
 	}
 }
 
-// watchBindings returns a function that counts how often the RoleBindings of a namespace were written so far. It knows by a marker that it
-// has been told of all that came before.
+// watchBindings returns a function that counts how often the RoleBindings of a namespace were written since. By a marker it knows that it has
+// been told of all that came before; by a first one, that the watch has begun.
 func watchBindings(t *testing.T) func(namespace string) int {
 	t.Helper()
 	watcher, err := client.NewWithWatch(plane.Config(), client.Options{Scheme: cluster.Scheme()})
@@ -442,29 +443,28 @@ func watchBindings(t *testing.T) func(namespace string) int {
 	changes, err := watcher.Watch(t.Context(), &rbacv1.RoleBindingList{})
 	must(t, err)
 	t.Cleanup(changes.Stop)
-	writes := map[string]int{}
-	told := false
-	return func(namespace string) int {
-		for !told {
-			marker := &rbacv1.RoleBinding{
-				ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: strings.ToLower(strings.ReplaceAll(uniqueID("marker"), "_", "-"))},
-				RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"},
-			}
-			must(t, cluster.Create(t.Context(), marker))
-			for change := range changes.ResultChan() {
-				binding, ok := change.Object.(*rbacv1.RoleBinding)
-				if !ok {
-					t.Fatalf("the watch ended: %+v", change)
-				}
-				if binding.Name == marker.Name {
-					break
-				}
-				if change.Type == watch.Modified {
-					writes[binding.Namespace]++
-				}
-			}
-			told = true
+	untilMarker := func() map[string]int {
+		marker := &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: strings.ToLower(strings.ReplaceAll(uniqueID("marker"), "_", "-"))},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"},
 		}
-		return writes[namespace]
+		must(t, cluster.Create(t.Context(), marker))
+		writes := map[string]int{}
+		for change := range changes.ResultChan() {
+			binding, ok := change.Object.(*rbacv1.RoleBinding)
+			if !ok {
+				t.Fatalf("the watch ended: %+v", change)
+			}
+			if binding.Name == marker.Name {
+				break
+			}
+			if change.Type == watch.Modified {
+				writes[binding.Namespace]++
+			}
+		}
+		return writes
 	}
+	untilMarker()
+	writes := sync.OnceValue(untilMarker)
+	return func(namespace string) int { return writes()[namespace] }
 }

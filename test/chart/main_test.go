@@ -20,7 +20,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -33,6 +32,7 @@ import (
 	"github.com/clerk-operator/clerk-operator/test/clerktest"
 	"github.com/clerk-operator/clerk-operator/test/controlplane"
 	"github.com/clerk-operator/clerk-operator/test/operatorproc"
+	"github.com/clerk-operator/clerk-operator/test/wait"
 )
 
 const (
@@ -170,17 +170,5 @@ func mustHelm(t *testing.T, cp *controlplane.ControlPlane, args ...string) strin
 // eventually waits until look finds nothing to complain of.
 func eventually(t *testing.T, look func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	for {
-		err := look()
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatal(errors.Join(ctx.Err(), err))
-		case <-time.After(pollInterval):
-		}
-	}
+	wait.Within(t, patience, "waiting", func(context.Context) error { return look() })
 }

@@ -19,7 +19,8 @@ package e2e
 import (
 	"context"
 	"testing"
-	"time"
+
+	"github.com/clerk-operator/clerk-operator/test/wait"
 )
 
 func must(t *testing.T, err error) {
@@ -32,28 +33,10 @@ func must(t *testing.T, err error) {
 // eventually asks until the answer is no error. What it asks is always something that must come true by itself.
 func eventually(t *testing.T, what string, check func(context.Context) error) {
 	t.Helper()
-	if err := poll(t.Context(), check); err != nil {
-		t.Fatalf("waiting for %s: %v", what, err)
-	}
+	wait.Within(t, patience, what, check)
 }
 
 // poll asks until the answer is no error, and returns the last one when the time is up.
 func poll(ctx context.Context, check func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	var last error
-	for {
-		err := check(ctx)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() == nil || last == nil { // an error that only says that the time is up hides the real one
-			last = err
-		}
-		select {
-		case <-ctx.Done():
-			return last
-		case <-time.After(pollInterval):
-		}
-	}
+	return wait.Poll(ctx, patience, check)
 }

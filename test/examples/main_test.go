@@ -19,8 +19,6 @@ package examples_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -34,13 +32,12 @@ import (
 	"github.com/clerk-operator/clerk-operator/test/clerktest"
 	"github.com/clerk-operator/clerk-operator/test/controlplane"
 	"github.com/clerk-operator/clerk-operator/test/operatorproc"
+	"github.com/clerk-operator/clerk-operator/test/wait"
 )
 
 const (
 	// patience bounds every wait for a state. What is waited for takes about a second on an idle machine.
 	patience = 2 * time.Minute
-	// pollInterval is how often a state is looked at.
-	pollInterval = 50 * time.Millisecond
 )
 
 var (
@@ -135,17 +132,5 @@ func deliver(t *testing.T, sender clerktest.Sender, event clerktest.Event) {
 // eventually waits until look finds nothing to complain of.
 func eventually(t *testing.T, look func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	for {
-		err := look()
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatal(errors.Join(ctx.Err(), fmt.Errorf("waiting: %w", err)))
-		case <-time.After(pollInterval):
-		}
-	}
+	wait.Within(t, patience, "waiting", func(context.Context) error { return look() })
 }

@@ -32,6 +32,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/test/clerktest"
+	"github.com/clerk-operator/clerk-operator/test/wait"
 )
 
 const (
@@ -177,23 +178,10 @@ func (s *story) get(t *testing.T, into client.Object, namespace, name string) {
 	}
 }
 
-// eventually asks until there is no problem any more, and returns how long that took.
+// eventually waits until there is no problem any more, and tells how long that took.
 func eventually(t *testing.T, what string, problem func(context.Context) error) time.Duration {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	began := time.Now()
-	for {
-		last := problem(ctx)
-		if last == nil {
-			return since(began)
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s: not within %s: %v", what, patience, last)
-		case <-time.After(pollInterval):
-		}
-	}
+	return wait.Within(t, patience, what, problem).Round(10 * time.Millisecond)
 }
 
 // explain prints what a person would look at after a failure.

@@ -38,6 +38,7 @@ import (
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/test/clerktest"
 	"github.com/clerk-operator/clerk-operator/test/operatorproc"
+	"github.com/clerk-operator/clerk-operator/test/wait"
 )
 
 const (
@@ -262,17 +263,7 @@ func waitForBindings(t *testing.T, administrator client.Client, organization str
 
 func await(t *testing.T, look func() error) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for {
-		err := look()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	wait.Within(t, time.Minute, "waiting", func(context.Context) error { return look() })
 }
 
 // resident is the memory that the operator's process has, in bytes.
