@@ -40,9 +40,9 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
-// countPause is how long a class's count of organizations may lag: a thousand new organizations so cost one write a second, not
+// countPause is how long a class's count of organizations may lag: a thousand new organizations so cost one write every five seconds, not
 // a thousand.
-const countPause = time.Second
+const countPause = 5 * time.Second
 
 // permissionRetry is how often the operator looks whether it was given a permission that a class needs. No watch tells of it.
 const permissionRetry = 30 * time.Second
