@@ -176,7 +176,7 @@ func (s *Shell) Run(ctx context.Context, command string) (string, error) {
 	if strings.HasPrefix(command, "export ") {
 		s.exports = append(s.exports, command)
 	}
-	script := strings.Join(append(s.exports[:len(s.exports):len(s.exports)], command), "\n")
+	script := strings.Join(append(slices.Clip(s.exports), command), "\n")
 	shell := exec.CommandContext(ctx, "bash", "-c", script)
 	shell.Dir, shell.Env = s.Folder, s.Environ
 	output, err := shell.CombinedOutput()
