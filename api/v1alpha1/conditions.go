@@ -37,6 +37,10 @@ const (
 	// ConditionPruneHeld is True on a ClerkInstance while what its last resync would remove is more than spec.api.prune lets it.
 	ConditionPruneHeld = "PruneHeld"
 
+	// ConditionKindsStale is True on a ClerkInstance (present only then) while the API server has kinds that are not those of the operator's
+	// version.
+	ConditionKindsStale = "KindsStale"
+
 	// ConditionFiltering is False on a ClerkSink while its filter's expression could not judge an event.
 	ConditionFiltering = "Filtering"
 
@@ -67,6 +71,9 @@ const (
 
 // Reasons of a ClerkInstance.
 const (
+	// ReasonKindsStale: a CustomResourceDefinition is of another version than the operator. Apply those of the operator's version.
+	ReasonKindsStale = "KindsStale"
+
 	// ReasonSecretNotFound: the Secret with the signing secrets is missing. Create it in the operator's namespace.
 	ReasonSecretNotFound = "SecretNotFound"
 

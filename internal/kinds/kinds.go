@@ -22,6 +22,7 @@ package kinds
 import (
 	"context"
 	"errors"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -43,6 +44,10 @@ const (
 	// timeout bounds one look, which takes milliseconds.
 	timeout = 30 * time.Second
 )
+
+// remedy is what to do about kinds that are not those of this version.
+const remedy = "bring the kinds up to date: kubectl apply --server-side --force-conflicts --field-manager=helm " +
+	"-f charts/clerk-operator/crds, with the files of this version"
 
 var errStale = errors.New("the API server has a kind that is not of this version of the operator")
 
@@ -77,22 +82,40 @@ func (w *Watcher) Start(ctx context.Context) error {
 
 // Look compares each kind once, and returns the CustomResourceDefinitions that are not those of this version.
 func (w *Watcher) Look(ctx context.Context) (stale []string) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	for _, name := range slices.Sorted(maps.Keys(checksums)) {
-		crd := &metav1.PartialObjectMetadata{}
-		crd.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
-		if err := w.live.Get(ctx, client.ObjectKey{Name: name}, crd); err != nil {
+	for name, served := range read(ctx, w.live) {
+		if served.err != nil {
 			if ctx.Err() == nil && w.isNews(name, "unreadable") {
-				ctrl.Log.WithName("kinds").Error(err, "cannot tell whether the kind is of this version", "crd", name)
+				ctrl.Log.WithName("kinds").Error(served.err, "cannot tell whether the kind is of this version", "crd", name)
 			}
 			continue
 		}
-		if w.tell(name, crd.Annotations[Annotation]) {
+		if w.tell(name, served.checksum) {
 			stale = append(stale, name)
 		}
 	}
 	return stale
+}
+
+// served is what the API server says of a kind.
+type served struct {
+	checksum string
+	err      error
+}
+
+// read reads the checksum of each kind, in the order of their names.
+func read(ctx context.Context, live client.Reader) iter.Seq2[string, served] {
+	return func(yield func(string, served) bool) {
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		for _, name := range slices.Sorted(maps.Keys(checksums)) {
+			crd := &metav1.PartialObjectMetadata{}
+			crd.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+			err := live.Get(ctx, client.ObjectKey{Name: name}, crd)
+			if !yield(name, served{checksum: crd.Annotations[Annotation], err: err}) {
+				return
+			}
+		}
+	}
 }
 
 // tell says what a kind is, where that is news.
@@ -109,8 +132,7 @@ func (w *Watcher) tell(name, served string) (isStale bool) {
 	}
 	logger := ctrl.Log.WithName("kinds").WithValues("crd", name, "served", served, "wanted", checksums[name])
 	if isStale {
-		logger.Error(errStale, "bring the kinds up to date: kubectl apply --server-side --force-conflicts --field-manager=helm "+
-			"-f charts/clerk-operator/crds, with the files of this version")
+		logger.Error(errStale, remedy)
 	} else if before {
 		logger.Info("the kind is of this version again")
 	}

@@ -19,13 +19,19 @@ package kinds_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	clerkac "github.com/clerk-operator/clerk-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/kinds"
 	"github.com/clerk-operator/clerk-operator/internal/metrics"
 	"github.com/clerk-operator/clerk-operator/test/controlplane"
@@ -62,6 +68,58 @@ func TestAKindOfAnotherVersionIsTold(t *testing.T) {
 	expect(t, watcher, name)
 	annotate(t, name, current)
 	expect(t, watcher, "")
+}
+
+// With the operator's own rights: while a kind is of another version, each ClerkInstance says which, and what others say of it stays.
+func TestEachClerkInstanceSaysWhichKindsAreStale(t *testing.T) {
+	config, err := plane.ServiceAccountConfig(t.Context(), operatorproc.Namespace, operatorproc.ServiceAccount)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := clerkac.ClerkInstanceStatus().WithConditions(metav1ac.Condition().WithType(v1alpha1.ConditionReady).WithStatus(metav1.ConditionTrue).
+		WithReason(v1alpha1.ReasonReady).WithMessage("by the controller").WithLastTransitionTime(metav1.Now()))
+	ready := clerkac.ClerkInstance(operatorproc.Instance).WithStatus(status)
+	if err := c.Status().Apply(t.Context(), ready, client.FieldOwner("clerk-operator")); err != nil {
+		t.Fatal(err)
+	}
+	reporter := &kinds.Reporter{Client: c, Live: c}
+	says := func(want string) (version string) {
+		t.Helper()
+		if err := reporter.Report(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var instance v1alpha1.ClerkInstance
+		if err := c.Get(t.Context(), client.ObjectKey{Name: operatorproc.Instance}, &instance); err != nil {
+			t.Fatal(err)
+		}
+		if !meta.IsStatusConditionTrue(instance.Status.Conditions, v1alpha1.ConditionReady) {
+			t.Errorf("the condition of somebody else is gone: %+v", instance.Status.Conditions)
+		}
+		said := meta.FindStatusCondition(instance.Status.Conditions, v1alpha1.ConditionKindsStale)
+		if (said != nil) != (want != "") || said != nil && !strings.Contains(said.Message, want) {
+			t.Fatalf("the ClerkInstance says %+v, want %q", said, want)
+		}
+		return instance.ResourceVersion
+	}
+	before := says("")
+	const name = "clerkusers.clerk-operator.io"
+	current := annotate(t, name, "0123456789abcdef")
+	first := says(name)
+	if first == before || says(name) != first {
+		t.Error("what is said already is written again, or nothing was written")
+	}
+	annotate(t, name, current)
+	if repaired := says(""); says("") != repaired {
+		t.Error("that all is well is written again")
+	}
 }
 
 // expect looks, and wants one kind to be stale, or none.

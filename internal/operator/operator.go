@@ -69,7 +69,7 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 		return err
 	}
 	checkPermissions(ctx, mgr.GetClient(), c.Namespace)
-	if err := mgr.Add(kinds.NewWatcher(mgr.GetAPIReader())); err != nil {
+	if err := addKinds(mgr); err != nil {
 		return err
 	}
 	environments, err := newPinner(mgr)
@@ -104,6 +104,14 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 		return fmt.Errorf("run: %w", err)
 	}
 	return nil
+}
+
+// addKinds has every replica look whether the kinds are of its version, and the elected one say so in the ClerkInstances.
+func addKinds(mgr ctrl.Manager) error {
+	if err := mgr.Add(kinds.NewWatcher(mgr.GetAPIReader())); err != nil {
+		return err
+	}
+	return mgr.Add(&kinds.Reporter{Client: mgr.GetClient(), Live: mgr.GetAPIReader()})
 }
 
 func newManager(restConfig *rest.Config, c Config, tenants *cached.TenantObjects) (ctrl.Manager, error) {
