@@ -86,7 +86,8 @@ func refusals(err error) string {
 		if cause.Field == "<nil>" {
 			continue // that rules were left out, since the object is wrong anyway
 		}
-		lines = append(lines, fmt.Sprintf("%s %s: %s", cause.Type, cause.Field, cause.Message))
+		message := strings.Replace(cause.Message, `Invalid value: "object": `, "Invalid value: ", 1) // Kubernetes 1.32 names the value so
+		lines = append(lines, fmt.Sprintf("%s %s: %s", cause.Type, cause.Field, message))
 	}
 	return strings.Join(lines, "\n")
 }
