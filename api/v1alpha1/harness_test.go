@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -75,6 +76,9 @@ func apply(ctx context.Context, kind, name, spec string) error {
 	return cluster.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("test"), client.ForceOwnership)
 }
 
+// invalidValue is what stands before a rule's message: the value, or in Kubernetes 1.32 its type.
+var invalidValue = regexp.MustCompile(`^Invalid value: "[^"]*": `)
+
 // refusals are what the API server names as causes, one a line: type, field and message.
 func refusals(err error) string {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
@@ -86,7 +90,7 @@ func refusals(err error) string {
 		if cause.Field == "<nil>" {
 			continue // that rules were left out, since the object is wrong anyway
 		}
-		message := strings.Replace(cause.Message, `Invalid value: "object": `, "Invalid value: ", 1) // Kubernetes 1.32 names the value so
+		message := invalidValue.ReplaceAllString(cause.Message, "Invalid value: ")
 		lines = append(lines, fmt.Sprintf("%s %s: %s", cause.Type, cause.Field, message))
 	}
 	return strings.Join(lines, "\n")

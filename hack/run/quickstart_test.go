@@ -246,7 +246,7 @@ func (q *quickstart) stop() {
 	if err := syscall.Kill(-q.process.Process.Pid, syscall.SIGINT); err != nil {
 		q.t.Fatal(err)
 	}
-	<-q.ended // make says that it was interrupted, whatever it ran
+	q.t.Logf("make run: %v", <-q.ended) // it says that it was interrupted, whatever it ran
 	if !strings.Contains(q.output.String(), "Everything is stopped.") {
 		q.t.Errorf("not everything is stopped:\n%s", q.output)
 	}

@@ -36,7 +36,7 @@ import (
 // reportOwner is a field manager of its own: the condition KindsStale, nothing else writes.
 const reportOwner = client.FieldOwner("clerk-operator-kinds")
 
-// Reporter says of each ClerkInstance, in the condition KindsStale, that kinds are not those of this version. The elected replica alone does:
+// Reporter says of each ClerkInstance, in the condition KindsStale, that kinds are not those of this version. Only the elected replica does:
 // during an upgrade replicas are of two versions, and would contradict each other.
 type Reporter struct {
 	// Client reads ClerkInstances and writes their status.
