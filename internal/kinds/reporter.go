@@ -36,8 +36,8 @@ import (
 // reportOwner is a field manager of its own: the condition KindsStale, nothing else writes.
 const reportOwner = client.FieldOwner("clerk-operator-kinds")
 
-// Reporter says of each ClerkInstance, in the condition KindsStale, that kinds are not those of this version. Only the elected replica does:
-// during an upgrade replicas are of two versions, and would contradict each other.
+// Reporter says of each ClerkInstance, in the condition KindsStale, that kinds are not those of this version. Only the elected replica
+// does so: during an upgrade replicas are of two versions, and would contradict each other.
 type Reporter struct {
 	// Client reads ClerkInstances and writes their status.
 	Client client.Client

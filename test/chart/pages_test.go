@@ -28,7 +28,7 @@ import (
 )
 
 // yamlBlock is a block of YAML on a page, with its indent.
-var yamlBlock = regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)^ *```")
+var yamlBlock = regexp.MustCompile("(?s)\n( *)```yaml\n(.*?)\n *```")
 
 // The values that pages show are ones of the chart, and render to objects that the API server takes.
 func TestTheValuesThatPagesShowAreAccepted(t *testing.T) {
