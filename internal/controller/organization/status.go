@@ -42,10 +42,10 @@ const countPause = time.Second
 const statusPause = time.Second
 
 // statusGivesWay tells whether a status that says something new is to be written later, since the access of other organizations is being
-// changed. It gives way once: the next look comes when nobody's access is waiting.
+// changed. It does so for statusPause: the look after that comes when nobody's access is waiting.
 func (e *enforcement) statusGivesWay(status v1alpha1.ClerkOrganizationStatus) bool {
 	organization := e.organization()
-	return !equality.Semantic.DeepEqual(organization.Status, status) && e.Gate.IsBusy() && e.statuses.giveWay(organization.UID)
+	return !equality.Semantic.DeepEqual(organization.Status, status) && e.Gate.IsBusy() && e.statuses.giveWay(organization.UID, e.Now())
 }
 
 // writeStatus applies a status if it says anything new, and tells what changed for the tenant. It returns when to look again, since what is
@@ -88,8 +88,8 @@ func differsInCounts(before, after v1alpha1.ClerkOrganizationStatus) bool {
 type writtenStatuses struct {
 	last sync.Map // types.UID → writtenStatus
 
-	// givenWay are the organizations whose status is to be written at the next look.
-	givenWay sync.Map // types.UID → struct{}
+	// givenWay is since when the status of an organization has given way.
+	givenWay sync.Map // types.UID → time.Time
 }
 
 type writtenStatus struct {
@@ -107,10 +107,10 @@ func (w *writtenStatuses) forget(organization types.UID) {
 	w.givenWay.Delete(organization)
 }
 
-// giveWay tells whether the status of an organization has not given way yet.
-func (w *writtenStatuses) giveWay(organization types.UID) bool {
-	_, before := w.givenWay.LoadOrStore(organization, struct{}{})
-	return !before
+// giveWay tells whether the status of an organization has not given way for statusPause yet.
+func (w *writtenStatuses) giveWay(organization types.UID, now time.Time) bool {
+	since, _ := w.givenWay.LoadOrStore(organization, now)
+	return now.Sub(since.(time.Time)) < statusPause
 }
 
 // age is how long ago that was.

@@ -80,20 +80,21 @@ func TestTheAgeOfAStatus(t *testing.T) {
 	}
 }
 
-func TestAStatusGivesWayOnce(t *testing.T) {
+func TestAStatusGivesWayForAWhile(t *testing.T) {
 	t.Parallel()
 	var statuses writtenStatuses
-	if !statuses.giveWay("acme") {
+	now := time.Now()
+	if !statuses.giveWay("acme", now) || !statuses.giveWay("acme", now.Add(statusPause-1)) {
 		t.Error("it does not give way")
 	}
-	if statuses.giveWay("acme") {
+	if statuses.giveWay("acme", now.Add(statusPause)) {
 		t.Error("it gives way for ever")
 	}
-	if !statuses.giveWay("other") {
+	if !statuses.giveWay("other", now.Add(statusPause)) {
 		t.Error("that of another organization does not give way")
 	}
-	statuses.written("acme", v1alpha1.ClerkOrganizationStatus{}, time.Now())
-	if !statuses.giveWay("acme") {
+	statuses.written("acme", v1alpha1.ClerkOrganizationStatus{}, now)
+	if !statuses.giveWay("acme", now.Add(statusPause)) {
 		t.Error("the next one does not give way")
 	}
 }
