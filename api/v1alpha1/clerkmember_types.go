@@ -182,6 +182,10 @@ type ClerkMemberStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1000
 	Bindings []MemberBinding `json:"bindings,omitempty"`
+
+	// expires is when the first of the user's ClusterRoles ends by itself, as `until` of its role binding says; absent if none does.
+	// +optional
+	Expires *metav1.Time `json:"expires,omitempty"`
 }
 
 // ClerkMember is a membership of Clerk, mirrored: one user in one organization. Its name is its ClerkInstance's, a
@@ -203,6 +207,7 @@ type ClerkMemberStatus struct {
 // +kubebuilder:printcolumn:name="Organization ID",type=string,priority=1,JSONPath=`.spec.organizationID`
 // +kubebuilder:printcolumn:name="User ID",type=string,priority=1,JSONPath=`.spec.userID`
 // +kubebuilder:printcolumn:name="Subject",type=string,priority=1,JSONPath=`.status.subject`
+// +kubebuilder:printcolumn:name="Expires",type=string,priority=1,JSONPath=`.status.expires`
 // +kubebuilder:printcolumn:name="Ready",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Bound")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Bound")].message`

@@ -24,7 +24,7 @@ import (
 // ClerkOrganizationSpec is an organization as Clerk says it is. It is written from verified events alone: the rules below make
 // the API server itself refuse whatever is older than what it knows.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.asOf) || has(self.droppedFields) || has(self.createdAt) || has(self.name) || has(self.slug) || has(self.imageURL) || has(self.maxAllowedMemberships))",message="a tombstone keeps nothing but instance, id and deletedAt"
+// +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.asOf) || has(self.droppedFields) || has(self.createdAt) || has(self.name) || has(self.slug) || has(self.imageURL) || has(self.maxAllowedMemberships) || has(self.roleSetKey))",message="a tombstone keeps nothing but instance, id and deletedAt"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.deletedAt) || !has(self.deletedAt) || self.deletedAt >= oldSelf.deletedAt",fieldPath=".deletedAt",reason=FieldValueForbidden,message="deletedAt does not go down: the tombstone would be collected before its time"
 type ClerkOrganizationSpec struct {
 	Entity `json:",inline"`
@@ -46,6 +46,12 @@ type ClerkOrganizationSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096
 	ImageURL string `json:"imageURL,omitempty"`
+
+	// roleSetKey is the key of the set of roles that the organization uses, where the application has several.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	RoleSetKey string `json:"roleSetKey,omitempty"`
 
 	// publicMetadata is what the application stores with the organization for everyone to read: any JSON, 64 KiB at most.
 	// +optional

@@ -24,7 +24,7 @@ import (
 // ClerkUserSpec is a user as Clerk says it is. It is written from verified events alone: the rules below make the API server itself refuse
 // whatever is older than what it knows. It is personal data: a tombstone keeps none of it.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.asOf) || has(self.droppedFields) || has(self.createdAt) || has(self.primaryEmail) || has(self.username) || has(self.firstName) || has(self.lastName) || has(self.imageURL) || has(self.externalID) || has(self.banned) || has(self.locked) || has(self.deprovisioned))",message="a tombstone keeps nothing but instance, id and deletedAt"
+// +kubebuilder:validation:XValidation:rule="!has(self.deletedAt) || !(has(self.updatedAt) || has(self.asOf) || has(self.droppedFields) || has(self.createdAt) || has(self.primaryEmail) || has(self.username) || has(self.firstName) || has(self.lastName) || has(self.imageURL) || has(self.externalID) || has(self.banned) || has(self.locked) || has(self.deprovisioned) || has(self.twoFactorEnabled) || has(self.enterpriseAccount) || has(self.directory))",message="a tombstone keeps nothing but instance, id and deletedAt"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.deletedAt) || !has(self.deletedAt) || self.deletedAt >= oldSelf.deletedAt",fieldPath=".deletedAt",reason=FieldValueForbidden,message="deletedAt does not go down: the tombstone would be collected before its time"
 type ClerkUserSpec struct {
 	Entity `json:",inline"`
@@ -74,6 +74,19 @@ type ClerkUserSpec struct {
 	// deprovisioned says that the user's directory has removed the user. A deprovisioned user is bound nowhere, in no organization.
 	// +optional
 	Deprovisioned *bool `json:"deprovisioned,omitempty"`
+
+	// twoFactorEnabled says that the user has a second factor to sign in with. Where Clerk has not told, it is absent.
+	// +optional
+	TwoFactorEnabled *bool `json:"twoFactorEnabled,omitempty"`
+
+	// enterpriseAccount says that the user has an account at an enterprise's identity provider (SAML, OIDC) that is active and verified. Where
+	// Clerk has not told, it is absent.
+	// +optional
+	EnterpriseAccount *bool `json:"enterpriseAccount,omitempty"`
+
+	// directory says that an enterprise's directory provisions the user (SCIM). Only webhooks tell of it, no list of Clerk's API.
+	// +optional
+	Directory *bool `json:"directory,omitempty"`
 
 	// publicMetadata is what the application stores with the user for everyone to read: any JSON, 64 KiB at most.
 	// +optional

@@ -180,6 +180,16 @@ const (
 	// ReasonRoleNotMapped: no role binding of the TenantClass is for the member's role or permissions, so it grants nothing.
 	ReasonRoleNotMapped = "RoleNotMapped"
 
+	// ReasonConditionNotMet: `when` of the role bindings for the member's role or permissions is not true, so they grant nothing.
+	ReasonConditionNotMet = "ConditionNotMet"
+
+	// ReasonConditionUndecided: `when` or `until` of a role binding fails for the member, or reads what is not known, so it grants nothing.
+	// Correct the expression, or in Clerk what it reads.
+	ReasonConditionUndecided = "ConditionUndecided"
+
+	// ReasonExpired: the end has come that `until` of the role binding gives. Set another one to give access again.
+	ReasonExpired = "Expired"
+
 	// ReasonUserBanned: Clerk has banned the user, who so has no access in any organization. Unban the user in Clerk to give it back.
 	ReasonUserBanned = "UserBanned"
 

@@ -124,8 +124,8 @@ func TestKubectlGetShowsWhatAPersonNeeds(t *testing.T) {
 		"clerkmembers/" + member: {
 			[]string{"Name=" + member, "User=jane@example.com", "Role=org:admin", "Organization=acme",
 				`Namespaces=["org-acme","org-acme-preview"]`, "Bound=True", "Age=*"},
-			[]string{"ID=orgmem_2A", "Organization ID=org_2A", "User ID=user_2A", "Subject=clerk:user_2A", "Ready=True", "Reason=Bound",
-				"Message=why"},
+			[]string{"ID=orgmem_2A", "Organization ID=org_2A", "User ID=user_2A", "Subject=clerk:user_2A", "Expires=", "Ready=True",
+				"Reason=Bound", "Message=why"},
 		},
 		"clerkusers/" + user: {
 			[]string{"Name=" + user, "Email=jane@example.com", "Verified=true", "Username=jane", "Banned=true", "Age=*"},
@@ -371,7 +371,7 @@ func TestTheSamplesCanBeApplied(t *testing.T) {
 		classes = append(classes, class)
 	}
 	view := tenant.OrganizationOf(organization)
-	class, err := tenant.Select(classes, view)
+	class, err := tenant.Select(classes, view, "")
 	if err != nil || class == nil || class.Name() != "enterprise" {
 		t.Fatalf("the sample organization is on the enterprise plan, and gets %v", class)
 	}

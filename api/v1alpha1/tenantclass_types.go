@@ -23,16 +23,23 @@ import (
 )
 
 // TenantClassSpec says which organizations the class is for and what they get.
+//
+// +kubebuilder:validation:MinProperties=1
 type TenantClassSpec struct {
 	// match is a CEL expression over `organization` that says for which organizations the class is, for example
 	// organization.publicMetadata.plan == "enterprise". An expression that fails for an organization, for example because a key
 	// is missing, does not match it. A class without a match rule is a default: for organizations that no other class matches.
-	// Fields: id, name, slug, handle (a DNS-safe name: the slug, else the name made DNS-safe, else the id), imageURL,
-	// publicMetadata, maxAllowedMemberships, createdAt.
+	// Fields: id, name, slug, handle (a DNS-safe name: the slug, else the name made DNS-safe, else the id), imageURL, roleSetKey,
+	// publicMetadata, maxAllowedMemberships, createdAt. How many members there are is for spec.members.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096
 	Match string `json:"match,omitempty"`
+
+	// members bounds the class to organizations that have so many members, besides what match says. Expressions of match cannot read
+	// organization.members, since an organization would move to and fro as one member joins and leaves.
+	// +optional
+	Members TenantClassMembers `json:"members,omitzero"`
 
 	// priority decides between classes that match the same organization, or between several defaults: the highest wins, then
 	// the first by name.
@@ -40,11 +47,11 @@ type TenantClassSpec struct {
 	// +kubebuilder:default=0
 	Priority *int32 `json:"priority,omitempty"`
 
-	// namespaces are what each organization gets: one entry, one namespace.
-	// +required
+	// namespaces are what each organization gets: one entry, one namespace. A class without any gives nothing, and its organizations are as
+	// they should be: such as those that an application makes for every sign-up.
+	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	Namespaces []TenantNamespace `json:"namespaces,omitempty"`
 
@@ -52,6 +59,21 @@ type TenantClassSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Deletion *DeletionRule `json:"deletion,omitempty"`
+}
+
+// TenantClassMembers says from how many members on a class is for an organization, and how many keep it.
+//
+// +kubebuilder:validation:XValidation:rule="self.keepAtLeast < self.atLeast",message="keepAtLeast is below atLeast: else an organization moves to and fro as one member joins and leaves"
+type TenantClassMembers struct {
+	// atLeast is how many members an organization needs to get the class.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	AtLeast int32 `json:"atLeast,omitempty"`
+
+	// keepAtLeast is how many members an organization that has the class needs to keep it. It is below atLeast.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	KeepAtLeast *int32 `json:"keepAtLeast,omitempty"`
 }
 
 // TenantNamespace is a namespace that an organization gets. Strings may hold expressions in ${…}, which are CEL over `organization`.
@@ -131,6 +153,24 @@ type TenantRoleBinding struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	ClusterRole string `json:"clusterRole,omitempty"`
+
+	// when is a CEL expression over `user`, `member` and `organization` that has to be true for the member to get the ClusterRole, for example
+	// user.twoFactorEnabled or member.publicMetadata.?oncall.orValue(false). What cannot be decided, since something is not known or the
+	// expression fails, gives nothing; the ClerkMember's status says why.
+	// Fields of user: id, username, primaryEmail, firstName, lastName, externalID, publicMetadata, twoFactorEnabled, externalManaged.
+	// Fields of member: id, role, permissions, publicMetadata, createdAt. Those of organization are the same as in spec.match.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	When string `json:"when,omitempty"`
+
+	// until is a CEL expression over the same, that says when the member loses the ClusterRole again: a timestamp, or text in the form of RFC
+	// 3339 (2026-12-24T18:00:00Z), for example member.publicMetadata.?until. Null, or an optional without a value, is no end. What is no time
+	// gives nothing. The grant ends at that second by itself.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	Until string `json:"until,omitempty"`
 }
 
 // DeletionPolicy says what becomes of the namespaces of a deleted organization.

@@ -30,6 +30,8 @@ type Organization struct {
 	PublicMetadata json.RawMessage
 	// MaxAllowedMemberships is 0 where Clerk sets no limit.
 	MaxAllowedMemberships int64
+	// RoleSetKey is empty where the payload does not say.
+	RoleSetKey string
 	// CreatedAt is zero where the payload does not say.
 	CreatedAt time.Time
 	// UpdatedAt orders the states of one organization. Never zero.
@@ -59,6 +61,7 @@ type organizationJSON struct {
 	ImageURL              lax[string]     `json:"image_url"`
 	PublicMetadata        json.RawMessage `json:"public_metadata"`
 	MaxAllowedMemberships lax[int64]      `json:"max_allowed_memberships"`
+	RoleSetKey            lax[string]     `json:"role_set_key"`
 	CreatedAt             lax[int64]      `json:"created_at"`
 	UpdatedAt             int64           `json:"updated_at"`
 }
@@ -93,6 +96,7 @@ func (o *organizationJSON) organization(path string) (Organization, error) {
 		ImageURL:              dropped.url(FieldImageURL, o.ImageURL),
 		PublicMetadata:        dropped.metadata(FieldPublicMetadata, o.PublicMetadata),
 		MaxAllowedMemberships: dropped.limit(FieldMaxAllowedMemberships, o.MaxAllowedMemberships),
+		RoleSetKey:            dropped.identifier(FieldRoleSetKey, o.RoleSetKey),
 		CreatedAt:             dropped.created(o.CreatedAt),
 		UpdatedAt:             updatedAt,
 	}

@@ -36,6 +36,10 @@ type User struct {
 	// Banned and Deprovisioned keep the user out; they are true, too, where they cannot be read. Locked says that there were too many attempts
 	// to sign in.
 	Banned, Locked, Deprovisioned bool
+	// TwoFactorEnabled and EnterpriseAccount are nil where the payload does not say, or cannot be read.
+	TwoFactorEnabled, EnterpriseAccount *bool
+	// Directory says that a directory provisions the user. Only events tell: false may also mean that it is not known.
+	Directory bool
 	// PublicMetadata is compact JSON with sorted keys. Nil when it is absent, null or {}.
 	PublicMetadata json.RawMessage
 	// CreatedAt is zero where the payload does not say.
@@ -83,9 +87,11 @@ type userJSON struct {
 	Banned         lax[bool]                    `json:"banned"`
 	Locked         lax[bool]                    `json:"locked"`
 	Deprovisioned  lax[bool]                    `json:"deprovisioned"`
-	PublicMetadata json.RawMessage              `json:"public_metadata"`
-	CreatedAt      lax[int64]                   `json:"created_at"`
-	UpdatedAt      int64                        `json:"updated_at"`
+	TwoFactor      lax[*bool]                   `json:"two_factor_enabled"`
+	accountsJSON
+	PublicMetadata json.RawMessage `json:"public_metadata"`
+	CreatedAt      lax[int64]      `json:"created_at"`
+	UpdatedAt      int64           `json:"updated_at"`
 }
 
 type emailAddressJSON struct {
@@ -124,6 +130,13 @@ func DecodeUser(data json.RawMessage) (Data, error) {
 		PublicMetadata: dropped.metadata(FieldPublicMetadata, raw.PublicMetadata),
 		CreatedAt:      dropped.created(raw.CreatedAt),
 		UpdatedAt:      updatedAt,
+
+		TwoFactorEnabled:  raw.TwoFactor.value,
+		EnterpriseAccount: raw.hasEnterpriseAccount(&dropped),
+		Directory:         raw.isProvisioned(&dropped),
+	}
+	if raw.TwoFactor.isOdd {
+		dropped.note(FieldTwoFactorEnabled)
 	}
 	if raw.Locked.isOdd {
 		dropped.note(FieldLocked)

@@ -89,6 +89,37 @@ func userCases() map[string]acceptance {
 				u.PrimaryEmail = EmailAddress{Address: "Ines@Nordlicht.example", Verified: true}
 			}),
 		},
+		"two factors, by a directory": {
+			"", userEvent(`"two_factor_enabled":true,"enterprise_accounts":[],"saml_accounts":[],
+				"scim":{"directory_id":"dir_1","directory_enabled":true,"external_id":"` + canary + `"}`),
+			user(func(u *User) { u.TwoFactorEnabled, u.EnterpriseAccount, u.Directory = new(true), new(false), true }),
+		},
+		"one factor, nobody's": {
+			"false is not the same as not told", userEvent(`"two_factor_enabled":false,"enterprise_accounts":[],"scim":null`),
+			user(func(u *User) { u.TwoFactorEnabled, u.EnterpriseAccount = new(false), new(false) }),
+		},
+		"a directory that is off": {"", userEvent(`"scim":{"directory_id":"dir_1","external_id":null}`), user(nil)},
+		"an enterprise account": {
+			"", userEvent(`"enterprise_accounts":[{"active":false},{"active":true,"email_address":"` + canary + `","verification":{"status":"verified"}}]`),
+			user(func(u *User) { u.EnterpriseAccount = new(true) }),
+		},
+		"a SAML account": {
+			"", userEvent(`"enterprise_accounts":[],"saml_accounts":[{"active":true,"verification":{"status":"verified"}}]`),
+			user(func(u *User) { u.EnterpriseAccount = new(true) }),
+		},
+		"accounts that do not count": {
+			"not active, not verified, no verification", userEvent(`"enterprise_accounts":[{"active":false,"verification":{"status":"verified"}},
+				{"active":true,"verification":{"status":"unverified"}},{"active":true,"verification":null},null]`),
+			user(func(u *User) { u.EnterpriseAccount = new(false) }),
+		},
+		"odd factors": {
+			"what cannot be read is not known", userEvent(`"two_factor_enabled":"yes","enterprise_accounts":{},"scim":7`),
+			user(func(u *User) { u.Dropped = []string{"directory", "enterpriseAccount", "twoFactorEnabled"} }),
+		},
+		"an odd account": {
+			"it might have been one", userEvent(`"saml_accounts":[{"active":"yes"}]`),
+			user(func(u *User) { u.Dropped = []string{"enterpriseAccount"} }),
+		},
 		"nulls": {
 			"most fields may be null", userEvent(`"external_id":null,"username":null,"first_name":null,"last_name":null,"banned":null,
 				"public_metadata":null,"primary_email_address_id":null,"email_addresses":null,"created_at":null`),

@@ -22,11 +22,11 @@ package kinds
 var checksums = map[string]string{
 	"clerkdatabases.clerk-operator.io":     "770712169255bf22",
 	"clerkinstances.clerk-operator.io":     "51756934bbce6fc5",
-	"clerkmembers.clerk-operator.io":       "abb212891bf0d54d",
-	"clerkorganizations.clerk-operator.io": "0d0f5c48b06aa1fd",
+	"clerkmembers.clerk-operator.io":       "81140168940decf7",
+	"clerkorganizations.clerk-operator.io": "eba232c9fd7222b4",
 	"clerkpermissions.clerk-operator.io":   "cc4c42eef622da10",
 	"clerkroles.clerk-operator.io":         "659ce7dbac2f636c",
 	"clerksinks.clerk-operator.io":         "dd13323b555ca055",
-	"clerkusers.clerk-operator.io":         "16fdd903e4658e8d",
-	"tenantclasses.clerk-operator.io":      "d0253776b6ad6725",
+	"clerkusers.clerk-operator.io":         "30dd1bda6eb2376e",
+	"tenantclasses.clerk-operator.io":      "689ce45537c65435",
 }

@@ -60,7 +60,9 @@ type future struct {
 
 // of is the future of every organization of a snapshot, by name.
 func (f *forecast) of(ctx context.Context, s *snapshot) (map[string]*future, error) {
-	gatherer := &cached.Gatherer{Reader: s, Expressions: cached.NewExpressions(), OperatorNamespace: f.operatorNamespace}
+	gatherer := &cached.Gatherer{
+		Reader: s, Expressions: cached.NewExpressions(), OperatorNamespace: f.operatorNamespace, Now: func() time.Time { return f.now },
+	}
 	taken, policies := isNamespaceTaken(s), policiesOf(s)
 	futures := map[string]*future{}
 	for _, organization := range organizationsInOrder(s) {

@@ -331,6 +331,11 @@ func rule(role, clusterRole string) v1alpha1.TenantRoleBinding {
 	return v1alpha1.TenantRoleBinding{Role: "org:" + role, ClusterRole: clusterRole}
 }
 
+// conditional gives admins the ClusterRole admin.
+func conditional(when, until string) v1alpha1.TenantRoleBinding {
+	return v1alpha1.TenantRoleBinding{Role: "org:admin", ClusterRole: "admin", When: when, Until: until}
+}
+
 func entry(suffix string, rules ...v1alpha1.TenantRoleBinding) v1alpha1.TenantNamespace {
 	return v1alpha1.TenantNamespace{Name: "plan-${organization.handle}-" + suffix, RoleBindings: rules}
 }
@@ -371,7 +376,23 @@ func TestPlanIsWhatTheOperatorDoes(t *testing.T) {
 		"free":    {spec(limited), spec(first), kubectl.PlanSummary{Changed: 2, PoliciesChanged: 2}},
 		"broken":  {spec(first), spec(broken), kubectl.PlanSummary{Changed: 2, Problems: 2, Losing: 2}},
 		"failing": {spec(first), spec(failing), kubectl.PlanSummary{Changed: 2, Problems: 2, Losing: 2}},
-		"half":    {spec(first), spec(first, half), kubectl.PlanSummary{Changed: 2, Problems: 1, NamespacesMade: 1, Gaining: 1}},
+		"condition": {
+			spec(first), spec(entry("a", conditional(`organization.publicMetadata.number == 0`, ""), rule("member", "view"))),
+			kubectl.PlanSummary{Changed: 1, Losing: 1},
+		},
+		"unknown": {
+			spec(first), spec(entry("a", conditional("user.twoFactorEnabled", ""), rule("member", "view"))),
+			kubectl.PlanSummary{Changed: 2, Losing: 2},
+		},
+		"ended": {
+			spec(first), spec(entry("a", conditional("", `timestamp("2020-01-01T00:00:00Z")`), rule("member", "view"))),
+			kubectl.PlanSummary{Changed: 2, Losing: 2},
+		},
+		"ends": {
+			spec(first), spec(entry("a", conditional("true", `"2999-01-01T00:00:00Z"`), rule("member", "view"))),
+			kubectl.PlanSummary{},
+		},
+		"half": {spec(first), spec(first, half), kubectl.PlanSummary{Changed: 2, Problems: 1, NamespacesMade: 1, Gaining: 1}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

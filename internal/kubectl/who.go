@@ -23,6 +23,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -113,7 +114,7 @@ func (p *plugin) who(ctx context.Context, text string) error {
 		return fmt.Errorf("%q is no namespace of an organization either: %w", text, err)
 	}
 	found.Organization, found.OrganizationID = organizationName(organization, ""), organization.Spec.ID
-	if err := found.addPeople(ctx, snapshot, organization); err != nil {
+	if err := found.addPeople(ctx, snapshot, organization, p.Now()); err != nil {
 		return err
 	}
 	if found.Namespace != "" {
@@ -127,13 +128,13 @@ func (p *plugin) who(ctx context.Context, text string) error {
 	return p.print(found)
 }
 
-func (w *Who) addPeople(ctx context.Context, snapshot *snapshot, organization *v1alpha1.ClerkOrganization) error {
-	e := &explainer{snapshot: snapshot, expressions: cached.NewExpressions(), namespace: w.Namespace}
+func (w *Who) addPeople(ctx context.Context, snapshot *snapshot, organization *v1alpha1.ClerkOrganization, now time.Time) error {
+	e := &explainer{snapshot: snapshot, expressions: cached.NewExpressions(), namespace: w.Namespace, now: now}
 	for _, member := range all[v1alpha1.ClerkMember](snapshot) {
 		if member.Spec.OrganizationID != organization.Spec.ID || member.Spec.Instance != organization.Spec.Instance {
 			continue
 		}
-		facts, err := e.expressions.MemberFacts(ctx, snapshot, member)
+		facts, err := e.expressions.MemberFacts(ctx, snapshot, member, e.now)
 		if err != nil {
 			return err
 		}

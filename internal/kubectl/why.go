@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -147,7 +148,7 @@ func (p *plugin) why(ctx context.Context, user, namespace, organization string) 
 	case err != nil:
 		return err
 	default:
-		e := &explainer{snapshot: snapshot, cluster: cluster, expressions: cached.NewExpressions(), namespace: namespace}
+		e := &explainer{snapshot: snapshot, cluster: cluster, expressions: cached.NewExpressions(), namespace: namespace, now: p.Now()}
 		if err := e.explain(ctx, person, asked, found); err != nil {
 			return err
 		}
@@ -177,6 +178,9 @@ type explainer struct {
 
 	// namespace is the only one that was asked about, "" if all are.
 	namespace string
+
+	// now is when this is.
+	now time.Time
 }
 
 // explain looks at the memberships of a person, in one organization if one was asked about. Those that were deleted count where there is no

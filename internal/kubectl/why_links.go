@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -113,47 +114,49 @@ func classStep(organization *v1alpha1.ClerkOrganization) WhyStep {
 	return step
 }
 
-// rulesHere are the role bindings of the class that are for the member's role or permissions, in the namespace that was asked about.
-func (e *explainer) rulesHere(facts *tenant.MemberFacts) []v1alpha1.TenantRoleBinding {
-	return slices.DeleteFunc(slices.Clone(e.rulesOf(facts)), func(rule v1alpha1.TenantRoleBinding) bool {
-		return !tenant.Mapped(rule, facts.Standing.Role.Key, facts.Standing.Role.Permissions)
-	})
-}
-
 // rulesOf are the rules of the entry that the namespace fills which was asked about, or all.
-func (e *explainer) rulesOf(facts *tenant.MemberFacts) []v1alpha1.TenantRoleBinding {
+func (e *explainer) rulesOf(facts *tenant.MemberFacts) []tenant.Rule {
 	namespace := named[corev1.Namespace](e.snapshot, e.namespace)
 	if namespace == nil || facts.Organization == nil {
 		return facts.Rules
 	}
-	class := named[v1alpha1.TenantClass](e.snapshot, facts.Organization.Status.ClassName)
-	if class == nil {
-		return facts.Rules
-	}
-	for _, entry := range class.Spec.Namespaces {
-		if entry.Name == namespace.Annotations[v1alpha1.NameTemplateAnnotation] {
-			return entry.RoleBindings
-		}
-	}
-	return nil
+	return slices.DeleteFunc(slices.Clone(facts.Rules), func(rule tenant.Rule) bool {
+		return rule.Entry != namespace.Annotations[v1alpha1.NameTemplateAnnotation]
+	})
 }
 
+// ruleStep says what the role bindings for the member's role are, and which of them give nothing.
 func (e *explainer) ruleStep(facts *tenant.MemberFacts) WhyStep {
 	step := WhyStep{Name: stepRule}
-	rules := e.rulesHere(facts)
-	if len(rules) == 0 {
-		return step
-	}
-	texts := make([]string, len(rules))
-	for i, rule := range rules {
-		texts[i] = "role " + rule.Role + " means " + rule.ClusterRole
-		if rule.Role == "" {
-			texts[i] = "permission " + rule.Permission + " means " + rule.ClusterRole
+	var texts []string
+	for _, rule := range e.rulesOf(facts) {
+		if rule.IsFor(facts.Standing.Role) {
+			texts = append(texts, ruleText(&rule, facts))
 		}
+	}
+	if len(texts) == 0 {
+		return step
 	}
 	slices.Sort(texts)
 	step.Message, step.From = strings.Join(slices.Compact(texts), "; "), reference("tenantclass", facts.Organization.Status.ClassName)
 	return step
+}
+
+func ruleText(rule *tenant.Rule, facts *tenant.MemberFacts) string {
+	text := "role " + rule.Role + " means " + rule.ClusterRole
+	if rule.Role == "" {
+		text = "permission " + rule.Permission + " means " + rule.ClusterRole
+	}
+	if rule.When != "" {
+		text += " when " + rule.When
+	}
+	switch given := facts.Given(rule); {
+	case !given.Holds:
+		text += " (not now: " + given.Message + ")"
+	case given.Until != nil:
+		text += " until " + given.Until.Format(time.RFC3339)
+	}
+	return text
 }
 
 func (e *explainer) bindingStep(facts *tenant.MemberFacts) WhyStep {

@@ -56,11 +56,14 @@ var brokenAt = map[string]string{
 	v1alpha1.ReasonRoleUnknown:          stepRole,
 	v1alpha1.ReasonRoleAmbiguous:        stepRole,
 	v1alpha1.ReasonRoleNotMapped:        stepRule,
+	v1alpha1.ReasonConditionNotMet:      stepRule,
+	v1alpha1.ReasonConditionUndecided:   stepRule,
+	v1alpha1.ReasonExpired:              stepRule,
 }
 
 // membership explains one membership. What is decided is decided by the operator's own code.
 func (e *explainer) membership(ctx context.Context, person *person, member *v1alpha1.ClerkMember) (*WhyMembership, error) {
-	facts, err := e.expressions.MemberFacts(ctx, e.snapshot, member)
+	facts, err := e.expressions.MemberFacts(ctx, e.snapshot, member, e.now)
 	if err != nil {
 		return nil, err
 	}
@@ -97,14 +100,17 @@ func (e *explainer) addBindings(facts *tenant.MemberFacts) {
 
 // whyNot is why the member should have no access. In a namespace that was asked about, its rules alone count.
 func (e *explainer) whyNot(facts *tenant.MemberFacts) condition.Verdict {
-	verdict := facts.WhyNot()
-	isDue := verdict.Reason == v1alpha1.ReasonProgressing || verdict.Reason == v1alpha1.ReasonOrganizationNotReady
-	if isDue && e.namespace != "" && facts.Organization.Status.ClassName != "" && len(e.rulesHere(facts)) == 0 {
+	if e.namespace != "" {
+		here := *facts
+		here.Rules = e.rulesOf(facts)
+		if verdict := here.WhyNot(); verdict.Reason != v1alpha1.ReasonRoleNotMapped || facts.WhyNot().Reason == v1alpha1.ReasonRoleNotMapped {
+			return verdict
+		}
 		return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonRoleNotMapped,
 			Message: fmt.Sprintf("no role binding of the TenantClass %s is for the role %s or its permissions in the namespace %s",
 				facts.Organization.Status.ClassName, facts.Standing.Role.Key, e.namespace)}
 	}
-	return verdict
+	return facts.WhyNot()
 }
 
 // brokenStep is the first step that is broken, "" if the RoleBindings are there that should be.
@@ -169,6 +175,9 @@ var advice = map[string]string{
 	v1alpha1.ReasonDeleted:              "if they should be in again, add them to the organization in Clerk, as a new membership",
 	v1alpha1.ReasonUserDeleted:          "nothing, unless they should be in again: then they need a new account in Clerk",
 	v1alpha1.ReasonRoleNotMapped:        "add a role binding for it to the TenantClass, or give them another role in Clerk",
+	v1alpha1.ReasonConditionNotMet:      "see to it in Clerk that the condition is met, or change the role binding of the TenantClass",
+	v1alpha1.ReasonConditionUndecided:   "set in Clerk what the expression reads, or change it in the TenantClass",
+	v1alpha1.ReasonExpired:              "set another end in Clerk, or change the role binding of the TenantClass",
 	v1alpha1.ReasonOrganizationNotReady: "kubectl clerk status says what keeps the organization from being ready",
 	v1alpha1.ReasonProgressing:          "wait a moment; if it stays so, kubectl clerk status says whether the operator is at work",
 }

@@ -106,7 +106,22 @@ func (m *Mirror) user(ctx context.Context, want v1alpha1.ClerkUserSpec, told tel
 	if told.mayCreate, err = m.keepsOut(ctx, want, told); err != nil {
 		return "", err
 	}
+	if told.isListed && instance.Spec.Users != v1alpha1.UsersNone {
+		if err := m.keepDirectory(ctx, &want); err != nil {
+			return "", err
+		}
+	}
 	return put(ctx, m, users, want, told)
+}
+
+// keepDirectory keeps of a user who is listed that a directory provisions them, where a webhook said so of the very same state: no list
+// tells of directories.
+func (m *Mirror) keepDirectory(ctx context.Context, want *v1alpha1.ClerkUserSpec) error {
+	known, err := known(ctx, m, users, *want)
+	if err == nil && known != nil && want.DeletedAt == nil && known.Spec.UpdatedAt.Equal(want.UpdatedAt) {
+		want.Directory = known.Spec.Directory
+	}
+	return err
 }
 
 // isKeptOut tells whether a user is to be kept out, or is mirrored because they were.

@@ -46,6 +46,7 @@ func organizationSpec(instance string, o *clerk.Organization) v1alpha1.ClerkOrga
 		Name:           o.Name,
 		Slug:           o.Slug,
 		ImageURL:       o.ImageURL,
+		RoleSetKey:     o.RoleSetKey,
 		PublicMetadata: rawExtension(o.PublicMetadata),
 		DroppedFields:  o.Dropped,
 	}
@@ -160,6 +161,10 @@ func userSpec(instance string, u *clerk.User) v1alpha1.ClerkUserSpec {
 		Deprovisioned:  orNil(u.Deprovisioned),
 		PublicMetadata: rawExtension(u.PublicMetadata),
 		DroppedFields:  u.Dropped,
+
+		TwoFactorEnabled:  u.TwoFactorEnabled, // false is kept too: it is not the same as not known
+		EnterpriseAccount: u.EnterpriseAccount,
+		Directory:         orNil(u.Directory),
 	}
 	if u.PrimaryEmail.Address != "" {
 		spec.PrimaryEmail = v1alpha1.ClerkUserEmail{Address: u.PrimaryEmail.Address, Verified: orNil(u.PrimaryEmail.Verified)}

@@ -88,6 +88,28 @@ func TestAUserIsMirroredWhole(t *testing.T) {
 	}, read[v1alpha1.ClerkUser](t, "default", id).Spec)
 }
 
+// No list tells of directories: it says nothing against a webhook that told of one, unless the user has changed since.
+func TestAListLeavesAUsersDirectoryAlone(t *testing.T) {
+	t.Parallel()
+	id := newID("user")
+	managed := func(user *clerk.User) {
+		user.TwoFactorEnabled, user.EnterpriseAccount, user.Directory = new(false), new(false), true
+	}
+	first.apply(t, happened(30, person(id, 30, managed)), mirror.Applied)
+	first.knows(t, read[v1alpha1.ClerkUser](t, "default", id))
+	withoutDirectory := func(user *clerk.User) { user.TwoFactorEnabled, user.EnterpriseAccount = new(true), new(false) }
+	first.apply(t, listed(20, person(id, 30, withoutDirectory)), mirror.Applied)
+	got := read[v1alpha1.ClerkUser](t, "default", id)
+	if spec := got.Spec; spec.Directory == nil || !*spec.Directory || !*spec.TwoFactorEnabled || *spec.EnterpriseAccount {
+		t.Errorf("of the same state it is %+v", spec)
+	}
+	first.knows(t, got)
+	first.apply(t, listed(10, person(id, 15, withoutDirectory)), mirror.Applied)
+	if spec := read[v1alpha1.ClerkUser](t, "default", id).Spec; spec.Directory != nil {
+		t.Errorf("of a newer state it is %+v", spec)
+	}
+}
+
 func TestATombstoneOfAUserHoldsNothingPersonalAndIsFinal(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]*replica{"knowing": first, "blind": blind} {

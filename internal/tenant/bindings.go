@@ -23,12 +23,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
 
 // MaxSubjects bounds the subjects of one RoleBinding: some 55 kB, far from what etcd takes, and little to write again when one
@@ -37,21 +36,6 @@ const MaxSubjects = 500
 
 // clusterRoleKind is what every RoleBinding of the operator binds.
 const clusterRoleKind = "ClusterRole"
-
-// Member is a member who may have access: not deleted, not banned, and with a name in RBAC.
-type Member struct {
-	Subject     string
-	Role        string
-	Permissions []string
-}
-
-// Mapped tells whether a rule is for a role or one of its permissions.
-func Mapped(rule v1alpha1.TenantRoleBinding, role string, permissions []string) bool {
-	if rule.Role != "" {
-		return rule.Role == role
-	}
-	return slices.Contains(permissions, rule.Permission)
-}
 
 // Subjects is a set of names of users in RBAC.
 type Subjects map[string]struct{}
@@ -78,18 +62,19 @@ func Restrict(grants map[string]Subjects, existing []*rbacv1.RoleBinding) map[st
 	return restricted
 }
 
-// Grants says who gets which ClusterRole by the rules of a namespace.
-func Grants(rules []v1alpha1.TenantRoleBinding, members []Member) map[string]Subjects {
+// Grants says who gets which ClusterRole by the rules of a namespace, at one moment.
+func Grants(rules []Rule, holders []*Holder, now time.Time) map[string]Subjects {
 	grants := map[string]Subjects{}
-	for _, rule := range rules {
-		for _, member := range members {
-			if !Mapped(rule, member.Role, member.Permissions) {
+	for i := range rules {
+		rule := &rules[i]
+		for _, holder := range holders {
+			if !rule.Given(holder, now).Holds {
 				continue
 			}
 			if grants[rule.ClusterRole] == nil {
 				grants[rule.ClusterRole] = Subjects{}
 			}
-			grants[rule.ClusterRole][member.Subject] = struct{}{}
+			grants[rule.ClusterRole][holder.Subject] = struct{}{}
 		}
 	}
 	return grants

@@ -22,6 +22,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -78,47 +79,50 @@ func users(n int) []string {
 
 func TestARoleOrAPermissionGrants(t *testing.T) {
 	t.Parallel()
-	rules := []v1alpha1.TenantRoleBinding{
-		{Role: "org:admin", ClusterRole: "admin"},
-		{Role: "org:member", ClusterRole: "view"},
-		{Permission: "org:deploy", ClusterRole: "edit"},
-		{Role: "org:admin", ClusterRole: "edit"},
+	rules := rulesOf(t,
+		v1alpha1.TenantRoleBinding{Role: "org:admin", ClusterRole: "admin"},
+		v1alpha1.TenantRoleBinding{Role: "org:member", ClusterRole: "view"},
+		v1alpha1.TenantRoleBinding{Permission: "org:deploy", ClusterRole: "edit"},
+		v1alpha1.TenantRoleBinding{Role: "org:admin", ClusterRole: "edit"},
+	)
+	holds := func(role string, permissions ...string) *Holder {
+		return &Holder{Subject: "a", Role: Role{Key: role, Permissions: permissions}}
 	}
 	cases := map[string]struct {
 		reason  string
-		members []Member
+		holders []*Holder
 		want    map[string]Subjects
 	}{
 		"nobody":   {"", nil, map[string]Subjects{}},
-		"by role":  {"", []Member{{Subject: "a", Role: "org:member"}}, map[string]Subjects{"view": subjects("a")}},
-		"unmapped": {"a role nobody mapped grants nothing", []Member{{Subject: "a", Role: "org:guest"}}, map[string]Subjects{}},
+		"by role":  {"", []*Holder{holds("org:member")}, map[string]Subjects{"view": subjects("a")}},
+		"unmapped": {"a role nobody mapped grants nothing", []*Holder{holds("org:guest")}, map[string]Subjects{}},
 		"no prefix": {
-			"old instances have other keys: they are other roles", []Member{{Subject: "a", Role: "admin"}}, map[string]Subjects{},
+			"old instances have other keys: they are other roles", []*Holder{holds("admin")}, map[string]Subjects{},
 		},
 		"by permission": {
-			"", []Member{{Subject: "a", Role: "org:guest", Permissions: []string{"org:read", "org:deploy"}}},
+			"", []*Holder{holds("org:guest", "org:read", "org:deploy")},
 			map[string]Subjects{"edit": subjects("a")},
 		},
 		"several rules": {
-			"each that is for a member counts", []Member{{Subject: "a", Role: "org:admin"}},
+			"each that is for a member counts", []*Holder{holds("org:admin")},
 			map[string]Subjects{"admin": subjects("a"), "edit": subjects("a")},
 		},
 		"twice": {
 			"by role and by permission: one grant",
-			[]Member{{Subject: "a", Role: "org:admin", Permissions: []string{"org:deploy"}}},
+			[]*Holder{holds("org:admin", "org:deploy")},
 			map[string]Subjects{"admin": subjects("a"), "edit": subjects("a")},
 		},
 		"two memberships of one user": {
-			"someone who left and joined again", []Member{{Subject: "a", Role: "org:member"}, {Subject: "a", Role: "org:member"}},
+			"someone who left and joined again", []*Holder{holds("org:member"), holds("org:member")},
 			map[string]Subjects{"view": subjects("a")},
 		},
-		"a permission is no role": {"", []Member{{Subject: "a", Role: "org:deploy"}}, map[string]Subjects{}},
-		"without a role":          {"nothing matches what is empty", []Member{{Subject: "a"}}, map[string]Subjects{}},
+		"a permission is no role": {"", []*Holder{holds("org:deploy")}, map[string]Subjects{}},
+		"without a role":          {"nothing matches what is empty", []*Holder{holds("")}, map[string]Subjects{}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tc.want, Grants(rules, tc.members)); diff != "" {
+			if diff := cmp.Diff(tc.want, Grants(rules, tc.holders, time.Time{})); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}
 		})

@@ -36,6 +36,9 @@ type Class struct {
 	object  *v1alpha1.TenantClass
 	match   *predicate
 	entries []entry
+
+	// misfit: its match rule does not compile, so that it is not known for whom it is.
+	misfit bool
 }
 
 // entry is a compiled TenantNamespace.
@@ -45,6 +48,7 @@ type entry struct {
 	labels          map[string]*Template
 	annotations     map[string]*Template
 	networkPolicies []networkPolicy
+	rules           []Rule
 }
 
 // networkPolicy is a NetworkPolicy; strings are those within its spec that hold an expression, compiled.
@@ -54,24 +58,30 @@ type networkPolicy struct {
 	strings map[string]*Template
 }
 
-// CompileClass compiles every expression of a class. The error names each field that is wrong. A class whose match rule is right is
-// returned even then: it can be told for whom it is, though not what they get.
+// CompileClass compiles every expression of a class. The error names each field that is wrong. The class is returned even then: whose
+// grants have to go can be told by the role bindings that are right.
 func CompileClass(object *v1alpha1.TenantClass) (*Class, error) {
 	class := &Class{object: object}
 	var errs []error
-	var matchErr error
 	if object.Spec.Match != "" {
-		class.match, matchErr = organizationScope.predicate(object.Spec.Match)
-		errs = appendAt(errs, "spec.match", matchErr)
+		var err error
+		class.match, err = compileMatch(object.Spec.Match)
+		class.misfit, errs = err != nil, appendAt(errs, "spec.match", err)
 	}
 	for i := range object.Spec.Namespaces {
 		compiled, err := compileEntry(object.Spec.Namespaces[i], fmt.Sprintf("spec.namespaces[%d]", i))
 		class.entries, errs = append(class.entries, compiled), append(errs, err)
 	}
-	if matchErr != nil {
-		class = nil
-	}
 	return class, errors.Join(errs...)
+}
+
+// compileMatch compiles the rule that says for whom a class is. It may not count members: an organization would move to and fro.
+func compileMatch(source string) (*predicate, error) {
+	match, err := organizationScope.predicate(source)
+	if err == nil && readsField(match.ast, typeOf(Organization{}), fieldMembers) {
+		return nil, fmt.Errorf("expression %q reads organization.members: say in spec.members how many get the class and keep it", source)
+	}
+	return match, err
 }
 
 func appendAt(errs []error, path string, err error) []error {
@@ -95,6 +105,10 @@ func compileEntry(source v1alpha1.TenantNamespace, path string) (entry, error) {
 		texts, err := compileStrings(policy.Spec)
 		errs = appendAt(errs, fmt.Sprintf("%s.networkPolicies[%d]", path, i), err)
 		compiled.networkPolicies = append(compiled.networkPolicies, networkPolicy{name: policy.Name, spec: policy.Spec, strings: texts})
+	}
+	for i, binding := range source.RoleBindings {
+		rule, err := compileRule(source.Name, binding)
+		compiled.rules, errs = append(compiled.rules, rule), appendAt(errs, fmt.Sprintf("%s.roleBindings[%d]", path, i), err)
 	}
 	return compiled, errors.Join(errs...)
 }
@@ -196,19 +210,39 @@ func walkStrings(node any, change func(string) (string, error)) (any, error) {
 // Name of the TenantClass.
 func (c *Class) Name() string { return c.object.Name }
 
+// Rules are all role bindings of a class, whatever the namespace; none where the class is nil.
+func (c *Class) Rules() []Rule {
+	if c == nil {
+		return nil
+	}
+	var rules []Rule
+	for i := range c.entries {
+		rules = append(rules, c.entries[i].rules...)
+	}
+	return rules
+}
+
 // Select returns the class for an organization, nil if none is: of those whose rule matches, else of those without a rule, the
-// one of the highest priority, then the first by name. A rule that reads what was dropped of the organization may match or not: where that
-// decides, the error says so.
-func Select(classes []*Class, organization Organization) (*Class, error) {
+// one of the highest priority, then the first by name. current is the class that it has, "" if none: fewer members keep a class than get
+// it. A rule that reads what was dropped of the organization may match or not: where that decides, the error says so.
+func Select(classes []*Class, organization Organization, current string) (*Class, error) {
+	members := organization.Members
+	organization.Members = 0 // no rule sees it, whatever way it takes
 	variables := map[string]any{"organization": organization}
 	var candidates, defaults []*Class
 	doubts := map[*Class]string{}
 	for _, class := range classes {
-		if class.match == nil {
+		switch {
+		case !class.isForSize(members, current):
+			continue
+		case class.match == nil && class.object.Spec.Members == (v1alpha1.TenantClassMembers{}):
 			defaults = append(defaults, class)
 			continue
+		case class.match == nil:
+			candidates = append(candidates, class)
+			continue
 		}
-		doubts[class] = droppedRead(class.match.ast, variables)
+		doubts[class] = unknownRead(class.match.ast, variables)
 		if doubts[class] != "" || class.match.holds(variables) {
 			candidates = append(candidates, class)
 		}
@@ -220,11 +254,19 @@ func Select(classes []*Class, organization Organization) (*Class, error) {
 		return nil, nil
 	}
 	first := slices.MinFunc(candidates, byPriority)
-	if field := doubts[first]; field != "" {
-		return nil, fmt.Errorf("spec.match of the TenantClass %s reads %s, which could not be kept as Clerk sent it: correct it in Clerk",
-			first.Name(), field)
+	if unknown := doubts[first]; unknown != "" {
+		return nil, fmt.Errorf("spec.match of the TenantClass %s reads %s", first.Name(), unknown)
 	}
 	return first, nil
+}
+
+// isForSize tells whether a class is for organizations with so many members: to keep it, fewer are enough.
+func (c *Class) isForSize(members int64, current string) bool {
+	bounds := c.object.Spec.Members
+	if current == c.Name() && bounds.KeepAtLeast != nil {
+		return members >= int64(*bounds.KeepAtLeast)
+	}
+	return members >= int64(bounds.AtLeast)
 }
 
 func byPriority(a, b *Class) int {
@@ -254,7 +296,7 @@ type Namespace struct {
 	ResourceQuota   *corev1.ResourceQuotaSpec
 	LimitRange      *corev1.LimitRangeSpec
 	NetworkPolicies map[string]networkingv1.NetworkPolicySpec
-	RoleBindings    []v1alpha1.TenantRoleBinding
+	RoleBindings    []Rule
 }
 
 // Render says which namespaces an organization should have. The error names the expression that failed.
@@ -276,7 +318,7 @@ func (e *entry) render(organization Organization) (Namespace, error) {
 		Template:      e.source.Name,
 		ResourceQuota: withQuotaDefaults(e.source.ResourceQuota),
 		LimitRange:    withLimitDefaults(e.source.LimitRange),
-		RoleBindings:  e.source.RoleBindings,
+		RoleBindings:  e.rules,
 	}
 	var err error
 	if namespace.Name, err = e.name.expand(variables); err != nil {

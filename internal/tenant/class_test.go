@@ -124,8 +124,8 @@ func TestAClassThatDoesNotCompileNamesEveryFieldThatIsWrong(t *testing.T) {
 				at += found
 			}
 			class, err := CompileClass(tc.class)
-			if isMatchRight := !strings.Contains(err.Error(), "spec.match"); (class != nil) != isMatchRight {
-				t.Errorf("class is %v: it is to be had if, and only if, it is known for whom it is", class)
+			if isMatchRight := !strings.Contains(err.Error(), "spec.match"); class.misfit == isMatchRight {
+				t.Errorf("misfit is %t: it is one if, and only if, it is not known for whom it is", class.misfit)
 			}
 		})
 	}
@@ -176,7 +176,9 @@ func TestAnOrganizationGetsWhatItsClassSays(t *testing.T) {
 			Labels:        map[string]string{"plan": "pro", "stage": "dev", "empty": ""},
 			Annotations:   map[string]string{"example.com/name": "Acme, Inc.", "literal": "${organization.name}"},
 			ResourceQuota: &corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("50")}},
-			RoleBindings:  []v1alpha1.TenantRoleBinding{{Role: "org:admin", ClusterRole: "admin"}},
+			RoleBindings: []Rule{{
+				TenantRoleBinding: v1alpha1.TenantRoleBinding{Role: "org:admin", ClusterRole: "admin"}, Entry: "${organization.handle}-dev",
+			}},
 		},
 		{
 			Template: "${organization.handle}-prod", Name: "acme-prod",
@@ -200,7 +202,7 @@ func TestAnOrganizationGetsWhatItsClassSays(t *testing.T) {
 			},
 		},
 	}
-	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Rule{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 
@@ -299,7 +301,7 @@ func TestTheClassWithTheHighestPriorityServes(t *testing.T) {
 			}
 			for range 2 {
 				got := ""
-				if class, err := Select(classes, acme()); err != nil {
+				if class, err := Select(classes, acme(), ""); err != nil {
 					t.Fatal(err)
 				} else if class != nil {
 					got = class.Name()

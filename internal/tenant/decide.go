@@ -50,6 +50,9 @@ type Intent struct {
 	RoleBindings map[string][]*rbacv1.RoleBinding
 	Bindings     map[string]BindingPlan
 
+	// Ends are the ends of what the members are given.
+	Ends Ends
+
 	// Subjects are the names in RBAC of all members that have one, by the ClerkMember's name.
 	Subjects map[string]string
 
@@ -74,27 +77,29 @@ func Decide(s *Situation) *Intent {
 		Observe: s.Instance.Observes(), Deleted: s.Organization.Spec.DeletedAt != nil,
 		Namespaces: s.ownNamespaces(), Subjects: map[string]string{},
 	}
-	var rules []v1alpha1.TenantRoleBinding
+	var rules []Rule
 	var namespaces []Namespace
-	var members []Member
+	var holders []*Holder
 	if intent.Deleted {
 		intent.ClassName = s.Organization.Status.ClassName
 	} else {
-		namespaces = intent.choose(s.Classes, s.Organization)
+		organization := OrganizationOf(s.Organization)
+		organization.Members = int64(countMembers(s.Memberships))
+		namespaces = intent.choose(s.Classes, s.Organization, organization)
 		rules = s.Classes.rules(intent.ClassName)
-		members = intent.nameMembers(s)
+		holders = intent.nameMembers(s, organization)
 	}
-	intent.assign(s, namespaces, members)
-	intent.planBindings(s, rules, members)
+	intent.assign(s, namespaces, holders)
+	intent.planBindings(s, rules, holders)
+	intent.findEnds(rules, holders, s.Now)
 	return intent
 }
 
 // choose finds the class and returns what it gives. It freezes an organization whose class does not compile; where not even the rule does
 // that says for whom the class is, those are whom it served before.
-func (i *Intent) choose(classes *Classes, organization *v1alpha1.ClerkOrganization) []Namespace {
-	view := OrganizationOf(organization)
-	class, err := Select(classes.matchable, view)
+func (i *Intent) choose(classes *Classes, organization *v1alpha1.ClerkOrganization, view Organization) []Namespace {
 	current := organization.Status.ClassName
+	class, err := Select(classes.matchable, view, current)
 	switch {
 	case classes.broken[current] != nil && !classes.isMatchable(current):
 		i.freezeWith(classes, current)
@@ -120,8 +125,8 @@ func (i *Intent) choose(classes *Classes, organization *v1alpha1.ClerkOrganizati
 	return namespaces
 }
 
-// freezeWith freezes an organization with a class that does not compile. Its role bindings hold no expression, so they still say whose
-// grants have to go.
+// freezeWith freezes an organization with a class that does not compile. Its role bindings still say whose grants have to go: one whose own
+// expressions do not compile gives nothing.
 func (i *Intent) freezeWith(classes *Classes, class string) {
 	i.ClassName = class
 	i.freeze(v1alpha1.ReasonTenantClassInvalid, "the TenantClass %s does not compile: correct it: %s", class, classes.broken[class])
@@ -134,12 +139,12 @@ func (i *Intent) freeze(reason, format string, args ...any) {
 
 // nameMembers finds the members' names in RBAC, and returns those who may have access. Where the ClerkInstance cannot tell the names, the
 // last known ones serve to take grants away.
-func (i *Intent) nameMembers(s *Situation) []Member {
+func (i *Intent) nameMembers(s *Situation, organization Organization) []*Holder {
 	if found := s.Instance.Problem(); found != nil {
 		i.Frozen = true
 		i.Problems.Add(*found)
 	}
-	var members []Member
+	var holders []*Holder
 	for at := range s.Memberships {
 		membership := &s.Memberships[at]
 		subject, err := s.Instance.Subject(membership.ClerkMember, membership.User)
@@ -151,18 +156,18 @@ func (i *Intent) nameMembers(s *Situation) []Member {
 		}
 		i.Subjects[membership.Name] = subject
 		if membership.mayHaveAccess() && membership.Role.Doubt == "" {
-			members = append(members, Member{Subject: subject, Role: membership.Role.Key, Permissions: membership.Role.Permissions})
+			holders = append(holders, NewHolder(subject, membership.ClerkMember, membership.Standing, organization))
 		}
 	}
-	return members
+	return holders
 }
 
 // assign finds out which namespace fills which entry of the class, which are no longer wanted, and who should have access where.
-func (i *Intent) assign(s *Situation, wanted []Namespace, members []Member) {
+func (i *Intent) assign(s *Situation, wanted []Namespace, holders []*Holder) {
 	filled, rest := Assign(wanted, i.Namespaces, releasedBefore(s.Organization))
 	i.Entries = make([]Entry, len(wanted))
 	for at := range wanted {
-		i.Entries[at] = Entry{Namespace: wanted[at], Existing: filled[at], Grants: Grants(wanted[at].RoleBindings, members)}
+		i.Entries[at] = Entry{Namespace: wanted[at], Existing: filled[at], Grants: Grants(wanted[at].RoleBindings, holders, s.Now)}
 	}
 	if i.Frozen || i.Deleted {
 		return

@@ -17,29 +17,57 @@ limitations under the License.
 package tenant
 
 import (
+	"maps"
+	"slices"
+
 	"cel.dev/cel-go/cel"
 	celast "cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 )
 
-// lossy is a value of which fields may have been dropped: what they were is not known, so nothing may be decided by them.
+// lossy is a value of which fields may be unknown: nothing may be decided by them.
 type lossy interface {
+	// droppedFields are those that could not be kept as Clerk sent them.
 	droppedFields() []string
 }
 
-// droppedRead is a field that an expression reads and that was dropped; empty if there is none. An expression that hands its variable on as
-// a whole may read any field of it.
-func droppedRead(source *cel.Ast, variables map[string]any) string {
-	for name, value := range variables {
-		variable, ok := value.(lossy)
-		if !ok || len(variable.droppedFields()) == 0 {
-			continue
-		}
-		fields, isWhole := fieldsRead(source), readsWhole(source, name)
-		for _, field := range variable.droppedFields() {
-			if isWhole || fields[field] != 0 {
-				return name + "." + field
+// partial is a value of which fields may not have been told yet.
+type partial interface {
+	// untoldFields are those, and why.
+	untoldFields() (fields []string, why string)
+}
+
+const whyDropped = "which could not be kept as Clerk sent it: correct it in Clerk"
+
+// unknownRead is a field that an expression reads and that is not known, and why; empty if there is none. An expression that hands its
+// variable on as a whole may read any field of it.
+func unknownRead(source *cel.Ast, variables map[string]any) string {
+	for _, name := range slices.Sorted(maps.Keys(variables)) { // of several always the same one, so that a status rests
+		value := variables[name]
+		if variable, ok := value.(lossy); ok {
+			if field := firstRead(source, name, value, variable.droppedFields()); field != "" {
+				return field + ", " + whyDropped
 			}
+		}
+		if variable, ok := value.(partial); ok {
+			untold, why := variable.untoldFields()
+			if field := firstRead(source, name, value, untold); field != "" {
+				return field + ", " + why
+			}
+		}
+	}
+	return ""
+}
+
+// firstRead is the first of some fields of a variable that an expression may read, with the variable's name.
+func firstRead(source *cel.Ast, name string, value any, fields []string) string {
+	if len(fields) == 0 {
+		return ""
+	}
+	reads, isWhole := fieldsRead(source, typeOf(value)), readsWhole(source, name)
+	for _, field := range fields {
+		if isWhole || reads[field] != 0 {
+			return name + "." + field
 		}
 	}
 	return ""

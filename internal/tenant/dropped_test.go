@@ -66,7 +66,7 @@ func TestARuleThatReadsWhatWasDroppedDecidesNothing(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			classes := []*Class{matching(t, "ruled", tc.match, 0), matching(t, "default", "", 0)}
-			class, err := Select(classes, lossyOrganization(tc.dropped...))
+			class, err := Select(classes, lossyOrganization(tc.dropped...), "")
 			if tc.want == "" {
 				if err == nil || class != nil || !strings.Contains(err.Error(), "could not be kept") {
 					t.Errorf("%s: got %v, %v; want doubt", tc.reason, class, err)
@@ -79,7 +79,7 @@ func TestARuleThatReadsWhatWasDroppedDecidesNothing(t *testing.T) {
 		})
 	}
 	first := []*Class{matching(t, "sure", `organization.slug == "acme"`, 1), matching(t, "doubtful", `organization.publicMetadata.a == 1`, 0)}
-	if class, err := Select(first, lossyOrganization("publicMetadata")); err != nil || class.Name() != "sure" {
+	if class, err := Select(first, lossyOrganization("publicMetadata"), ""); err != nil || class.Name() != "sure" {
 		t.Errorf("a doubt that decides nothing: got %v, %v", class, err)
 	}
 }

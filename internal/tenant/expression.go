@@ -49,19 +49,37 @@ type scope struct {
 }
 
 var (
-	organizationScope = newScope("organization", Organization{})
-	userScope         = newScope("user", User{})
+	organizationScope = newScope(variable{variableOrganization, Organization{}})
+	userScope         = newScope(variable{variableUser, User{}})
+	grantScope        = newScope(
+		variable{variableUser, User{}}, variable{variableMember, Member{}}, variable{variableOrganization, Organization{}})
 )
 
-// newScope declares one variable of the type of value. It panics when that type is no CEL type, which no input can cause.
-func newScope(name string, value any) scope {
-	typ := reflect.TypeOf(value)
-	env, err := cel.NewEnv(
-		ext.NativeTypes(typ, ext.ParseStructTags(true)),
-		cel.Variable(name, cel.ObjectType("tenant."+typ.Name())),
-		cel.OptionalTypes(),
-		ext.Strings(),
-	)
+// Names of variables.
+const (
+	variableUser         = "user"
+	variableMember       = "member"
+	variableOrganization = "organization"
+)
+
+// variable is the name of a variable, with a value of its type.
+type variable struct {
+	name  string
+	value any
+}
+
+// typeOf is the name that CEL knows the type of a variable's value by.
+func typeOf(value any) string { return "tenant." + reflect.TypeOf(value).Name() }
+
+// newScope declares variables, each of the type of its value. It panics when that is no CEL type, which no input can cause.
+func newScope(variables ...variable) scope {
+	options := []cel.EnvOption{cel.OptionalTypes(), ext.Strings()}
+	native := []any{ext.ParseStructTags(true)}
+	for _, v := range variables {
+		native = append(native, reflect.TypeOf(v.value))
+		options = append(options, cel.Variable(v.name, cel.ObjectType(typeOf(v.value))))
+	}
+	env, err := cel.NewEnv(append([]cel.EnvOption{ext.NativeTypes(native...)}, options...)...)
 	if err != nil {
 		panic(err)
 	}
@@ -262,8 +280,8 @@ func (t *Template) expand(variables map[string]any) (string, error) {
 			text.WriteString(p.text)
 			continue
 		}
-		if field := droppedRead(p.ast, variables); field != "" {
-			return "", fmt.Errorf("expression %q reads %s, which could not be kept as Clerk sent it: correct it in Clerk", p.text, field)
+		if unknown := unknownRead(p.ast, variables); unknown != "" {
+			return "", fmt.Errorf("expression %q reads %s", p.text, unknown)
 		}
 		value, _, err := p.program.Eval(variables)
 		if err != nil {
@@ -321,14 +339,26 @@ const (
 	unasked
 )
 
-// fieldsRead are the fields of its variable that an expression reads. One whose owner is of an unknown type counts too: it may be the
-// variable behind another name.
-func fieldsRead(source *cel.Ast) map[string]reading {
+// readsField tells whether an expression reads a field of a value of a type, by its name.
+func readsField(source *cel.Ast, typeName, field string) bool {
+	native, found := source.NativeRep(), false
+	celast.PostOrderVisit(native.Expr(), celast.NewExprVisitor(func(expression celast.Expr) {
+		if expression.Kind() == celast.SelectKind {
+			selected := expression.AsSelect()
+			found = found || selected.FieldName() == field && native.GetType(selected.Operand().ID()).TypeName() == typeName
+		}
+	}))
+	return found
+}
+
+// fieldsRead are the fields of the variable of a type that an expression reads. One whose owner is of an unknown type counts too: it may be
+// the variable behind another name.
+func fieldsRead(source *cel.Ast, typeName string) map[string]reading {
 	native := source.NativeRep()
 	reads, tested := map[string]reading{}, map[string]bool{}
 	ownedByVariable := func(operand celast.Expr) bool {
-		kind := native.GetType(operand.ID()).Kind()
-		return kind == types.StructKind || kind == types.DynKind
+		owner := native.GetType(operand.ID())
+		return owner.Kind() == types.StructKind && owner.TypeName() == typeName || owner.Kind() == types.DynKind
 	}
 	celast.PostOrderVisit(native.Expr(), celast.NewExprVisitor(func(expression celast.Expr) {
 		switch expression.Kind() {

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -34,7 +35,10 @@ type MemberFacts struct {
 
 	// Organization is the member's, nil if it is not mirrored; Rules are the role bindings of the class that serves it.
 	Organization *v1alpha1.ClerkOrganization
-	Rules        []v1alpha1.TenantRoleBinding
+	Rules        []Rule
+
+	// Now is when this is.
+	Now time.Time
 
 	// Subject is the member's name in RBAC; SubjectError says why there is none; Instance, why nobody has one.
 	Subject      string
@@ -63,6 +67,8 @@ func (f *MemberFacts) Status() v1alpha1.ClerkMemberStatus {
 	case len(f.Bindings) > 0 && f.Subject == "":
 		status.Subject = member.Status.Subject
 	}
+	given := f.given()
+	status.Expires = given.expires
 	bound := metav1.Condition{Type: v1alpha1.ConditionBound, Status: condition.StatusOf(len(f.Bindings) > 0)}
 	unbound := f.WhyNot()
 	result := unbound
@@ -70,6 +76,10 @@ func (f *MemberFacts) Status() v1alpha1.ClerkMemberStatus {
 	case len(f.Bindings) > 0 && unbound.Reason == v1alpha1.ReasonProgressing:
 		bound.Reason, bound.Message = v1alpha1.ReasonBound, boundMessage(f.Bindings)
 		result = condition.Verdict{Ready: true, Reason: v1alpha1.ReasonReady, Message: "the member has the access that the TenantClass gives"}
+		if given.undecided != "" {
+			bound.Message += "; not all that the role could give: " + given.undecided
+			result.Message += "; not all that the role could give: " + given.undecided
+		}
 	case len(f.Bindings) > 0 && unbound.Reason == v1alpha1.ReasonOrganizationNotReady:
 		bound.Reason, bound.Message = v1alpha1.ReasonBound, boundMessage(f.Bindings)+"; some may be missing: "+unbound.Message
 	case len(f.Bindings) > 0:
@@ -138,18 +148,90 @@ func (f *MemberFacts) WhyNot() condition.Verdict {
 		return condition.Verdict{Stalled: true, Reason: v1alpha1.ReasonRoleAmbiguous,
 			Message: fmt.Sprintf("several roles had the key %s, and it is not certain which of them is meant, so it grants nothing: "+
 				"give the member the role again in Clerk", member.Spec.Role)}
-	case f.Organization.Status.ClassName != "" && !f.isMapped():
+	case !f.isMapped():
 		return condition.Verdict{Ready: true, Reason: v1alpha1.ReasonRoleNotMapped,
 			Message: fmt.Sprintf("no role binding of the TenantClass %s is for the role %s or its permissions, so it grants nothing",
 				f.Organization.Status.ClassName, f.Standing.Role.Key)}
 	}
+	return f.whyNotGiven()
+}
+
+// whyNotGiven says why the rules for the member's role give nothing; Progressing if they do.
+func (f *MemberFacts) whyNotGiven() condition.Verdict {
+	if given := f.given(); f.Organization.Status.ClassName != "" && !given.any {
+		return given.verdict
+	}
 	return f.waiting()
 }
 
+// isMapped is true also where it is not known yet which class is for the organization.
 func (f *MemberFacts) isMapped() bool {
-	return slices.ContainsFunc(f.Rules, func(rule v1alpha1.TenantRoleBinding) bool {
-		return Mapped(rule, f.Standing.Role.Key, f.Standing.Role.Permissions)
-	})
+	return f.Organization.Status.ClassName == "" || slices.ContainsFunc(f.Rules, func(rule Rule) bool { return rule.IsFor(f.Standing.Role) })
+}
+
+// givenByRules is what the rules for a member's role come to.
+type givenByRules struct {
+	// any: some rule gives something. verdict says why none does.
+	any     bool
+	verdict condition.Verdict
+
+	// undecided is why one of them cannot be decided.
+	undecided string
+
+	// ends are when each grant ends, nil where it does not; expires is when the first does, nil if none does.
+	ends    map[grantedAt]*time.Time
+	expires *metav1.Time
+}
+
+// grantedAt is a ClusterRole in the namespace of an entry.
+type grantedAt struct{ entry, clusterRole string }
+
+// Given is what a rule comes to for the member, whose organization has to be known.
+func (f *MemberFacts) Given(rule *Rule) Given {
+	return rule.Given(NewHolder(f.Subject, f.Member, f.Standing, OrganizationOf(f.Organization)), f.Now)
+}
+
+// given says what the rules for the member's role come to. Of several reasons the one counts that somebody can do something about.
+func (f *MemberFacts) given() givenByRules {
+	found := givenByRules{ends: map[grantedAt]*time.Time{}}
+	isKept := f.Organization != nil && f.Member.Spec.DeletedAt == nil
+	if !isKept || f.Standing.Bar != NotBarred || f.Standing.Role.Doubt != "" {
+		return found
+	}
+	holder := NewHolder(f.Subject, f.Member, f.Standing, OrganizationOf(f.Organization))
+	for i := range f.Rules {
+		found.add(&f.Rules[i], f.Rules[i].Given(holder, f.Now), f.Organization.Status.ClassName)
+	}
+	for _, end := range found.ends {
+		if end != nil && (found.expires == nil || end.Before(found.expires.Time)) {
+			found.expires = new(metav1.NewTime(*end))
+		}
+	}
+	return found
+}
+
+// reasonsByUrgency are those for which a rule gives nothing, the most urgent last.
+var reasonsByUrgency = []string{v1alpha1.ReasonConditionNotMet, v1alpha1.ReasonExpired, v1alpha1.ReasonConditionUndecided}
+
+// add takes into account what one rule of a class comes to.
+func (g *givenByRules) add(rule *Rule, given Given, class string) {
+	if given.Holds {
+		at := grantedAt{rule.Entry, rule.ClusterRole}
+		end, known := g.ends[at]
+		if !known || end != nil && (given.Until == nil || given.Until.After(*end)) {
+			g.ends[at] = given.Until
+		}
+		g.any = true
+		return
+	}
+	isUndecided := given.Reason == v1alpha1.ReasonConditionUndecided
+	if isUndecided && g.undecided == "" {
+		g.undecided = given.Message
+	}
+	if slices.Index(reasonsByUrgency, given.Reason) > slices.Index(reasonsByUrgency, g.verdict.Reason) {
+		g.verdict = condition.Verdict{Ready: !isUndecided, Stalled: isUndecided, Reason: given.Reason, Message: fmt.Sprintf(
+			"the role binding of the TenantClass %s to the ClusterRole %s grants nothing: %s", class, rule.ClusterRole, given.Message)}
+	}
 }
 
 // waiting is what holds for a member who should have access: it is on the way, or something keeps the organization from giving it.

@@ -31,7 +31,7 @@ import (
 func TestMemberStatus(t *testing.T) {
 	t.Parallel()
 	now := metav1.NowMicro()
-	admin := []v1alpha1.TenantRoleBinding{{Role: "org:admin", ClusterRole: "admin"}}
+	admin := rulesOf(t, v1alpha1.TenantRoleBinding{Role: "org:admin", ClusterRole: "admin"})
 	bound := []v1alpha1.MemberBinding{{Namespace: "org-acme", Name: "clerk:admin", ClusterRole: "admin"}}
 	organization := func(reason string) *v1alpha1.ClerkOrganization {
 		return &v1alpha1.ClerkOrganization{Status: v1alpha1.ClerkOrganizationStatus{

@@ -41,6 +41,8 @@ type Organization struct {
 	ImageURL              string           `cel:"imageURL"`
 	PublicMetadata        *structpb.Struct `cel:"publicMetadata"`
 	MaxAllowedMemberships int64            `cel:"maxAllowedMemberships"`
+	RoleSetKey            string           `cel:"roleSetKey"`
+	Members               int64            `cel:"members"`
 	CreatedAt             time.Time        `cel:"createdAt"`
 
 	// dropped are the fields that could not be kept as Clerk sent them.
@@ -61,16 +63,58 @@ type User struct {
 	ExternalID     string           `cel:"externalID"`
 	PublicMetadata *structpb.Struct `cel:"publicMetadata"`
 
+	// TwoFactorEnabled, and whether a directory or an enterprise account is behind the user.
+	TwoFactorEnabled bool `cel:"twoFactorEnabled"`
+	ExternalManaged  bool `cel:"externalManaged"`
+
 	// mirrored says whether there is a ClerkUser.
 	mirrored bool
+
+	// dropped are the fields that could not be kept as Clerk sent them, untold those that Clerk has not told.
+	dropped, untold []string
+}
+
+func (u User) droppedFields() []string { return u.dropped }
+
+func (u User) untoldFields() (fields []string, why string) {
+	if !u.mirrored {
+		return onlyMirrored, "which is not known, since the user is not mirrored: replay the user's events in Clerk, or ask for a resync"
+	}
+	return u.untold, "which Clerk has not told yet: it comes with the user's next event, or with a resync"
+}
+
+// onlyMirrored are the fields of `user` that only a mirrored user has.
+var onlyMirrored = []string{
+	fieldPrimaryEmail, "firstName", "lastName", "externalID", "publicMetadata", fieldTwoFactorEnabled, fieldExternalManaged,
+}
+
+// Member is what expressions know as `member`.
+type Member struct {
+	ID             string           `cel:"id"`
+	Role           string           `cel:"role"`
+	Permissions    []string         `cel:"permissions"`
+	PublicMetadata *structpb.Struct `cel:"publicMetadata"`
+	CreatedAt      time.Time        `cel:"createdAt"`
 
 	// dropped are the fields that could not be kept as Clerk sent them.
 	dropped []string
 }
 
-func (u User) droppedFields() []string { return u.dropped }
+func (m Member) droppedFields() []string { return m.dropped }
 
-// OrganizationOf is what expressions see of a ClerkOrganization.
+// MemberOf is what expressions see of a ClerkMember that holds a role.
+func MemberOf(object *v1alpha1.ClerkMember, role Role) Member {
+	member := Member{
+		ID: object.Spec.ID, Role: role.Key, Permissions: role.Permissions, PublicMetadata: metadata(object.Spec.PublicMetadata),
+		dropped: object.Spec.DroppedFields,
+	}
+	if object.Spec.CreatedAt != nil {
+		member.CreatedAt = object.Spec.CreatedAt.Time
+	}
+	return member
+}
+
+// OrganizationOf is what expressions see of a ClerkOrganization. How many members it has is what its status says.
 func OrganizationOf(object *v1alpha1.ClerkOrganization) Organization {
 	spec := object.Spec
 	organization := Organization{
@@ -79,6 +123,7 @@ func OrganizationOf(object *v1alpha1.ClerkOrganization) Organization {
 		Slug:           spec.Slug,
 		Handle:         Handle(object),
 		ImageURL:       spec.ImageURL,
+		RoleSetKey:     spec.RoleSetKey,
 		PublicMetadata: metadata(spec.PublicMetadata),
 		dropped:        slices.Clone(spec.DroppedFields),
 	}
@@ -88,6 +133,9 @@ func OrganizationOf(object *v1alpha1.ClerkOrganization) Organization {
 	}
 	if spec.MaxAllowedMemberships != nil {
 		organization.MaxAllowedMemberships = *spec.MaxAllowedMemberships
+	}
+	if object.Status.Members != nil {
+		organization.Members = int64(*object.Status.Members)
 	}
 	if spec.CreatedAt != nil {
 		organization.CreatedAt = spec.CreatedAt.Time
@@ -175,5 +223,23 @@ func UserOf(member *v1alpha1.ClerkMember, user *v1alpha1.ClerkUser) User {
 	if isTrue(user.Spec.PrimaryEmail.Verified) {
 		known.PrimaryEmail = strings.ToLower(user.Spec.PrimaryEmail.Address)
 	}
+	known.addFactors(&user.Spec)
 	return known
+}
+
+// addFactors adds what an expression may ask of how a user signs in. What is not known is not the same as false.
+func (u *User) addFactors(spec *v1alpha1.ClerkUserSpec) {
+	u.TwoFactorEnabled = isTrue(spec.TwoFactorEnabled)
+	u.ExternalManaged = isTrue(spec.EnterpriseAccount) || isTrue(spec.Directory)
+	isDropped := func(field string) bool { return slices.Contains(spec.DroppedFields, field) }
+	if spec.TwoFactorEnabled == nil && !isDropped(fieldTwoFactorEnabled) {
+		u.untold = append(u.untold, fieldTwoFactorEnabled)
+	}
+	switch {
+	case u.ExternalManaged:
+	case isDropped("enterpriseAccount"), isDropped("directory"):
+		u.dropped = append(u.dropped, fieldExternalManaged)
+	case spec.EnterpriseAccount == nil:
+		u.untold = append(u.untold, fieldExternalManaged)
+	}
 }

@@ -29,7 +29,7 @@ import (
 // planBindings says what is to be done to the RoleBindings, by what should be granted in each namespace. In a namespace that fills no entry
 // nobody has access. A frozen organization keeps the grants that exist and should: where it is not known which rules are for a namespace,
 // all of them are.
-func (i *Intent) planBindings(s *Situation, rules []v1alpha1.TenantRoleBinding, members []Member) {
+func (i *Intent) planBindings(s *Situation, rules []Rule, holders []*Holder) {
 	i.RoleBindings = s.bindingsByNamespace(i.Namespaces)
 	wanted := map[string]map[string]Subjects{}
 	for namespace := range i.RoleBindings {
@@ -43,7 +43,7 @@ func (i *Intent) planBindings(s *Situation, rules []v1alpha1.TenantRoleBinding, 
 	i.Bindings = make(map[string]BindingPlan, len(wanted))
 	for namespace, grants := range wanted {
 		if i.Frozen && len(i.Entries) == 0 {
-			grants = Grants(rules, members)
+			grants = Grants(rules, holders, s.Now)
 		}
 		if i.Frozen || s.RevokeOnly {
 			grants = Restrict(grants, i.RoleBindings[namespace])

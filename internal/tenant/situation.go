@@ -19,6 +19,7 @@ package tenant
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -50,6 +51,9 @@ type Situation struct {
 
 	// OperatorNamespace is never an organization's.
 	OperatorNamespace string
+
+	// Now is when this is; without it, no grant is given that has an end.
+	Now time.Time
 }
 
 // Membership is a ClerkMember with what is known of them beyond it.
@@ -120,6 +124,7 @@ func (i Instance) Subject(member *v1alpha1.ClerkMember, user *v1alpha1.ClerkUser
 // Classes are all TenantClasses: those of which it is known for whom they are, and by name the error of those that do not compile.
 type Classes struct {
 	objects   map[string]*v1alpha1.TenantClass
+	compiled  map[string]*Class
 	matchable []*Class
 	broken    map[string]error
 }
@@ -127,13 +132,13 @@ type Classes struct {
 // Add adds a TenantClass and what CompileClass made of it.
 func (c *Classes) Add(object *v1alpha1.TenantClass, class *Class, err error) {
 	if c.objects == nil {
-		c.objects, c.broken = map[string]*v1alpha1.TenantClass{}, map[string]error{}
+		c.objects, c.compiled, c.broken = map[string]*v1alpha1.TenantClass{}, map[string]*Class{}, map[string]error{}
 	}
-	c.objects[object.Name] = object
+	c.objects[object.Name], c.compiled[object.Name] = object, class
 	if err != nil {
 		c.broken[object.Name] = err
 	}
-	if class != nil {
+	if !class.misfit {
 		c.matchable = append(c.matchable, class)
 	}
 }
@@ -143,16 +148,4 @@ func (c *Classes) isMatchable(name string) bool {
 }
 
 // rules are all role bindings of a class, whatever the namespace; none where there is no such class.
-func (c *Classes) rules(name string) []v1alpha1.TenantRoleBinding { return Rules(c.objects[name]) }
-
-// Rules are all role bindings of a class, whatever the namespace; none where the class is nil.
-func Rules(class *v1alpha1.TenantClass) []v1alpha1.TenantRoleBinding {
-	if class == nil {
-		return nil
-	}
-	var rules []v1alpha1.TenantRoleBinding
-	for _, namespace := range class.Spec.Namespaces {
-		rules = append(rules, namespace.RoleBindings...)
-	}
-	return rules
-}
+func (c *Classes) rules(name string) []Rule { return c.compiled[name].Rules() }

@@ -41,6 +41,9 @@ func Status(s *Situation, intent *Intent, failures Problems) v1alpha1.ClerkOrgan
 	}
 	found := condition.Verdict{Ready: true, Reason: v1alpha1.ReasonReady,
 		Message: fmt.Sprintf("the organization has what the TenantClass %s gives", intent.ClassName)}
+	if len(intent.Entries) == 0 {
+		found.Message = fmt.Sprintf("the TenantClass %s gives no namespace, so there is nothing to have", intent.ClassName)
+	}
 	switch {
 	case len(problems) > 0:
 		found = verdictOf(problems)

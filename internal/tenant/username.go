@@ -43,6 +43,10 @@ const (
 	fieldID           = "id"
 	fieldUsername     = "username"
 	fieldPrimaryEmail = "primaryEmail"
+
+	fieldMembers          = "members"
+	fieldTwoFactorEnabled = "twoFactorEnabled"
+	fieldExternalManaged  = "externalManaged"
 )
 
 // Username gives users their names in RBAC.
@@ -65,7 +69,7 @@ func CompileUsername(source string) (*Username, error) {
 		if part.ast == nil {
 			continue
 		}
-		reads := fieldsRead(part.ast)
+		reads := fieldsRead(part.ast, typeOf(User{}))
 		for field := range reads {
 			username.needsUser = username.needsUser || field != fieldID && field != fieldUsername
 		}

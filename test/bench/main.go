@@ -78,6 +78,7 @@ func parts() []part {
 		{"d", "From event to access", measureAccess},
 		{"k", "No access while nobody is elected", measureFailover},
 		{"l", "Ways to write a status", measureStatusWays},
+		{"m", "Grants that end by themselves", measureEnds},
 		{"j", "Backfill of a database", measureBackfill},
 	}
 }

@@ -44,6 +44,9 @@ type sizes struct {
 	// backfill is what is mirrored when a database is first looked at.
 	backfill resyncSize
 
+	// ends are the grants that end by themselves.
+	ends endsSize
+
 	// decoding is how long each kind of event is decoded.
 	decoding time.Duration
 }
@@ -81,6 +84,7 @@ func sizesFor(quick bool) sizes {
 			hanging:       deliverySize{32, 50, 1},
 			sinks:         []sinkSize{{true, 32, 100, 2}, {false, 32, 200, 2}},
 			backfill:      resyncSize{50, 500},
+			ends:          endsSize{10, 20, 4},
 			decoding:      100 * time.Millisecond,
 		}
 	}
@@ -95,6 +99,7 @@ func sizesFor(quick bool) sizes {
 		hanging:      deliverySize{32, 400, 5},
 		sinks:        []sinkSize{{true, 1, 200, 3}, {true, 32, 2000, 5}, {false, 1, 500, 3}, {false, 32, 4000, 5}},
 		backfill:     resyncSize{10_000, 100_000},
+		ends:         endsSize{100, 100, 20},
 		decoding:     time.Second,
 	}
 }

@@ -35,7 +35,7 @@ var updated = time.Date(2026, 3, 14, 9, 26, 0, 123_000_000, time.UTC)
 
 func TestEventsAreUnderstood(t *testing.T) {
 	organization := clerktest.Organization{
-		ID: clerktest.ID("org", "acme"), Name: "Acme", Slug: "acme", MaxAllowedMemberships: 5,
+		ID: clerktest.ID("org", "acme"), Name: "Acme", Slug: "acme", MaxAllowedMemberships: 5, RoleSetKey: "role_set:large",
 		PublicMetadata: map[string]any{"plan": "enterprise"}, UpdatedAt: updated,
 	}
 	membership := clerktest.Membership{
@@ -45,6 +45,7 @@ func TestEventsAreUnderstood(t *testing.T) {
 	}
 	wantOrganization := clerk.Organization{
 		ID: organization.ID, Name: "Acme", Slug: "acme", MaxAllowedMemberships: 5,
+		RoleSetKey:     "role_set:large",
 		PublicMetadata: []byte(`{"plan":"enterprise"}`), CreatedAt: updated, UpdatedAt: updated,
 	}
 	wantMembership := clerk.Membership{
@@ -54,12 +55,13 @@ func TestEventsAreUnderstood(t *testing.T) {
 	}
 	user := clerktest.User{
 		ID: clerktest.ID("user", "jane"), Email: "jane@acme.example", Username: "jane", FirstName: "Jane", LastName: "Doe", ExternalID: "crm-7",
-		Banned: true, Locked: true, Deprovisioned: true, PublicMetadata: map[string]any{"team": "a"}, UpdatedAt: updated,
+		Banned: true, Locked: true, Deprovisioned: true, TwoFactor: true, PublicMetadata: map[string]any{"team": "a"}, UpdatedAt: updated,
 	}
 	wantUser := clerk.User{
 		ID: user.ID, PrimaryEmail: clerk.EmailAddress{Address: "jane@acme.example", Verified: true}, Username: "jane", FirstName: "Jane",
 		LastName: "Doe", ImageURL: "https://images.example/u/" + user.ID + ".png", ExternalID: "crm-7",
 		Banned: true, Locked: true, Deprovisioned: true, PublicMetadata: []byte(`{"team":"a"}`),
+		TwoFactorEnabled: new(true), EnterpriseAccount: new(false),
 		CreatedAt: updated, UpdatedAt: updated,
 	}
 	permission := clerktest.Permission{ID: clerktest.ID("perm", "load"), Key: "org:cargo:load", Name: "Load", Description: "D", UpdatedAt: updated}

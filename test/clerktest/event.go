@@ -81,6 +81,7 @@ type Organization struct {
 	PublicMetadata        any
 	MaxAllowedMemberships int
 	Members               int
+	RoleSetKey            string
 	// CreatedAt is UpdatedAt when it is zero.
 	CreatedAt time.Time
 	UpdatedAt time.Time
@@ -97,6 +98,7 @@ type User struct {
 	Unverified bool
 	ExternalID string
 	Locked     bool
+	TwoFactor  bool
 	// PublicMetadata is anything that JSON can say; {} when it is nil.
 	PublicMetadata any
 	// CreatedAt is UpdatedAt when it is zero.

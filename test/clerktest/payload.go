@@ -60,6 +60,7 @@ type organizationJSON struct {
 	PublicMetadata                       any         `json:"public_metadata"`
 	PrivateMetadata                      privateJSON `json:"private_metadata"`
 	CreatedBy                            string      `json:"created_by"`
+	RoleSetKey                           string      `json:"role_set_key,omitempty"`
 	CreatedAt                            int64       `json:"created_at"`
 	UpdatedAt                            int64       `json:"updated_at"`
 }
@@ -201,6 +202,7 @@ func organizationPayload(o Organization) organizationJSON {
 		AdminDeleteEnabled:    true,
 		PublicMetadata:        orEmpty(o.PublicMetadata),
 		PrivateMetadata:       privateJSON{Note: Private},
+		RoleSetKey:            o.RoleSetKey,
 		CreatedBy:             ID("user", "founder of "+o.ID),
 		CreatedAt:             milliseconds(o.CreatedAt, o.UpdatedAt),
 		UpdatedAt:             milliseconds(o.UpdatedAt),
@@ -253,6 +255,7 @@ func userPayload(u User) userJSON {
 		Banned:              u.Banned,
 		Locked:              u.Locked,
 		Deprovisioned:       u.Deprovisioned,
+		TwoFactorEnabled:    u.TwoFactor,
 		DeleteSelfEnabled:   true,
 		CreateOrganizations: true,
 		CreatedAt:           milliseconds(u.CreatedAt, u.UpdatedAt),

@@ -30,12 +30,14 @@ import (
 const (
 	planGold   = "gold"
 	planSilver = "silver"
+	planEnding = "ending"
 
 	classDefault = "default"
 
 	templateOrg  = "org-${organization.handle}"
 	templateData = "org-${organization.handle}-data"
 	templateTeam = "team-${organization.handle}"
+	templateEnds = "ends-${organization.handle}"
 
 	roleAdmin  = "org:admin"
 	roleMember = "org:member"
@@ -58,6 +60,7 @@ type membership struct {
 	id, organization, user, role string
 	permissions                  []string
 	banned, deprovisioned        bool
+	oncall                       bool // in the public metadata
 	updated                      time.Time
 }
 
@@ -333,9 +336,13 @@ func (p *person) clerktest() clerktest.User {
 }
 
 func (m *membership) clerktest(o *organization) clerktest.Membership {
+	metadata := map[string]any{canary + "Note": canary}
+	if m.oncall {
+		metadata["oncall"] = true
+	}
 	return clerktest.Membership{
 		ID: m.id, Role: m.role, Permissions: m.permissions, Organization: o.clerktest(), UpdatedAt: m.updated,
-		PublicMetadata: map[string]any{canary + "Note": canary},
+		PublicMetadata: metadata,
 		User: clerktest.User{
 			ID: m.user, Identifier: canary + "." + m.user + "@example.com", Username: canary + "_" + m.user,
 			FirstName: canary + " Jane", LastName: canary + " Doe", Banned: m.banned, Deprovisioned: m.deprovisioned,

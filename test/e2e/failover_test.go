@@ -26,6 +26,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
@@ -124,6 +125,51 @@ func TestAFrozenLeaderKeepsNobodyIn(t *testing.T) {
 	if others[0].leads() {
 		t.Error("the other replica was elected before everybody was out: this shows nothing")
 	}
+}
+
+// TestAGrantEndsThoughTheLeaderIsFrozen gives grants an end of which no event tells, and has the leader freeze before.
+func TestAGrantEndsThoughTheLeaderIsFrozen(t *testing.T) {
+	replicas := startReplicas(t, 2)
+	frozen, others := leader(t, replicas)
+	w := newWorld(t, replicas)
+	defer w.end(t)
+	o := w.clerk.createOrganization(w.clerk.slug("guest"), planEnding)
+	w.clerk.join(o, w.clerk.user(1), roleAdmin)
+	w.clerk.join(o, w.clerk.user(2), roleMember)
+	w.deliverAll()
+	w.settle()
+
+	frozen.link().hold()
+	defer frozen.link().release()
+	end := time.Now().Add(3 * time.Second).Truncate(time.Second)
+	setEnd(t, fmt.Sprintf("timestamp(%q)", end.UTC().Format(time.RFC3339)))
+	defer setEnd(t, "")
+	eventually(t, "the admin has lost access, and the member has it", func(ctx context.Context) error {
+		var bindings rbacv1.RoleBindingList
+		if err := cluster.List(ctx, &bindings, client.MatchingLabels{v1alpha1.OrganizationIDLabel: o.id}); err != nil {
+			return err
+		}
+		if len(bindings.Items) == 1 && bindings.Items[0].RoleRef.Name == "view" {
+			return nil
+		}
+		return fmt.Errorf("there are %d RoleBindings", len(bindings.Items))
+	})
+	if ended := time.Since(end); ended < 0 {
+		t.Errorf("it ended %s before its second", -ended)
+	}
+	t.Logf("with a frozen leader, the grant ended %s after its second", time.Since(end).Round(time.Millisecond))
+	if others[0].leads() {
+		t.Error("the other replica was elected before the end: this shows nothing")
+	}
+}
+
+// setEnd gives what admins have by the class "ending" an end, or none.
+func setEnd(t *testing.T, until string) {
+	t.Helper()
+	class := &v1alpha1.TenantClass{ObjectMeta: metav1.ObjectMeta{Name: planEnding}}
+	must(t, cluster.Get(context.WithoutCancel(t.Context()), client.ObjectKeyFromObject(class), class))
+	class.Spec.Namespaces[0].RoleBindings[0].Until = until
+	must(t, cluster.Update(context.WithoutCancel(t.Context()), class))
 }
 
 // toAll takes the outbox, for delivery to every replica.

@@ -212,7 +212,8 @@ func (p *player) comeBack() {
 func (p *player) changeRole() {
 	m := p.drawMembership()
 	role, permissions := p.drawRole()
-	p.clerk.changeMembership(m, func(m *membership) { m.role, m.permissions = role, permissions })
+	oncall := rapid.Bool().Draw(p.r, "on call")
+	p.clerk.changeMembership(m, func(m *membership) { m.role, m.permissions, m.oncall = role, permissions, oncall })
 	p.mayLose()
 }
 

@@ -131,7 +131,7 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane) error {
 	if cluster, err = client.NewWithWatch(cp.Config(), client.Options{Scheme: reader.Scheme()}); err != nil {
 		return err
 	}
-	for _, class := range []*v1alpha1.TenantClass{goldClass(), silverClass()} {
+	for _, class := range []*v1alpha1.TenantClass{goldClass(), silverClass(), endingClass()} {
 		if err := cluster.Create(ctx, class); err != nil {
 			return err
 		}
@@ -157,7 +157,20 @@ func goldClass() *v1alpha1.TenantClass {
 	}
 }
 
-// silverClass has one namespace, with a template of its own.
+// endingClass has what a test gives an end.
+func endingClass() *v1alpha1.TenantClass {
+	return &v1alpha1.TenantClass{
+		ObjectMeta: metav1.ObjectMeta{Name: planEnding},
+		Spec: v1alpha1.TenantClassSpec{
+			Match: `organization.publicMetadata.plan == "ending"`,
+			Namespaces: []v1alpha1.TenantNamespace{{Name: templateEnds, RoleBindings: []v1alpha1.TenantRoleBinding{
+				{Role: roleAdmin, ClusterRole: "admin"}, {Role: roleMember, ClusterRole: "view"},
+			}}},
+		},
+	}
+}
+
+// silverClass has one namespace, with a template of its own, in which members are admins while they are on call.
 func silverClass() *v1alpha1.TenantClass {
 	return &v1alpha1.TenantClass{
 		ObjectMeta: metav1.ObjectMeta{Name: planSilver},
@@ -165,6 +178,7 @@ func silverClass() *v1alpha1.TenantClass {
 			Match: `organization.publicMetadata.plan == "silver"`,
 			Namespaces: []v1alpha1.TenantNamespace{{Name: templateTeam, RoleBindings: []v1alpha1.TenantRoleBinding{
 				{Role: roleAdmin, ClusterRole: "edit"}, {Role: roleMember, ClusterRole: "view"},
+				{Role: roleMember, ClusterRole: "admin", When: "member.publicMetadata.?oncall.orValue(false) == true"},
 			}}},
 		},
 	}

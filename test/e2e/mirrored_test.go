@@ -148,6 +148,14 @@ func planOf(object *v1alpha1.ClerkOrganization) string {
 	return metadata.Plan
 }
 
+// isOnCall reads what a condition of a class reads. What is dropped is not there.
+func isOnCall(object *v1alpha1.ClerkMember) bool {
+	var metadata struct {
+		OnCall bool `json:"oncall"`
+	}
+	return object.Spec.PublicMetadata != nil && json.Unmarshal(object.Spec.PublicMetadata.Raw, &metadata) == nil && metadata.OnCall
+}
+
 func permissionsOf(object *v1alpha1.ClerkRole) []string {
 	var keys []string
 	for _, permission := range object.Spec.Permissions {
@@ -205,7 +213,7 @@ func (t *truth) wanted(seen *sight, id string) map[templateGrant]bool {
 		if member.Spec.OrganizationID != id || member.Spec.DeletedAt != nil || !letsIn(seen, member) {
 			continue
 		}
-		held := &membership{role: member.Spec.Role, permissions: t.holds(seen, member)}
+		held := &membership{role: member.Spec.Role, permissions: t.holds(seen, member), oncall: isOnCall(member)}
 		for _, e := range classes[class] {
 			for _, clusterRole := range e.clusterRoles(held) {
 				want[templateGrant{e.template, subject(member.Spec.UserID), clusterRole}] = true
@@ -306,7 +314,9 @@ func (t *truth) judgeAnyClass(seen *sight, object *v1alpha1.ClerkOrganization) [
 		if member.Spec.OrganizationID != object.Spec.ID || member.Spec.DeletedAt != nil || !letsIn(seen, member) {
 			continue
 		}
-		held := &membership{user: member.Spec.UserID, role: member.Spec.Role, permissions: t.holds(seen, member)}
+		held := &membership{
+			user: member.Spec.UserID, role: member.Spec.Role, permissions: t.holds(seen, member), oncall: isOnCall(member),
+		}
 		for class := range classes {
 			maps.Copy(may, grants(object.Spec.ID, class, held))
 		}

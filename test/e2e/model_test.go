@@ -133,6 +133,9 @@ type entry struct {
 	template    string
 	roles       map[string]string
 	permissions map[string]string
+
+	// oncall is what a role means for those who are on call, besides.
+	oncall map[string]string
 }
 
 // classes are the entries of each class, in their order.
@@ -142,7 +145,10 @@ var classes = map[string][]entry{
 		{template: templateOrg, roles: map[string]string{roleAdmin: "admin", roleMember: "edit"}},
 		{template: templateData, roles: map[string]string{roleAdmin: "admin"}, permissions: map[string]string{permissionRead: "view"}},
 	},
-	planSilver: {{template: templateTeam, roles: map[string]string{roleAdmin: "edit", roleMember: "view"}}},
+	planEnding: {{template: templateEnds, roles: map[string]string{roleAdmin: "admin", roleMember: "view"}}},
+	planSilver: {{
+		template: templateTeam, roles: map[string]string{roleAdmin: "edit", roleMember: "view"}, oncall: map[string]string{roleMember: "admin"},
+	}},
 }
 
 // class is the class that serves an organization.
@@ -185,6 +191,9 @@ func (m *model) admitted(organization string) []*membership {
 func (e entry) clusterRoles(m *membership) []string {
 	var granted []string
 	if role, mapped := e.roles[m.role]; mapped {
+		granted = append(granted, role)
+	}
+	if role, mapped := e.oncall[m.role]; mapped && m.oncall {
 		granted = append(granted, role)
 	}
 	for _, permission := range m.permissions {

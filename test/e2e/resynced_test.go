@@ -482,7 +482,9 @@ func (p *misfortune) moves() []move {
 	}
 	if len(members) > 0 {
 		add(2, p.changing("tell a membership again", func() { p.clerk.tellMembershipAgain(draw(p.r, "membership", members)) }))
-		add(2, p.changing("change a role", func() { p.clerk.changeRole(draw(p.r, "membership", members), p.drawRole()) }))
+		add(2, p.changing("change a role", func() {
+			p.clerk.changeRole(draw(p.r, "membership", members), p.drawRole(), rapid.Bool().Draw(p.r, "on call"))
+		}))
 		add(2, p.changing("leave", func() { p.clerk.leave(draw(p.r, "membership", members)) }))
 		add(3, p.changing("ban or not", p.ban))
 		add(1, p.changing("delete a user", func() {

@@ -188,9 +188,9 @@ func (t *truth) join(organization, user, role string) {
 	t.tellMembership(m.id, clerktest.MembershipCreated)
 }
 
-func (t *truth) changeRole(id, role string) {
+func (t *truth) changeRole(id, role string, oncall bool) {
 	m := t.memberships[id].last()
-	m.role, m.updated = role, t.tick()
+	m.role, m.oncall, m.updated = role, oncall, t.tick()
 	t.memberships[id].states = append(t.memberships[id].states, m)
 	t.tellMembership(id, clerktest.MembershipUpdated)
 }

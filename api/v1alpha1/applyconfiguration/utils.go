@@ -156,6 +156,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.SinkTLSApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TenantClass"):
 		return &apiv1alpha1.TenantClassApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TenantClassMembers"):
+		return &apiv1alpha1.TenantClassMembersApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TenantClassSpec"):
 		return &apiv1alpha1.TenantClassSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TenantClassStatus"):

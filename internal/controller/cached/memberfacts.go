@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -31,11 +32,11 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
-// MemberFacts gathers what it depends on whether a member has access.
+// MemberFacts gathers what it depends on whether a member has access now.
 func (e *Expressions) MemberFacts(
-	ctx context.Context, reader client.Reader, member *v1alpha1.ClerkMember,
+	ctx context.Context, reader client.Reader, member *v1alpha1.ClerkMember, now time.Time,
 ) (*tenant.MemberFacts, error) {
-	facts := &tenant.MemberFacts{Member: member}
+	facts := &tenant.MemberFacts{Member: member, Now: now}
 	instance, err := e.Instance(ctx, reader, member.Spec.Instance)
 	if err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ func (e *Expressions) MemberFacts(
 	if member.Spec.OrganizationID == "" {
 		return facts, nil
 	}
-	if err := readOrganization(ctx, reader, facts); err != nil {
+	if err := e.readOrganization(ctx, reader, facts); err != nil {
 		return nil, err
 	}
 	shared, err := isSucceeded(ctx, reader, member)
@@ -65,7 +66,7 @@ func (e *Expressions) MemberFacts(
 }
 
 // readOrganization reads the member's organization and the rules of its class.
-func readOrganization(ctx context.Context, reader client.Reader, facts *tenant.MemberFacts) error {
+func (e *Expressions) readOrganization(ctx context.Context, reader client.Reader, facts *tenant.MemberFacts) error {
 	var organization v1alpha1.ClerkOrganization
 	spec := &facts.Member.Spec
 	err := reader.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName(spec.Instance, spec.OrganizationID)}, &organization)
@@ -85,7 +86,8 @@ func readOrganization(ctx context.Context, reader client.Reader, facts *tenant.M
 	var class v1alpha1.TenantClass
 	err = reader.Get(ctx, client.ObjectKey{Name: organization.Status.ClassName}, &class)
 	if err == nil {
-		facts.Rules = tenant.Rules(&class)
+		compiled, _ := e.Class(&class) // a role binding that does not compile says so itself
+		facts.Rules = compiled.Rules()
 	}
 	return client.IgnoreNotFound(err)
 }

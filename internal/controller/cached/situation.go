@@ -19,6 +19,7 @@ package cached
 import (
 	"context"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -35,6 +36,9 @@ type Gatherer struct {
 
 	Expressions       *Expressions
 	OperatorNamespace string
+
+	// Now is the clock.
+	Now func() time.Time
 
 	// LatestRoleBindings and LatestNamespaces add what was written since the reader saw it. Nil where there is nothing of that kind.
 	LatestRoleBindings func([]*rbacv1.RoleBinding) []*rbacv1.RoleBinding
@@ -71,6 +75,7 @@ func (g *Gatherer) Situation(ctx context.Context, organization *v1alpha1.ClerkOr
 		return nil, err
 	}
 	s.IsOnlyOne = !slices.ContainsFunc(all.Items, func(other v1alpha1.ClerkOrganization) bool { return other.UID != organization.UID })
+	s.Now = g.Now() // after all of it was read: what has ended by now has
 	return s, nil
 }
 

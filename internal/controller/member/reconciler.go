@@ -37,6 +37,14 @@ import (
 // the API server a write for each member that gets access at once.
 const firstStatusDelay = 3 * time.Second
 
+const (
+	// expiryPause is how long after the end of a grant the status is looked at: the RoleBinding that changes then has it looked at anyway.
+	expiryPause = 2 * time.Second
+
+	// longestSleep is how long a member whose grant ends is not looked at: the clock may have been set since.
+	longestSleep = time.Hour
+)
+
 // Reconciler says in each ClerkMember's status where its user has access, and collects tombstones. It changes no access.
 type Reconciler struct {
 	Client      client.Client
@@ -76,15 +84,18 @@ func (r *Reconciler) Reconcile(ctx context.Context, member *v1alpha1.ClerkMember
 	if err := r.writeStatus(ctx, member, status); err != nil {
 		return reconcile.Result{}, err
 	}
-	if !due.IsZero() {
+	switch {
+	case !due.IsZero():
 		return reconcile.Result{RequeueAfter: max(due.Sub(r.Now()), time.Second)}, nil
+	case status.Expires != nil: // it may be that no RoleBinding changes
+		return reconcile.Result{RequeueAfter: min(status.Expires.Add(expiryPause).Sub(r.Now()), longestSleep)}, nil
 	}
 	return reconcile.Result{}, nil
 }
 
 // gather gathers what the member's status is made from.
 func (r *Reconciler) gather(ctx context.Context, member *v1alpha1.ClerkMember) (*tenant.MemberFacts, error) {
-	facts, err := r.Expressions.MemberFacts(ctx, r.Client, member)
+	facts, err := r.Expressions.MemberFacts(ctx, r.Client, member, r.Now())
 	if err == nil && facts.Standing.User == nil && member.Spec.DeletedAt == nil && r.MissingUser != nil {
 		r.MissingUser(member.Spec.Instance, member.Spec.UserID)
 	}
@@ -121,6 +132,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, member *v1alpha1.ClerkMemb
 		configuration.WithOrganization(status.Organization)
 	}
 	configuration.WithNamespaces(status.Namespaces...)
+	configuration.Expires = status.Expires
 	for i := range status.Bindings {
 		binding := &status.Bindings[i]
 		configuration.WithBindings(clerkac.MemberBinding().

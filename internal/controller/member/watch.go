@@ -18,6 +18,8 @@ package member
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -44,6 +46,7 @@ func (r *Reconciler) Setup(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkMember{}, onMember()).
 		Watches(&v1alpha1.ClerkOrganization{}, r.onOrganizationStatus()).
 		Watches(&v1alpha1.ClerkInstance{}, watch.OnChange(r.membersOfInstance)).
+		Watches(&v1alpha1.TenantClass{}, r.onClass()).
 		Watches(&v1alpha1.ClerkUser{}, r.onUser()).
 		Watches(&v1alpha1.ClerkRole{}, watch.OnRole(r.membersOfRoles)).
 		Watches(&v1alpha1.ClerkPermission{}, watch.OnPermission(r.Client, r.membersOfRoles)).
@@ -90,7 +93,10 @@ func (r *Reconciler) onOrganizationStatus() handler.EventHandler {
 			_, newReason := condition.IsReady(after.Status.Conditions)
 			deleted := (before.Spec.DeletedAt == nil) != (after.Spec.DeletedAt == nil)
 			renamed := before.Generation != after.Generation && tenant.Handle(before) != tenant.Handle(after)
-			if deleted || renamed || oldReason != newReason || before.Status.ClassName != after.Status.ClassName {
+			isRecounted := !equality.Semantic.DeepEqual(before.Status.Members, after.Status.Members)
+			mayDecide := before.Generation != after.Generation && r.isServedBy(ctx, after, isConditional) ||
+				isRecounted && r.isServedBy(ctx, after, countsMembers)
+			if deleted || renamed || mayDecide || oldReason != newReason || before.Status.ClassName != after.Status.ClassName {
 				concerned(ctx, after, queue)
 			}
 		},
@@ -98,6 +104,55 @@ func (r *Reconciler) onOrganizationStatus() handler.EventHandler {
 			concerned(ctx, e.Object, queue)
 		},
 	}
+}
+
+// isServedBy tells whether the class that serves an organization has a rule of some kind.
+func (r *Reconciler) isServedBy(
+	ctx context.Context, organization *v1alpha1.ClerkOrganization, isSuch func(v1alpha1.TenantRoleBinding) bool,
+) bool {
+	var class v1alpha1.TenantClass
+	name := client.ObjectKey{Name: organization.Status.ClassName}
+	return name.Name != "" && r.Client.Get(ctx, name, &class, client.DisableReadYourWritesConsistency) == nil && hasRule(&class, isSuch)
+}
+
+func hasRule(class *v1alpha1.TenantClass, isSuch func(v1alpha1.TenantRoleBinding) bool) bool {
+	return slices.ContainsFunc(class.Spec.Namespaces, func(namespace v1alpha1.TenantNamespace) bool {
+		return slices.ContainsFunc(namespace.RoleBindings, isSuch)
+	})
+}
+
+// isConditional tells whether a rule gives something that depends on more than a role.
+func isConditional(rule v1alpha1.TenantRoleBinding) bool { return rule.When != "" || rule.Until != "" }
+
+// countsMembers tells whether that depends on how many members there are.
+func countsMembers(rule v1alpha1.TenantRoleBinding) bool {
+	return strings.Contains(rule.When, ".members") || strings.Contains(rule.Until, ".members")
+}
+
+// onClass causes a reconciliation of the members of the organizations that a class serves, where it has conditions, or had: their statuses
+// say what these come to, also where no RoleBinding changes.
+func (r *Reconciler) onClass() handler.EventHandler {
+	return handler.Funcs{UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue watch.Queue) {
+		before, after := e.ObjectOld.(*v1alpha1.TenantClass), e.ObjectNew.(*v1alpha1.TenantClass)
+		if before.Generation != after.Generation && (hasRule(before, isConditional) || hasRule(after, isConditional)) {
+			watch.Enqueue(queue, watch.BulkPriority, r.membersOfClass(ctx, after.Name)...)
+		}
+	}}
+}
+
+func (r *Reconciler) membersOfClass(ctx context.Context, class string) []string {
+	organizations, err := cached.Items[v1alpha1.ClerkOrganizationList](ctx, r.Client, cached.ByClass, class)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "cannot tell which members a change concerns")
+		return nil
+	}
+	var names []string
+	for i := range organizations.Items {
+		spec := &organizations.Items[i].Spec
+		everyone := func(*v1alpha1.ClerkMember) bool { return true }
+		names = append(names, r.members(ctx, cached.Scoped(spec.Instance, spec.ID), everyone)...)
+	}
+	return names
 }
 
 // onRoleBinding causes a reconciliation of the members whose users a RoleBinding began or ceased to name.

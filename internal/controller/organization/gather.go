@@ -35,7 +35,7 @@ func (r *Reconciler) gather(
 	ctx context.Context, organization *v1alpha1.ClerkOrganization,
 ) (*tenant.Situation, *policies, error) {
 	gatherer := cached.Gatherer{
-		Reader: r.Client, Expressions: r.Expressions, OperatorNamespace: r.OperatorNamespace,
+		Reader: r.Client, Expressions: r.Expressions, OperatorNamespace: r.OperatorNamespace, Now: r.Now,
 		LatestRoleBindings: func(known []*rbacv1.RoleBinding) []*rbacv1.RoleBinding {
 			return latest(&r.recent, organization.UID, known)
 		},

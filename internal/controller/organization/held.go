@@ -99,7 +99,7 @@ func (r *Reconciler) takeFromOrphaned(ctx context.Context, name string) error {
 	}
 	gone := &v1alpha1.ClerkOrganization{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name)}}
 	defer r.recent.forget(gone.UID)
-	e := r.enforce(false)
+	e := r.enforce(false, &r.alarms)
 	e.situation, e.intent = &tenant.Situation{Organization: gone}, tenant.PlanRemoval(cached.Pointers(list.Items))
 	e.revoke(ctx)
 	return retryErrors(e.problems)

@@ -65,6 +65,7 @@ type Reconciler struct {
 	drift    driftDetector
 	changes  timer
 	statuses writtenStatuses
+	alarms   alarms
 }
 
 // Reconcile first takes away every grant that should not be, whatever else fails; then it makes what is missing.
@@ -79,7 +80,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("read ClerkOrganization %s: %w", request.Name, err)
 	}
-	e := r.enforce(false)
+	e := r.enforce(false, &r.alarms)
 	if err := e.look(ctx, &organization); err != nil {
 		return reconcile.Result{}, err
 	}
@@ -109,6 +110,9 @@ type enforcement struct {
 	// ready are the namespaces that grants may go into.
 	ready map[string]bool
 
+	// alarms are those of the controller that this is for.
+	alarms *alarms
+
 	// standby: this replica may not be the elected one, and its cache may be behind.
 	standby bool
 
@@ -120,8 +124,10 @@ type enforcement struct {
 }
 
 // enforce begins a reconciliation. A standby takes away what it finds, and gives nothing.
-func (r *Reconciler) enforce(standby bool) *enforcement {
-	return &enforcement{Reconciler: r, standby: standby, failed: map[string]bool{}, ready: map[string]bool{}, accessIsDone: func() {}}
+func (r *Reconciler) enforce(standby bool, alarms *alarms) *enforcement {
+	return &enforcement{
+		Reconciler: r, standby: standby, alarms: alarms, failed: map[string]bool{}, ready: map[string]bool{}, accessIsDone: func() {},
+	}
 }
 
 // look gathers what there is of an organization, all of it at once, and decides what should be.
@@ -134,6 +140,7 @@ func (e *enforcement) look(ctx context.Context, organization *v1alpha1.ClerkOrga
 		revokeOnlyWhatIsWhole(situation)
 	}
 	e.situation, e.policies, e.intent = situation, policies, tenant.Decide(situation)
+	e.alarms.reset(organization.Name, e.intent.Ends.Next)
 	return nil
 }
 

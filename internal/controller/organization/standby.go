@@ -57,6 +57,9 @@ type standbyReconciler struct {
 	elected <-chan struct{}
 
 	overdue overdueLosses
+
+	// alarms go off standbyDelay after the ends of grants. They hide the elected replica's.
+	alarms alarms
 }
 
 // Reconcile takes away every grant that should not be, if the elected replica did not for a moment. A changed name in RBAC, for one, it
@@ -70,13 +73,14 @@ func (r *standbyReconciler) Reconcile(ctx context.Context, request reconcile.Req
 	var organization v1alpha1.ClerkOrganization
 	err := r.Client.Get(ctx, request.NamespacedName, &organization)
 	if apierrors.IsNotFound(err) {
+		r.alarms.reset(request.Name, nil)
 		r.overdue.any(request.Name, nil, r.Now())
 		return reconcile.Result{}, r.takeFromOrphaned(ctx, request.Name)
 	}
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("read ClerkOrganization %s: %w", request.Name, err)
 	}
-	e := r.enforce(true)
+	e := r.enforce(true, &r.alarms)
 	if err := e.look(ctx, &organization); err != nil || e.intent.Observe {
 		return reconcile.Result{}, err
 	}
@@ -106,7 +110,8 @@ func (r *standbyReconciler) setup(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkRole{}, delayed(watch.OnRole(r.organizationsOfRoles))).
 		Watches(&v1alpha1.ClerkPermission{}, delayed(watch.OnPermission(r.Client, r.organizationsOfRoles))).
 		Watches(&v1alpha1.TenantClass{}, delayed(watch.OnChange(r.allOrganizations))).
-		Watches(&v1alpha1.ClerkInstance{}, delayed(watch.OnChange(r.organizationsOfInstance)))
+		Watches(&v1alpha1.ClerkInstance{}, delayed(watch.OnChange(r.organizationsOfInstance))).
+		WatchesRawSource(r.alarms.source())
 	nothing := func(client.Object) bool { return false } // what it took away itself, it has to see gone
 	for _, kind := range cached.TenantKinds() {
 		builder = builder.Watches(kind, delayed(r.onTenantObject(nothing)))

@@ -195,11 +195,19 @@ func (e *enforcement) recordDurations(held tenant.Access, revoked, granted time.
 	for _, membership := range e.situation.Memberships {
 		changed, timed := e.changes.stop(membership.Name)
 		subject := e.intent.Subjects[membership.Name]
-		if !timed || subject == "" {
+		ended, hasEnded := e.intent.Ends.Passed[membership.Name]
+		if !timed && !hasEnded || subject == "" {
 			continue
 		}
 		if held.Loses(due, subject) {
-			metrics.RevocationSeconds.Observe(max(0, revoked.Sub(changed).Seconds()))
+			since := changed
+			if ended.After(changed) { // the later of the two is why
+				since = ended
+			}
+			metrics.RevocationSeconds.Observe(max(0, revoked.Sub(since).Seconds()))
+		}
+		if !timed {
+			continue
 		}
 		if !e.intent.Frozen && held.Gains(due, subject) {
 			metrics.GrantSeconds.Observe(max(0, granted.Sub(changed).Seconds()))

@@ -39,10 +39,12 @@ import (
 // Setup adds the controllers to a manager: that of the elected replica, and that which takes access away on every other.
 func (r *Reconciler) Setup(manager ctrl.Manager) error {
 	r.recent.now, r.beside = r.Now, make(spare, grantsBeside)
+	r.alarms.now = r.Now
 	if err := r.setup(manager); err != nil {
 		return err
 	}
-	return (&standbyReconciler{Reconciler: r, elected: manager.Elected()}).setup(manager)
+	standby := &standbyReconciler{Reconciler: r, elected: manager.Elected(), alarms: alarms{now: r.Now, delay: standbyDelay}}
+	return standby.setup(manager)
 }
 
 func (r *Reconciler) setup(manager ctrl.Manager) error {
@@ -55,7 +57,8 @@ func (r *Reconciler) setup(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkRole{}, watch.OnRole(r.organizationsOfRoles)).
 		Watches(&v1alpha1.ClerkPermission{}, watch.OnPermission(r.Client, r.organizationsOfRoles)).
 		Watches(&v1alpha1.TenantClass{}, watch.OnChange(r.allOrganizations)).
-		Watches(&v1alpha1.ClerkInstance{}, watch.OnChange(r.organizationsOfInstance))
+		Watches(&v1alpha1.ClerkInstance{}, watch.OnChange(r.organizationsOfInstance)).
+		WatchesRawSource(r.alarms.source())
 	for _, kind := range cached.TenantKinds() {
 		builder = builder.Watches(kind, r.onTenantObject(r.recent.isOwn))
 	}
@@ -75,7 +78,7 @@ func (r *Reconciler) onOrganization() handler.EventHandler {
 				if !equality.Semantic.DeepEqual(before.Status, after.Status) && !r.statuses.isOwn(after.UID, after.Status) {
 					watch.Enqueue(queue, watch.UsualPriority, after.Name)
 				}
-			case after.Spec.DeletedAt != nil:
+			case after.Spec.DeletedAt != nil, !sameFacts(&before.Spec, &after.Spec):
 				watch.Enqueue(queue, watch.RevocationPriority, after.Name)
 			default:
 				watch.Enqueue(queue, watch.UsualPriority, after.Name)
@@ -85,6 +88,7 @@ func (r *Reconciler) onOrganization() handler.EventHandler {
 			r.drift.forget(e.Object.GetUID())
 			r.recent.forget(e.Object.GetUID())
 			r.statuses.forget(e.Object.GetUID())
+			r.alarms.reset(e.Object.GetName(), nil)
 		},
 	}
 }
@@ -156,7 +160,17 @@ func mayLoseAccess(before, after *v1alpha1.ClerkMember) bool {
 	return before.Spec.DeletedAt == nil && (after.Spec.DeletedAt != nil || tenant.BarOf(after, nil) != tenant.NotBarred ||
 		before.Spec.Role != after.Spec.Role ||
 		!slices.Equal(before.Spec.Permissions, after.Spec.Permissions) ||
-		!equality.Semantic.DeepEqual(before.Spec.User, after.Spec.User))
+		!equality.Semantic.DeepEqual(before.Spec.User, after.Spec.User) ||
+		!equality.Semantic.DeepEqual(before.Spec.PublicMetadata, after.Spec.PublicMetadata) ||
+		!slices.Equal(before.Spec.DroppedFields, after.Spec.DroppedFields))
+}
+
+// sameFacts tells whether two states of an organization say the same of what rules are likely to read: another class, or a condition that
+// is not met any longer, may take access away. What people only look at is left out.
+func sameFacts(a, b *v1alpha1.ClerkOrganizationSpec) bool {
+	return a.Name == b.Name && a.Slug == b.Slug && a.RoleSetKey == b.RoleSetKey &&
+		equality.Semantic.DeepEqual(a.PublicMetadata, b.PublicMetadata) &&
+		equality.Semantic.DeepEqual(a.MaxAllowedMemberships, b.MaxAllowedMemberships) && slices.Equal(a.DroppedFields, b.DroppedFields)
 }
 
 func enqueueOrganization(queue watch.Queue, priority int, member *v1alpha1.ClerkMember) {

@@ -37,7 +37,6 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/controller/watch"
 	"github.com/clerk-operator/clerk-operator/internal/controller/write"
 	"github.com/clerk-operator/clerk-operator/internal/permission"
-	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 // countPause is how long a class's count of organizations may lag: a thousand new organizations so cost one write every five seconds, not
@@ -111,8 +110,13 @@ func (r *Reconciler) forbidden(ctx context.Context, class *v1alpha1.TenantClass)
 		return nil, nil
 	}
 	var clusterRoles []string
-	for _, rule := range tenant.Rules(class) {
-		clusterRoles = append(clusterRoles, rule.ClusterRole)
+	for i := range class.Spec.Namespaces {
+		for _, rule := range class.Spec.Namespaces[i].RoleBindings {
+			clusterRoles = append(clusterRoles, rule.ClusterRole)
+		}
+	}
+	if len(clusterRoles) == 0 {
+		return nil, nil
 	}
 	missing, err := permission.Missing(ctx, r.Client, "", permission.Bind(clusterRoles...))
 	if err != nil {

@@ -145,7 +145,8 @@ func (f facts) collectionTime(from time.Time, retention time.Duration, now time.
 func isImpersonal(user *v1alpha1.ClerkUser) bool {
 	spec := &user.Spec
 	return spec.PrimaryEmail == (v1alpha1.ClerkUserEmail{}) && spec.Username == "" && spec.FirstName == "" && spec.LastName == "" &&
-		spec.ImageURL == "" && spec.ExternalID == "" && spec.PublicMetadata == nil && spec.CreatedAt == nil
+		spec.ImageURL == "" && spec.ExternalID == "" && spec.PublicMetadata == nil && spec.CreatedAt == nil &&
+		spec.TwoFactorEnabled == nil && spec.EnterpriseAccount == nil && spec.Directory == nil
 }
 
 // verdict is what the status says.

@@ -51,23 +51,26 @@ const (
 func effectOfUser(before, after *v1alpha1.ClerkUser) Effect {
 	switch {
 	case after == nil:
-		return MayGive // to one whom only this object kept out
+		return MayTake // what is known of the user is known no longer; to one whom only this object kept out, it gives
 	case tenant.IsBarred(after) && (before == nil || !tenant.IsBarred(before)):
 		return MayTake
 	case tenant.IsBarred(after):
 		return NoEffect
 	case before == nil, tenant.IsBarred(before):
 		return MayGive
-	case !sameNames(&before.Spec, &after.Spec):
-		return MayTake // the name may change, and so be somebody else's
+	case !sameFacts(&before.Spec, &after.Spec):
+		return MayTake // the name may change, and so be somebody else's; a condition may not be met any longer
 	}
 	return NoEffect
 }
 
-// sameNames tells whether two states of a user say the same of all that a name in RBAC may be made of.
-func sameNames(a, b *v1alpha1.ClerkUserSpec) bool {
+// sameFacts tells whether two states of a user say the same of all that an expression may read.
+func sameFacts(a, b *v1alpha1.ClerkUserSpec) bool {
 	return a.Username == b.Username && a.FirstName == b.FirstName && a.LastName == b.LastName && a.ExternalID == b.ExternalID &&
-		equality.Semantic.DeepEqual(a.PrimaryEmail, b.PrimaryEmail) && equality.Semantic.DeepEqual(a.PublicMetadata, b.PublicMetadata)
+		equality.Semantic.DeepEqual(a.PrimaryEmail, b.PrimaryEmail) && equality.Semantic.DeepEqual(a.PublicMetadata, b.PublicMetadata) &&
+		equality.Semantic.DeepEqual(a.TwoFactorEnabled, b.TwoFactorEnabled) &&
+		equality.Semantic.DeepEqual(a.EnterpriseAccount, b.EnterpriseAccount) &&
+		equality.Semantic.DeepEqual(a.Directory, b.Directory) && slices.Equal(a.DroppedFields, b.DroppedFields)
 }
 
 // effectOfRole is effectOfUser for a ClerkRole.

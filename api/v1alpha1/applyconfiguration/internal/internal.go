@@ -325,6 +325,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: expires
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: namespaces
       type:
         list:
@@ -423,6 +426,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: __untyped_deduced_
           elementRelationship: separable
+    - name: roleSetKey
+      type:
+        scalar: string
     - name: slug
       type:
         scalar: string
@@ -706,12 +712,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: deprovisioned
       type:
         scalar: boolean
+    - name: directory
+      type:
+        scalar: boolean
     - name: droppedFields
       type:
         list:
           elementType:
             scalar: string
           elementRelationship: atomic
+    - name: enterpriseAccount
+      type:
+        scalar: boolean
     - name: externalID
       type:
         scalar: string
@@ -747,6 +759,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: __untyped_deduced_
           elementRelationship: separable
+    - name: twoFactorEnabled
+      type:
+        scalar: boolean
     - name: updatedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
@@ -1188,6 +1203,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: status
       type:
         namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantClassStatus
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantClassMembers
+  map:
+    fields:
+    - name: atLeast
+      type:
+        scalar: numeric
+    - name: keepAtLeast
+      type:
+        scalar: numeric
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantClassSpec
   map:
     fields:
@@ -1198,6 +1222,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: match
       type:
         scalar: string
+    - name: members
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantClassMembers
     - name: namespaces
       type:
         list:
@@ -1282,6 +1309,12 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
     - name: role
+      type:
+        scalar: string
+    - name: until
+      type:
+        scalar: string
+    - name: when
       type:
         scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.TombstoneHorizon

@@ -19,6 +19,7 @@ limitations under the License.
 package v1alpha1
 
 import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	v1 "k8s.io/client-go/applyconfigurations/meta/v1"
 )
 
@@ -41,6 +42,8 @@ type ClerkMemberStatusApplyConfiguration struct {
 	Namespaces []string `json:"namespaces,omitempty"`
 	// bindings are the RoleBindings that name the user as a subject.
 	Bindings []MemberBindingApplyConfiguration `json:"bindings,omitempty"`
+	// expires is when the first of the user's ClusterRoles ends by itself, as `until` of its role binding says; absent if none does.
+	Expires *metav1.Time `json:"expires,omitempty"`
 }
 
 // ClerkMemberStatusApplyConfiguration constructs a declarative configuration of the ClerkMemberStatus type for use with
@@ -106,5 +109,13 @@ func (b *ClerkMemberStatusApplyConfiguration) WithBindings(values ...*MemberBind
 		}
 		b.Bindings = append(b.Bindings, *values[i])
 	}
+	return b
+}
+
+// WithExpires sets the Expires field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Expires field is set to the value of the last call.
+func (b *ClerkMemberStatusApplyConfiguration) WithExpires(value metav1.Time) *ClerkMemberStatusApplyConfiguration {
+	b.Expires = &value
 	return b
 }

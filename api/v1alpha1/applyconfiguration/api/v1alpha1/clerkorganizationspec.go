@@ -36,6 +36,8 @@ type ClerkOrganizationSpecApplyConfiguration struct {
 	Slug *string `json:"slug,omitempty"`
 	// imageURL is where the organization's logo is.
 	ImageURL *string `json:"imageURL,omitempty"`
+	// roleSetKey is the key of the set of roles that the organization uses, where the application has several.
+	RoleSetKey *string `json:"roleSetKey,omitempty"`
 	// publicMetadata is what the application stores with the organization for everyone to read: any JSON, 64 KiB at most.
 	PublicMetadata *runtime.RawExtension `json:"publicMetadata,omitempty"`
 	// maxAllowedMemberships is how many members Clerk lets the organization have; 0 is no limit.
@@ -121,6 +123,14 @@ func (b *ClerkOrganizationSpecApplyConfiguration) WithSlug(value string) *ClerkO
 // If called multiple times, the ImageURL field is set to the value of the last call.
 func (b *ClerkOrganizationSpecApplyConfiguration) WithImageURL(value string) *ClerkOrganizationSpecApplyConfiguration {
 	b.ImageURL = &value
+	return b
+}
+
+// WithRoleSetKey sets the RoleSetKey field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RoleSetKey field is set to the value of the last call.
+func (b *ClerkOrganizationSpecApplyConfiguration) WithRoleSetKey(value string) *ClerkOrganizationSpecApplyConfiguration {
+	b.RoleSetKey = &value
 	return b
 }
 

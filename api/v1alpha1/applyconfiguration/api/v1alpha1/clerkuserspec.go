@@ -48,6 +48,13 @@ type ClerkUserSpecApplyConfiguration struct {
 	Locked *bool `json:"locked,omitempty"`
 	// deprovisioned says that the user's directory has removed the user. A deprovisioned user is bound nowhere, in no organization.
 	Deprovisioned *bool `json:"deprovisioned,omitempty"`
+	// twoFactorEnabled says that the user has a second factor to sign in with. Where Clerk has not told, it is absent.
+	TwoFactorEnabled *bool `json:"twoFactorEnabled,omitempty"`
+	// enterpriseAccount says that the user has an account at an enterprise's identity provider (SAML, OIDC) that is active and verified. Where
+	// Clerk has not told, it is absent.
+	EnterpriseAccount *bool `json:"enterpriseAccount,omitempty"`
+	// directory says that an enterprise's directory provisions the user (SCIM). Only webhooks tell of it, no list of Clerk's API.
+	Directory *bool `json:"directory,omitempty"`
 	// publicMetadata is what the application stores with the user for everyone to read: any JSON, 64 KiB at most.
 	PublicMetadata *runtime.RawExtension `json:"publicMetadata,omitempty"`
 	// droppedFields are those fields of this spec that could not be kept as Clerk sent them, and so are empty: of the wrong type, too long,
@@ -179,6 +186,30 @@ func (b *ClerkUserSpecApplyConfiguration) WithLocked(value bool) *ClerkUserSpecA
 // If called multiple times, the Deprovisioned field is set to the value of the last call.
 func (b *ClerkUserSpecApplyConfiguration) WithDeprovisioned(value bool) *ClerkUserSpecApplyConfiguration {
 	b.Deprovisioned = &value
+	return b
+}
+
+// WithTwoFactorEnabled sets the TwoFactorEnabled field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TwoFactorEnabled field is set to the value of the last call.
+func (b *ClerkUserSpecApplyConfiguration) WithTwoFactorEnabled(value bool) *ClerkUserSpecApplyConfiguration {
+	b.TwoFactorEnabled = &value
+	return b
+}
+
+// WithEnterpriseAccount sets the EnterpriseAccount field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the EnterpriseAccount field is set to the value of the last call.
+func (b *ClerkUserSpecApplyConfiguration) WithEnterpriseAccount(value bool) *ClerkUserSpecApplyConfiguration {
+	b.EnterpriseAccount = &value
+	return b
+}
+
+// WithDirectory sets the Directory field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Directory field is set to the value of the last call.
+func (b *ClerkUserSpecApplyConfiguration) WithDirectory(value bool) *ClerkUserSpecApplyConfiguration {
+	b.Directory = &value
 	return b
 }
 

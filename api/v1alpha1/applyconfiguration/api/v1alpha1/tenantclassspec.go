@@ -26,13 +26,17 @@ type TenantClassSpecApplyConfiguration struct {
 	// match is a CEL expression over `organization` that says for which organizations the class is, for example
 	// organization.publicMetadata.plan == "enterprise". An expression that fails for an organization, for example because a key
 	// is missing, does not match it. A class without a match rule is a default: for organizations that no other class matches.
-	// Fields: id, name, slug, handle (a DNS-safe name: the slug, else the name made DNS-safe, else the id), imageURL,
-	// publicMetadata, maxAllowedMemberships, createdAt.
+	// Fields: id, name, slug, handle (a DNS-safe name: the slug, else the name made DNS-safe, else the id), imageURL, roleSetKey,
+	// publicMetadata, maxAllowedMemberships, createdAt. How many members there are is for spec.members.
 	Match *string `json:"match,omitempty"`
+	// members bounds the class to organizations that have so many members, besides what match says. Expressions of match cannot read
+	// organization.members, since an organization would move to and fro as one member joins and leaves.
+	Members *TenantClassMembersApplyConfiguration `json:"members,omitempty"`
 	// priority decides between classes that match the same organization, or between several defaults: the highest wins, then
 	// the first by name.
 	Priority *int32 `json:"priority,omitempty"`
-	// namespaces are what each organization gets: one entry, one namespace.
+	// namespaces are what each organization gets: one entry, one namespace. A class without any gives nothing, and its organizations are as
+	// they should be: such as those that an application makes for every sign-up.
 	Namespaces []TenantNamespaceApplyConfiguration `json:"namespaces,omitempty"`
 	// deletion says what becomes of the namespaces when the organization is deleted. Access ends at once in any case.
 	Deletion *DeletionRuleApplyConfiguration `json:"deletion,omitempty"`
@@ -49,6 +53,14 @@ func TenantClassSpec() *TenantClassSpecApplyConfiguration {
 // If called multiple times, the Match field is set to the value of the last call.
 func (b *TenantClassSpecApplyConfiguration) WithMatch(value string) *TenantClassSpecApplyConfiguration {
 	b.Match = &value
+	return b
+}
+
+// WithMembers sets the Members field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Members field is set to the value of the last call.
+func (b *TenantClassSpecApplyConfiguration) WithMembers(value *TenantClassMembersApplyConfiguration) *TenantClassSpecApplyConfiguration {
+	b.Members = value
 	return b
 }
 

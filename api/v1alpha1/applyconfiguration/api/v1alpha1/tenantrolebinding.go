@@ -29,6 +29,16 @@ type TenantRoleBindingApplyConfiguration struct {
 	Permission *string `json:"permission,omitempty"`
 	// clusterRole is the name of the ClusterRole. The operator needs the verb bind on it.
 	ClusterRole *string `json:"clusterRole,omitempty"`
+	// when is a CEL expression over `user`, `member` and `organization` that has to be true for the member to get the ClusterRole, for example
+	// user.twoFactorEnabled or member.publicMetadata.?oncall.orValue(false). What cannot be decided, since something is not known or the
+	// expression fails, gives nothing; the ClerkMember's status says why.
+	// Fields of user: id, username, primaryEmail, firstName, lastName, externalID, publicMetadata, twoFactorEnabled, externalManaged.
+	// Fields of member: id, role, permissions, publicMetadata, createdAt. Those of organization are the same as in spec.match.
+	When *string `json:"when,omitempty"`
+	// until is a CEL expression over the same, that says when the member loses the ClusterRole again: a timestamp, or text in the form of RFC
+	// 3339 (2026-12-24T18:00:00Z), for example member.publicMetadata.?until. Null, or an optional without a value, is no end. What is no time
+	// gives nothing. The grant ends at that second by itself.
+	Until *string `json:"until,omitempty"`
 }
 
 // TenantRoleBindingApplyConfiguration constructs a declarative configuration of the TenantRoleBinding type for use with
@@ -58,5 +68,21 @@ func (b *TenantRoleBindingApplyConfiguration) WithPermission(value string) *Tena
 // If called multiple times, the ClusterRole field is set to the value of the last call.
 func (b *TenantRoleBindingApplyConfiguration) WithClusterRole(value string) *TenantRoleBindingApplyConfiguration {
 	b.ClusterRole = &value
+	return b
+}
+
+// WithWhen sets the When field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the When field is set to the value of the last call.
+func (b *TenantRoleBindingApplyConfiguration) WithWhen(value string) *TenantRoleBindingApplyConfiguration {
+	b.When = &value
+	return b
+}
+
+// WithUntil sets the Until field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Until field is set to the value of the last call.
+func (b *TenantRoleBindingApplyConfiguration) WithUntil(value string) *TenantRoleBindingApplyConfiguration {
+	b.Until = &value
 	return b
 }
