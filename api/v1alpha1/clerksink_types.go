@@ -112,7 +112,8 @@ type SinkData struct {
 	Mode SinkDataMode `json:"mode,omitempty"`
 
 	// include are paths within an event's data that are let through on purpose, such as private_metadata.plan. A list is gone through
-	// element by element. Of email.created and sms.created nothing can be let through: they hold one-time codes.
+	// element by element. Of email.created and sms.created nothing can be let through: they hold one-time codes. Nor can an invitation's
+	// url, which lets in whoever has it.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1

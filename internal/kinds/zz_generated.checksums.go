@@ -26,7 +26,7 @@ var checksums = map[string]string{
 	"clerkorganizations.clerk-operator.io": "eba232c9fd7222b4",
 	"clerkpermissions.clerk-operator.io":   "cc4c42eef622da10",
 	"clerkroles.clerk-operator.io":         "659ce7dbac2f636c",
-	"clerksinks.clerk-operator.io":         "dd13323b555ca055",
+	"clerksinks.clerk-operator.io":         "9e084d623c895f21",
 	"clerkusers.clerk-operator.io":         "30dd1bda6eb2376e",
 	"tenantclasses.clerk-operator.io":      "689ce45537c65435",
 }

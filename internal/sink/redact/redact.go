@@ -34,9 +34,11 @@ type Rules struct {
 type node struct {
 	// value: a string, a number, a boolean, or a list of these.
 	value bool
-	// whole: whatever stands there.
+	// whole: whatever stands there, but for what is sealed.
 	whole bool
-	steps map[string]*node
+	// sealed: nothing that stands there, whatever else lets it through. sealsBelow: some of what stands below is.
+	sealed, sealsBelow bool
+	steps              map[string]*node
 }
 
 // wholeSuffix marks a path of which everything is let through.
@@ -55,6 +57,9 @@ func New(include []string) Rules {
 				root.allow(path + wholeSuffix)
 			}
 		}
+		if path := tickets[entity]; path != "" {
+			root.seal(path)
+		}
 		rules.byEntity[entity] = root
 	}
 	return rules
@@ -64,16 +69,29 @@ func (n *node) allow(path string) {
 	path, whole := strings.CutSuffix(path, wholeSuffix)
 	at := n
 	for step := range strings.SplitSeq(path, ".") {
-		if at.steps == nil {
-			at.steps = map[string]*node{}
-		}
-		if at.steps[step] == nil {
-			at.steps[step] = &node{}
-		}
-		at = at.steps[step]
+		at = at.step(step)
 	}
 	at.whole = at.whole || whole
 	at.value = at.value || !whole
+}
+
+func (n *node) seal(path string) {
+	at := n
+	for step := range strings.SplitSeq(path, ".") {
+		at.sealsBelow = true
+		at = at.step(step)
+	}
+	at.sealed = true
+}
+
+func (n *node) step(name string) *node {
+	if n.steps == nil {
+		n.steps = map[string]*node{}
+	}
+	if n.steps[name] == nil {
+		n.steps[name] = &node{}
+	}
+	return n.steps[name]
 }
 
 // Apply returns what of an event's data is let through: a copy as far as anything is left out. Nil for a type that is not known by name.
@@ -104,8 +122,13 @@ func (n *node) object(object map[string]any) map[string]any {
 }
 
 func (n *node) keep(value any) (any, bool) {
-	if n.whole || value == nil {
-		return value, true
+	switch {
+	case n.sealed:
+		return nil, false
+	case n.whole:
+		return n.unsealed(value), true
+	case value == nil:
+		return nil, true
 	}
 	switch value := value.(type) {
 	case map[string]any:
@@ -120,4 +143,31 @@ func (n *node) keep(value any) (any, bool) {
 		return kept, true
 	}
 	return value, n.value
+}
+
+// unsealed is a value without what is sealed in it.
+func (n *node) unsealed(value any) any {
+	if !n.sealsBelow {
+		return value
+	}
+	switch value := value.(type) {
+	case map[string]any:
+		kept := make(map[string]any, len(value))
+		for name, inner := range value {
+			switch step := n.steps[name]; {
+			case step == nil:
+				kept[name] = inner
+			case !step.sealed:
+				kept[name] = step.unsealed(inner)
+			}
+		}
+		return kept
+	case []any:
+		kept := make([]any, len(value))
+		for i := range value {
+			kept[i] = n.unsealed(value[i])
+		}
+		return kept
+	}
+	return value
 }

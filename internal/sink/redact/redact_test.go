@@ -140,6 +140,27 @@ func TestOfMailAndMessagesNothingCanBeLetThroughOnPurpose(t *testing.T) {
 	}
 }
 
+func TestNobodyLetsATicketThrough(t *testing.T) {
+	inner := map[string]any{"url": canary, "note": "kept"}
+	for _, test := range []struct {
+		eventType string
+		data      map[string]any
+		include   []string
+		want      string
+	}{
+		{"invitation.created", inner, []string{"url", "note"}, `{"note":"kept"}`},
+		{"organizationInvitation.accepted", inner, []string{"url.deeper", "url"}, `{}`},
+		{"waitlistEntry.created", map[string]any{"invitation": inner}, []string{"invitation"}, `{"invitation":{"note":"kept"}}`},
+		{"waitlistEntry.created", map[string]any{"invitation": inner}, []string{"invitation.url"}, `{"invitation":{}}`},
+		{"waitlistEntry.updated", map[string]any{"invitation": []any{inner}}, []string{"invitation"}, `{"invitation":[{"note":"kept"}]}`},
+	} {
+		kept, err := json.Marshal(New(test.include).Apply(test.eventType, test.data))
+		if err != nil || string(kept) != test.want {
+			t.Errorf("%s with %v: %s leaves, want %s (%v)", test.eventType, test.include, kept, test.want, err)
+		}
+	}
+}
+
 func TestWhatIsIncludedOnPurposeLeavesAndNothingBeside(t *testing.T) {
 	rules := New([]string{"private_metadata.plan", "email_addresses.verification.nonce"})
 	got, err := json.Marshal(rules.Apply("user.updated", map[string]any{

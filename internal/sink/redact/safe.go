@@ -25,6 +25,9 @@ import (
 // closedEntities are those of which nothing can be let through beyond the list: their bodies hold one-time codes.
 var closedEntities = []string{"email", "sms"}
 
+// tickets are the paths that let whoever reads them in, for each entity that has one. Nothing opens them.
+var tickets = map[string]string{"invitation": "url", "organizationInvitation": "url", "waitlistEntry": "invitation.url"}
+
 // safe are the paths within data that are let through, for each entity. What a list holds is gone through element by element. Never here:
 // private or unsafe metadata, the url of an invitation, anything that signs somebody in, a network address.
 var safe = map[string][]string{

@@ -31,7 +31,8 @@ type SinkDataApplyConfiguration struct {
 	// lets no data through. Of a type that this version does not know, no data is let through either way.
 	Mode *apiv1alpha1.SinkDataMode `json:"mode,omitempty"`
 	// include are paths within an event's data that are let through on purpose, such as private_metadata.plan. A list is gone through
-	// element by element. Of email.created and sms.created nothing can be let through: they hold one-time codes.
+	// element by element. Of email.created and sms.created nothing can be let through: they hold one-time codes. Nor can an invitation's
+	// url, which lets in whoever has it.
 	Include []string `json:"include,omitempty"`
 }
 
