@@ -214,6 +214,12 @@ func (r *Receiver) takePlace(d *delivery) *answer { return r.take(d, r.deliverie
 
 // take waits a little for a place.
 func (r *Receiver) take(d *delivery, free places) *answer {
+	select {
+	case free <- struct{}{}: // mostly there is one, and a timer costs more than it
+		d.held = append(d.held, free)
+		return nil
+	default:
+	}
 	timer := time.NewTimer(r.limits.placeTimeout)
 	defer timer.Stop()
 	select {

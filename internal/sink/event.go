@@ -22,10 +22,14 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
+	"github.com/clerk-operator/clerk-operator/internal/sink/rawjson"
 )
 
 // Event is a verified event as a sink sees it before anything is left out: of any type, also one that nobody knows.
@@ -41,7 +45,8 @@ type Event struct {
 	// UpdatedAt orders the states of the entity; zero where the payload does not say.
 	UpdatedAt time.Time
 
-	data map[string]any
+	// raw is its data as it came, an object or nothing.
+	raw []byte
 }
 
 var (
@@ -51,36 +56,96 @@ var (
 
 // Decode reads a verified body. An error names what is wrong and quotes nothing.
 func Decode(body []byte) (*Event, error) {
-	var envelope struct {
-		Type       string         `json:"type"`
-		InstanceID string         `json:"instance_id"`
-		Timestamp  any            `json:"timestamp"`
-		Data       map[string]any `json:"data"`
+	if !utf8.Valid(body) {
+		body = bytes.ToValidUTF8(body, []byte("\uFFFD"))
 	}
-	decoder := json.NewDecoder(bytes.NewReader(bytes.ToValidUTF8(body, []byte("\uFFFD"))))
-	decoder.UseNumber()
-	if err := decoder.Decode(&envelope); err != nil {
+	if !json.Valid(body) || rawjson.At(body).Kind() != '{' {
 		return nil, errors.New("not the JSON of an event")
 	}
-	if len(envelope.Type) > maxTypeLength || !typeForm.MatchString(envelope.Type) {
+	envelope := fieldsOf(body, envelopeFields)
+	eventType, instanceID, raw := textOf(envelope["type"]), textOf(envelope["instance_id"]), dataOf(envelope["data"])
+	if len(eventType) > maxTypeLength || !typeForm.MatchString(eventType) {
 		return nil, fmt.Errorf("type: must be 1 to %d letters, digits and characters of \"_:.-/\"", maxTypeLength)
 	}
-	if envelope.InstanceID != "" && !idForm.MatchString(envelope.InstanceID) {
+	if !idForm.MatchString(instanceID) && !isEmpty(envelope["instance_id"]) {
 		return nil, errors.New("instance_id: not an id")
 	}
-	if deeperThan(envelope.Data, maxDepth) {
+	if raw == nil && !isEmpty(envelope["data"]) {
+		return nil, errors.New("data: not an object")
+	}
+	if rawjson.Depth(raw) > maxDepth {
 		return nil, fmt.Errorf("data: nested deeper than %d levels", maxDepth)
 	}
-	event := &Event{
-		Type:         envelope.Type,
-		InstanceID:   envelope.InstanceID,
-		Time:         timeOf(envelope.Timestamp),
-		Subject:      idOf(envelope.Data["id"]),
-		Organization: organizationOf(envelope.Type, envelope.Data),
-		UpdatedAt:    timeOf(envelope.Data["updated_at"]),
-		data:         envelope.Data,
+	told := fieldsOf(raw, dataFields)
+	return &Event{
+		Type:         eventType,
+		InstanceID:   instanceID,
+		Time:         timeOf(envelope["timestamp"]),
+		Subject:      idOf(told["id"]),
+		Organization: organizationOf(eventType, told),
+		UpdatedAt:    timeOf(told["updated_at"]),
+		raw:          raw,
+	}, nil
+}
+
+// isEmpty tells whether there is no value, or one that says nothing.
+func isEmpty(raw []byte) bool { return len(raw) == 0 || string(raw) == "null" || string(raw) == `""` }
+
+// dataOf is nil for what is no object.
+func dataOf(raw []byte) []byte {
+	if len(raw) == 0 || raw[0] != '{' {
+		return nil
 	}
-	return event, nil
+	return raw
+}
+
+// fieldsOf are some members of an object, as they stand. Of a name that is there twice the last one counts, as it does for encoding/json.
+func fieldsOf(raw []byte, names []string) map[string][]byte {
+	fields := make(map[string][]byte, len(names))
+	at := rawjson.At(raw)
+	if at.Kind() != '{' {
+		return fields
+	}
+	for at.Next() {
+		name, value := at.Name(), at.Value()
+		if bytes.IndexByte(name, '\\') >= 0 {
+			name = []byte(`"` + textOf(name) + `"`)
+		}
+		if i := slices.IndexFunc(names, func(wanted string) bool { return string(name[1:len(name)-1]) == wanted }); i >= 0 {
+			fields[names[i]] = value
+		}
+	}
+	return fields
+}
+
+var (
+	// envelopeFields are those of an event.
+	envelopeFields = []string{"type", "instance_id", "timestamp", "data"}
+
+	// dataFields are those of its data that say what it is about.
+	dataFields = []string{"id", "updated_at", "organization", "organization_id", "payer", "last_active_organization_id"}
+)
+
+// textOf is a text without its quotes; empty for what is none.
+func textOf(raw []byte) string {
+	if len(raw) < 2 || raw[0] != '"' {
+		return ""
+	}
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1])
+	}
+	var text string
+	_ = json.Unmarshal(raw, &text) // which is valid
+	return text
+}
+
+// values are its data as maps, lists and texts.
+func (e *Event) values() map[string]any {
+	var values map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(e.raw))
+	decoder.UseNumber()
+	_ = decoder.Decode(&values) // which is valid, or nothing
+	return values
 }
 
 // Known tells whether the type is one of those known by name.
@@ -90,7 +155,7 @@ func (e *Event) Known() bool { return clerk.TypeLabel(e.Type) != clerk.OtherType
 func (e *Event) Deletion() bool { return strings.HasSuffix(e.Type, ".deleted") }
 
 // organizationOf finds the organization that an event belongs to, by where its entities carry it.
-func organizationOf(eventType string, data map[string]any) string {
+func organizationOf(eventType string, data map[string][]byte) string {
 	entity, _, _ := strings.Cut(eventType, ".")
 	if entity == "organization" {
 		return idOf(data["id"])
@@ -99,8 +164,8 @@ func organizationOf(eventType string, data map[string]any) string {
 		{"organization", "id"}, {"organization_id", ""}, {"payer", "organization_id"}, {"last_active_organization_id", ""},
 	} {
 		value := data[path[0]]
-		if inner, ok := value.(map[string]any); ok && path[1] != "" {
-			value = inner[path[1]]
+		if path[1] != "" {
+			value = fieldsOf(value, path[1:])[path[1]]
 		}
 		if id := idOf(value); id != "" {
 			return id
@@ -109,8 +174,8 @@ func organizationOf(eventType string, data map[string]any) string {
 	return ""
 }
 
-func idOf(value any) string {
-	id, _ := value.(string)
+func idOf(raw []byte) string {
+	id := textOf(raw)
 	if !idForm.MatchString(id) {
 		return ""
 	}
@@ -118,12 +183,8 @@ func idOf(value any) string {
 }
 
 // timeOf reads milliseconds or, of small numbers, seconds.
-func timeOf(value any) time.Time {
-	number, ok := value.(json.Number)
-	if !ok {
-		return time.Time{}
-	}
-	milliseconds, err := number.Int64()
+func timeOf(raw []byte) time.Time {
+	milliseconds, err := strconv.ParseInt(string(raw), 10, 64)
 	if err != nil || milliseconds < 0 {
 		return time.Time{}
 	}
@@ -135,25 +196,4 @@ func timeOf(value any) time.Time {
 		return time.Time{}
 	}
 	return t
-}
-
-func deeperThan(value any, depth int) bool {
-	if depth < 0 {
-		return true
-	}
-	switch value := value.(type) {
-	case map[string]any:
-		for _, inner := range value {
-			if deeperThan(inner, depth-1) {
-				return true
-			}
-		}
-	case []any:
-		for _, inner := range value {
-			if deeperThan(inner, depth-1) {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -17,7 +17,6 @@ limitations under the License.
 package sink
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"strings"
@@ -89,7 +88,7 @@ func (s *Sink) Wants(m Message) (bool, error) {
 	}
 	return s.filter.Wants(filter.Event{
 		ID: m.ID, Type: m.Event.Type, Time: m.Event.Time, Subject: m.Event.Subject, Organization: m.Event.Organization,
-		Instance: environment(m), Data: s.rules.Apply(m.Event.Type, m.Event.data),
+		Instance: environment(m), Data: s.rules.Apply(m.Event.Type, m.Event.values()),
 	})
 }
 
@@ -164,13 +163,10 @@ func (s *Sink) data(event *Event) (json.RawMessage, error) {
 	if s.envelope || !event.Known() {
 		return nil, nil
 	}
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(s.rules.Apply(event.Type, event.data)); err != nil {
-		return nil, err
+	if copied, ok := s.rules.Copy(make([]byte, 0, len(event.raw)), event.Type, event.raw); ok {
+		return copied, nil
 	}
-	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
+	return s.rules.Encode(event.Type, event.values())
 }
 
 // environment is Clerk's id of the environment or, where nobody says, the name of the ClerkInstance.

@@ -96,15 +96,20 @@ func (n *node) step(name string) *node {
 
 // Apply returns what of an event's data is let through: a copy as far as anything is left out. Nil for a type that is not known by name.
 func (r Rules) Apply(eventType string, data map[string]any) map[string]any {
-	if clerk.TypeLabel(eventType) == clerk.OtherType {
-		return nil
-	}
-	entity, _, _ := strings.Cut(eventType, ".")
-	root := r.byEntity[entity]
+	root := r.rootOf(eventType)
 	if root == nil {
 		return nil
 	}
 	return root.object(data)
+}
+
+// rootOf is nil for a type that is not known by name.
+func (r Rules) rootOf(eventType string) *node {
+	if clerk.TypeLabel(eventType) == clerk.OtherType {
+		return nil
+	}
+	entity, _, _ := strings.Cut(eventType, ".")
+	return r.byEntity[entity]
 }
 
 func (n *node) object(object map[string]any) map[string]any {
