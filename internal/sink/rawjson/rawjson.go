@@ -13,6 +13,7 @@ WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 See the License for the specific language governing permissions and
 limitations under the License.
 */
+
 // Package rawjson walks through JSON as it stands, without making anything of it: for an event it is the larger part of the work to make
 // maps of it, and JSON of them again. What it is given has to be valid; encoding/json has said so.
 package rawjson

@@ -13,6 +13,7 @@ WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 See the License for the specific language governing permissions and
 limitations under the License.
 */
+
 package redact
 
 import (
@@ -67,7 +68,8 @@ func (n *node) copyObject(into []byte, at *rawjson.Cursor) ([]byte, bool) {
 		if undo > begin {
 			kept = append(kept, ',')
 		}
-		kept = append(append(kept, name...), ':')
+		kept = append(kept, name...)
+		kept = append(kept, ':')
 		after, outcome := step.copyValue(kept, at)
 		switch outcome {
 		case unsure:
@@ -121,7 +123,8 @@ func (n *node) copyValue(into []byte, at *rawjson.Cursor) ([]byte, outcome) {
 }
 
 func (n *node) copyList(into []byte, at *rawjson.Cursor) ([]byte, outcome) {
-	kept := append(into, '[') //nolint:gocritic // what is not used in the end is overwritten
+	kept := into // what is appended and not used in the end is overwritten
+	kept = append(kept, '[')
 	begin := len(kept)
 	for at.Next() {
 		undo := len(kept)
