@@ -34,6 +34,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"github.com/clerk-operator/clerk-operator/internal/endpoint"
 	"github.com/clerk-operator/clerk-operator/internal/operator"
 )
 
@@ -54,7 +55,7 @@ func run(ctx context.Context) error {
 	var config operator.Config
 	var logging zap.Options
 	showVersion := flag.Bool("version", false, "Print the version and exit.")
-	endpoint := flag.String("check-endpoint", "",
+	checked := flag.String("check-endpoint", "",
 		"Send a forged delivery to this URL, exit with 0 if it is refused for its signature, and do nothing else. What helm test runs.")
 	defineFlags(&config)
 	logging.BindFlags(flag.CommandLine)
@@ -71,8 +72,8 @@ func run(ctx context.Context) error {
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q: every setting is a flag, see --help", flag.Arg(0))
 	}
-	if *endpoint != "" {
-		return checkEndpoint(ctx, *endpoint)
+	if *checked != "" {
+		return endpoint.Check(ctx, *checked)
 	}
 	logger := zap.New(zap.UseFlagOptions(&logging))
 	ctrl.SetLogger(logger)

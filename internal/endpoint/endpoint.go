@@ -14,7 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package main
+// Package endpoint proves the way to the receiver from outside: a forged delivery has to be refused for its signature.
+package endpoint
 
 import (
 	"bytes"
@@ -44,21 +45,44 @@ const (
 // forgedBody is what a forged delivery says. It is of a type that no version mirrors, in case that it is let in.
 const forgedBody = `{"type":"clerk-operator.check","object":"event","data":{},"timestamp":0}`
 
-// checkEndpoint proves the way to an endpoint: a forged delivery has to be refused for its signature, and for nothing else.
-func checkEndpoint(ctx context.Context, url string) error {
+// Trust says which certificates count.
+type Trust bool
+
+const (
+	// AnyCertificate is for checks within the cluster, where an endpoint has another name than outside. Nothing that is sent is a secret.
+	AnyCertificate Trust = true
+
+	// ValidCertificate is for checks from outside: Clerk's sender takes no other.
+	ValidCertificate Trust = false
+)
+
+// Check proves the way to an endpoint: a forged delivery has to be refused for its signature, and for nothing else.
+func Check(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, checkPatience)
 	defer cancel()
 	for {
-		status, answer, err := forge(ctx, url)
-		if err == nil {
-			return judge(status, answer)
+		err := CheckOnce(ctx, url, AnyCertificate)
+		if !errors.Is(err, ErrNoAnswer) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("nobody answers at %s: %w", url, err)
+			return err
 		case <-time.After(checkPause):
 		}
 	}
+}
+
+// ErrNoAnswer says that nothing answers by HTTP.
+var ErrNoAnswer = errors.New("nobody answers")
+
+// CheckOnce is Check with a single attempt.
+func CheckOnce(ctx context.Context, url string, trust Trust) error {
+	status, answer, err := forge(ctx, url, trust)
+	if err != nil {
+		return fmt.Errorf("%w at %s: %w", ErrNoAnswer, url, err)
+	}
+	return judge(status, answer)
 }
 
 // judge says what an answer to a forged delivery means.
@@ -80,7 +104,7 @@ func judge(status int, answer string) error {
 }
 
 // forge sends a delivery that is well-formed, fresh, and signed by nobody.
-func forge(ctx context.Context, url string) (status int, answer string, err error) {
+func forge(ctx context.Context, url string, trust Trust) (status int, answer string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewBufferString(forgedBody))
@@ -93,7 +117,7 @@ func forge(ctx context.Context, url string) (status int, answer string, err erro
 	request.Header.Set("Svix-Id", "msg_check_"+rand.Text())
 	request.Header.Set("Svix-Timestamp", strconv.FormatInt(time.Now().Unix(), 10))
 	request.Header.Set("Svix-Signature", "v1,"+base64.StdEncoding.EncodeToString(signature))
-	response, err := checkClient().Do(request)
+	response, err := newClient(trust).Do(request)
 	if err != nil {
 		return 0, "", err
 	}
@@ -101,13 +125,12 @@ func forge(ctx context.Context, url string) (status int, answer string, err erro
 	return response.StatusCode, string(bytes.TrimSpace(text)), errors.Join(err, response.Body.Close())
 }
 
-// checkClient takes any certificate: within the cluster an endpoint has another name than outside, and nothing that is sent is a secret.
-// It goes straight there, by no proxy, and follows no redirect, as Clerk's sender does not either.
-func checkClient() *http.Client {
+// newClient goes straight there, by no proxy, and follows no redirect, as Clerk's sender does not either.
+func newClient(trust Trust) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
-			TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true}, //nolint:gosec // see above
+			TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: bool(trust)}, //nolint:gosec // see AnyCertificate
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

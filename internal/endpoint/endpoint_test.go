@@ -14,9 +14,10 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package main
+package endpoint
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -44,7 +45,7 @@ func TestAForgedDeliveryThatIsRefusedProvesTheWay(t *testing.T) {
 				w.WriteHeader(tc.status)
 			}))
 			defer server.Close()
-			err := checkEndpoint(t.Context(), server.URL+"/webhooks/default")
+			err := Check(t.Context(), server.URL+"/webhooks/default")
 			if tc.problem == "" && err != nil {
 				t.Errorf("it %s: %v", tc.reason, err)
 			}
@@ -52,5 +53,17 @@ func TestAForgedDeliveryThatIsRefusedProvesTheWay(t *testing.T) {
 				t.Errorf("it %s: got %v, want %q", tc.reason, err, tc.problem)
 			}
 		})
+	}
+}
+
+func TestFromOutsideACertificateHasToBeValid(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
+	defer server.Close()
+	if err := CheckOnce(t.Context(), server.URL, ValidCertificate); !errors.Is(err, ErrNoAnswer) || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("got %v, want that the certificate is not valid", err)
+	}
+	if err := CheckOnce(t.Context(), server.URL, AnyCertificate); err != nil {
+		t.Error(err)
 	}
 }
