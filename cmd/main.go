@@ -114,6 +114,18 @@ func defineFlags(c *operator.Config) {
 		"Certificate (PEM) to serve metrics with; it is read again when it changes. Without it, a self-signed one is made at each start.")
 	flag.StringVar(&c.MetricsTLSKeyFile, "metrics-tls-key-file", "",
 		"Private key (PEM) of that certificate.")
+	flag.StringVar(&c.MeBindAddress, "me-bind-address", "0",
+		"Where GET /me tells people what they have, over HTTPS, by the bearer token that the API server knows them by; 0 for nowhere.")
+	flag.StringVar(&c.MeTLSCertFile, "me-tls-cert-file", "",
+		"Certificate (PEM) to serve /me with; it is read again when it changes.")
+	flag.StringVar(&c.MeTLSKeyFile, "me-tls-key-file", "",
+		"Private key (PEM) of that certificate.")
+	flag.Func("me-audiences",
+		"Audiences, separated by commas, of which a token has to be for one that is shown to /me. Without it, the API server's own.",
+		func(value string) error {
+			c.MeAudiences = strings.Split(value, ",")
+			return nil
+		})
 	flag.StringVar(&c.HealthProbeBindAddress, "health-probe-bind-address", ":8081",
 		"Where /healthz and /readyz are; 0 for nowhere.")
 	flag.StringVar(&c.PprofBindAddress, "pprof-bind-address", "0",

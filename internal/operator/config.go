@@ -56,6 +56,16 @@ type Config struct {
 	MetricsTLSCertFile string
 	MetricsTLSKeyFile  string
 
+	// MeBindAddress is where GET /me tells people what they have, over HTTPS. Empty or "0": nowhere.
+	MeBindAddress string
+
+	// MeTLSCertFile and MeTLSKeyFile are what /me is served with; they are read again when they change.
+	MeTLSCertFile string
+	MeTLSKeyFile  string
+
+	// MeAudiences are the audiences of which a token has to be for one. Empty: the API server's own.
+	MeAudiences []string
+
 	// HealthProbeBindAddress is where /healthz and /readyz are. "0": nowhere.
 	HealthProbeBindAddress string
 
@@ -101,6 +111,9 @@ func (c Config) Validate() error {
 	}
 	if (c.MetricsTLSCertFile == "") != (c.MetricsTLSKeyFile == "") {
 		errs = append(errs, errors.New("--metrics-tls-cert-file and --metrics-tls-key-file go together: set both or neither"))
+	}
+	if c.servesMe() && (c.MeTLSCertFile == "" || c.MeTLSKeyFile == "") {
+		errs = append(errs, errors.New("--me-bind-address needs --me-tls-cert-file and --me-tls-key-file: people show their tokens there"))
 	}
 	if !isLoopbackOrNone(c.PprofBindAddress) {
 		errs = append(errs, errors.New("--pprof-bind-address is no loopback address: whoever reaches it could slow the operator down; "+

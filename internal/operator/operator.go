@@ -87,6 +87,9 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 	if err := addReceiver(mgr, c, receiver.Options{Mirror: mirrors, Pin: environments.Pin, Sinks: sinks, SinkNotes: notes}); err != nil {
 		return err
 	}
+	if err := addMe(ctx, mgr, c); err != nil {
+		return err
+	}
 	resyncer := resync.New(resync.Options{
 		Client: mgr.GetClient(), Mirror: mirrors, Environments: environments, Recorder: mgr.GetEventRecorder("clerk-operator"),
 		Namespace: c.Namespace, Hosts: c.ClerkAPIHosts, Now: time.Now,

@@ -38,6 +38,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		"profiles nowhere":             {func(c *Config) { c.PprofBindAddress = "0" }, ""},
 		"profiles for everybody":       {func(c *Config) { c.PprofBindAddress = ":6060" }, "--pprof-bind-address"},
 		"profiles by a name":           {func(c *Config) { c.PprofBindAddress = "localhost:6060" }, "--pprof-bind-address"},
+		"/me without a certificate":    {func(c *Config) { c.MeBindAddress = ":8444" }, "--me-tls-cert-file"},
 		"a key without a certificate":  {func(c *Config) { c.MetricsTLSKeyFile = "tls.key" }, "--metrics-tls-cert-file"},
 	} {
 		t.Run(name, func(t *testing.T) {
