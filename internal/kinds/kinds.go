@@ -51,6 +51,9 @@ const remedy = "bring the kinds up to date: kubectl apply --server-side --force-
 
 var errStale = errors.New("the API server has a kind that is not of this version of the operator")
 
+// Checksums are those of the specs of this version's CustomResourceDefinitions, by their names.
+func Checksums() map[string]string { return maps.Clone(checksums) }
+
 // Watcher tells in the log and in a metric of kinds that are not those of this version. Every replica has one.
 type Watcher struct {
 	live client.Reader

@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -63,6 +64,10 @@ func TestOutput(t *testing.T) {
 		"status":              {"status", 2},
 		"status-json":         {"status -o json", 2},
 		"status-viewer":       {"status -o name --as viewer", 2},
+		"doctor":              {"doctor", 0},
+		"doctor-json":         {"doctor -o json", 0},
+		"doctor-viewer":       {"doctor --as viewer", 0},
+		"doctor-nobody":       {"doctor --as nobody", 0},
 		"plan-nothing":        {"plan -f testdata/same.yaml", 0},
 		"plan":                {"plan -f testdata/edits", 2},
 		"plan-details":        {"plan -f testdata/edits --details", 2},
@@ -74,21 +79,12 @@ func TestOutput(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			found := run(t, strings.Fields(test.args)...)
-			want := filepath.Join("testdata", "golden", name+".txt")
-			have := fmt.Sprintf("$ kubectl clerk %s\n%s%s[exit code %d]\n", test.args, found.out, found.errors, found.code)
-			if *update {
-				if err := os.WriteFile(want, []byte(have), 0o644); err != nil {
-					t.Fatal(err)
-				}
+			clock := func() time.Time { return now }
+			if strings.HasPrefix(test.args, "doctor") {
+				clock = time.Now // which it compares with the API server's
 			}
-			content, err := os.ReadFile(want)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if have != string(content) {
-				t.Errorf("have:\n%s\nwant:\n%s", have, content)
-			}
+			found := runAt(t, clock, strings.Fields(test.args)...)
+			wantGolden(t, name, test.args, found)
 			if found.code != test.code {
 				t.Errorf("exit code %d, want %d", found.code, test.code)
 			}
@@ -96,6 +92,25 @@ func TestOutput(t *testing.T) {
 				checkPage(t, test, found)
 			}
 		})
+	}
+}
+
+// wantGolden compares what a command printed, and its exit code, with a file.
+func wantGolden(t *testing.T, name, args string, found result) {
+	t.Helper()
+	want := filepath.Join("testdata", "golden", name+".txt")
+	have := fmt.Sprintf("$ kubectl clerk %s\n%s%s[exit code %d]\n", args, found.out, found.errors, found.code)
+	if *update {
+		if err := os.WriteFile(want, []byte(have), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	content, err := os.ReadFile(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have != string(content) {
+		t.Errorf("have:\n%s\nwant:\n%s", have, content)
 	}
 }
 

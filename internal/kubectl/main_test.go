@@ -70,7 +70,20 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	ctrl.SetLogger(zap.New(zap.WriteTo(discard{})))
-	controlplane.Main(m, controlplane.Options{CRDs: filepath.Join("..", "..", "config", "crd", "bases")}, setUp)
+	folder, err := os.MkdirTemp("", "kubectl-clerk-")
+	if err != nil {
+		panic(err)
+	}
+	people, err := writePeople(folder)
+	if err != nil {
+		panic(err)
+	}
+	controlplane.Main(m, controlplane.Options{
+		CRDs: filepath.Join("..", "..", "config", "crd", "bases"), ExtraAPIServerArgs: []string{"--token-auth-file=" + people},
+	}, func(ctx context.Context, cp *controlplane.ControlPlane) error {
+		context.AfterFunc(ctx, func() { _ = os.RemoveAll(folder) })
+		return setUp(ctx, cp, folder)
+	})
 }
 
 type discard struct{}
@@ -78,7 +91,7 @@ type discard struct{}
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 // setUp installs what an administrator installs, and the world of the tests, and starts the operator as its own ServiceAccount.
-func setUp(ctx context.Context, cp *controlplane.ControlPlane) error {
+func setUp(ctx context.Context, cp *controlplane.ControlPlane, folder string) error {
 	plane = cp
 	for _, args := range [][]string{
 		{"apply", "--server-side", "-k", filepath.Join("..", "..", "config", "base")},
@@ -100,6 +113,10 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane) error {
 	if err := cp.Kubeconfig(kubeconfig); err != nil {
 		return err
 	}
+	serving, err := serveMine(ctx, folder)
+	if err != nil {
+		return err
+	}
 	config, err := cp.ServiceAccountConfig(ctx, operatorNamespace, "clerk-operator")
 	if err != nil {
 		return err
@@ -108,6 +125,7 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane) error {
 		err := operator.Run(ctx, config, operator.Config{
 			Namespace: operatorNamespace, ReceiverBindAddress: "127.0.0.1:0", MetricsBindAddress: "0", HealthProbeBindAddress: "0",
 			ClerkAPIHosts: []string{"127.0.0.1"}, TombstoneRetention: 365 * 24 * time.Hour,
+			MeBindAddress: serving.address, MeTLSCertFile: serving.certificate, MeTLSKeyFile: serving.key,
 		})
 		if err != nil && ctx.Err() == nil {
 			fmt.Fprintln(os.Stderr, "the operator ended:", err)
@@ -166,10 +184,16 @@ type result struct {
 // run runs the plugin as a person would.
 func run(t *testing.T, args ...string) result {
 	t.Helper()
+	return runAt(t, func() time.Time { return now }, args...)
+}
+
+// runAt runs it by a clock.
+func runAt(t *testing.T, clock func() time.Time, args ...string) result {
+	t.Helper()
 	var out, errs bytes.Buffer
 	code := kubectl.Main(t.Context(), kubectl.Options{
 		Streams: genericiooptions.IOStreams{In: &bytes.Buffer{}, Out: &out, ErrOut: &errs},
-		Now:     func() time.Time { return now }, Version: "test",
+		Now:     clock, Version: "test",
 	}, append([]string{"--kubeconfig", kubeconfig}, args...)...)
 	return result{out.String(), errs.String(), code}
 }

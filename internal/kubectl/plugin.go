@@ -30,6 +30,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
@@ -133,20 +134,30 @@ func (p *plugin) command() *cobra.Command {
 	root.PersistentFlags().StringVarP(&p.output, "output", "o", "", "How to print: json, yaml, name or wide; for people by default.")
 	root.PersistentFlags().StringVar(&p.color, "color", "auto", "Whether to color: auto (on a terminal), always or never.")
 	root.AddCommand(
-		p.whyCommand(), p.whoCommand(), p.treeCommand(), p.planCommand(),
-		p.statusCommand(), p.resyncCommand(), p.pruneCommand(), p.eventsCommand(),
+		p.whyCommand(), p.whoCommand(), p.treeCommand(), p.mineCommand(), p.planCommand(),
+		p.statusCommand(), p.doctorCommand(), p.resyncCommand(), p.pruneCommand(), p.eventsCommand(),
 	)
+	p.addCompletions(root)
 	return root
 }
 
-// client is one with the caller's rights. What kinds there are it knows by itself, so nothing has to be discovered.
-func (p *plugin) client() (client.Client, error) {
+// restConfig says how the API server is reached with the caller's rights.
+func (p *plugin) restConfig() (*rest.Config, error) {
 	config, err := p.config.ToRESTConfig()
 	if err != nil {
 		return nil, fmt.Errorf("no cluster to ask: %w", err)
 	}
 	config.QPS, config.Burst = requestsPerSecond, requestsAtOnce
 	config.UserAgent = "kubectl-clerk/" + p.Version
+	return config, nil
+}
+
+// client is one with the caller's rights. What kinds there are it knows by itself, so nothing has to be discovered.
+func (p *plugin) client() (client.Client, error) {
+	config, err := p.restConfig()
+	if err != nil {
+		return nil, err
+	}
 	return client.New(config, client.Options{Scheme: scheme, Mapper: newMapper()})
 }
 
@@ -155,11 +166,17 @@ func newMapper() meta.RESTMapper {
 	for kind := range scheme.AllKnownTypes() {
 		mapper.Add(kind, scopeOf(kind))
 	}
+	mapper.Add(crdKind, meta.RESTScopeRoot)
 	return mapper
 }
 
+// crdKind is read without its content.
+var crdKind = schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"}
+
 // clusterScoped are the kinds of Kubernetes that are read here and are in no namespace.
-var clusterScoped = map[string]bool{"Namespace": true, "ClusterRole": true, "SubjectAccessReview": true, "SelfSubjectAccessReview": true}
+var clusterScoped = map[string]bool{
+	"Namespace": true, "ClusterRole": true, "SubjectAccessReview": true, "SelfSubjectAccessReview": true, "SelfSubjectReview": true,
+}
 
 func scopeOf(kind schema.GroupVersionKind) meta.RESTScope {
 	if kind.Group == v1alpha1.GroupVersion.Group || clusterScoped[kind.Kind] {

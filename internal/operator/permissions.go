@@ -17,15 +17,11 @@ limitations under the License.
 package operator
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -40,7 +36,7 @@ const checkTimeout = 10 * time.Second
 // still may do, such as taking access away, matters more. Which ClusterRoles it may bind, each TenantClass says of itself.
 func checkPermissions(ctx context.Context, c client.Client, namespace string) {
 	logger := ctrl.Log.WithName("setup")
-	everywhere, own, err := requiredRules(rbac.Roles)
+	everywhere, own, err := permission.Required(rbac.Roles)
 	if err != nil {
 		logger.Error(err, "cannot tell which permissions are needed")
 		return
@@ -58,25 +54,6 @@ func checkPermissions(ctx context.Context, c client.Client, namespace string) {
 		case len(missing) > 0:
 			logger.Error(errors.New("permissions are missing"), "give the operator's ServiceAccount the Role of this version",
 				"namespace", where, "missing", permission.Describe(missing))
-		}
-	}
-}
-
-// requiredRules reads the rules of the ClusterRoles and of the Roles in a stream of manifests.
-func requiredRules(manifests []byte) (everywhere, own []rbacv1.PolicyRule, err error) {
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifests), 4096)
-	for {
-		var role rbacv1.ClusterRole // a Role's rules have the same form
-		err := decoder.Decode(&role)
-		switch {
-		case errors.Is(err, io.EOF):
-			return everywhere, own, nil
-		case err != nil:
-			return nil, nil, fmt.Errorf("read the operator's own roles: %w", err)
-		case role.Kind == "ClusterRole":
-			everywhere = append(everywhere, role.Rules...)
-		case role.Kind == "Role":
-			own = append(own, role.Rules...)
 		}
 	}
 }

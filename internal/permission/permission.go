@@ -19,19 +19,42 @@ limitations under the License.
 package permission
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/component-helpers/auth/rbac/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // anyNamespace is where permissions that hold everywhere are asked for: one where nobody gives the operator anything else.
 const anyNamespace = "default"
+
+// Required reads the rules of the ClusterRoles and of the Roles in a stream of manifests.
+func Required(manifests []byte) (everywhere, own []rbacv1.PolicyRule, err error) {
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifests), 4096)
+	for {
+		var role rbacv1.ClusterRole // a Role's rules have the same form
+		err := decoder.Decode(&role)
+		switch {
+		case errors.Is(err, io.EOF):
+			return everywhere, own, nil
+		case err != nil:
+			return nil, nil, fmt.Errorf("read the operator's own roles: %w", err)
+		case role.Kind == "ClusterRole":
+			everywhere = append(everywhere, role.Rules...)
+		case role.Kind == "Role":
+			own = append(own, role.Rules...)
+		}
+	}
+}
 
 // Missing are those of the required rules that the caller of the API server does not have, broken down to single verbs. They must hold in
 // a namespace or, where that is empty, everywhere.
@@ -71,17 +94,22 @@ func granted(review *authorizationv1.SelfSubjectRulesReview) []rbacv1.PolicyRule
 
 // isAllowed asks for a rule that is broken down to one verb, one group, one resource and at most one name.
 func isAllowed(ctx context.Context, c client.Client, namespace string, rule *rbacv1.PolicyRule) (bool, error) {
-	resource, subresource, _ := strings.Cut(only(rule.Resources), "/")
 	review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
-		ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Namespace: namespace, Verb: only(rule.Verbs), Group: only(rule.APIGroups),
-			Resource: resource, Subresource: subresource, Name: only(rule.ResourceNames),
-		},
+		ResourceAttributes: Attributes(namespace, rule),
 	}}
 	if err := c.Create(ctx, review, client.DisableReadYourWritesConsistency); err != nil {
 		return false, fmt.Errorf("ask the API server whether the operator may %s: %w", Describe([]rbacv1.PolicyRule{*rule}), err)
 	}
 	return review.Status.Allowed, nil
+}
+
+// Attributes are what an access review asks for by a rule that is broken down to one verb, one group, one resource and at most one name.
+func Attributes(namespace string, rule *rbacv1.PolicyRule) *authorizationv1.ResourceAttributes {
+	resource, subresource, _ := strings.Cut(only(rule.Resources), "/")
+	return &authorizationv1.ResourceAttributes{
+		Namespace: namespace, Verb: only(rule.Verbs), Group: only(rule.APIGroups),
+		Resource: resource, Subresource: subresource, Name: only(rule.ResourceNames),
+	}
 }
 
 func only(values []string) string {

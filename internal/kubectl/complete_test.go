@@ -1,0 +1,59 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package kubectl_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestShellsCompleteNames asks as a shell does. What the last line of an answer says is for the shell: to offer no files.
+func TestShellsCompleteNames(t *testing.T) {
+	for args, want := range map[string][]string{
+		"who ac":                        {"acme\tAcme, Inc."},
+		"who org-acme":                  {"org-acme\tnamespace", "org-acme-preview\tnamespace"},
+		"who org_2e":                    {"org_2evil\tEvil"},
+		"who acme ":                     nil,
+		"tree o":                        {"ops\tOperations", "org_2evil\tEvil"},
+		"events ac":                     {"acme\tAcme, Inc."},
+		"why jane":                      {"jane@acme.example\tuser_2jane"},
+		"why zoe":                       {"zoe@acme.example\tuser_2zoe"},
+		"why user_2jo":                  {"user_2joe\tjoe@acme.example"},
+		"why jane --organization a":     {"acme\tAcme, Inc."},
+		"why jane -n org-acme-":         {"org-acme-preview\tnamespace"},
+		"who acme -o w":                 {"wide"},
+		"resync def":                    {"default"},
+		"prune show def":                {"default"},
+		"prune release ":                nil,
+		"who --as=nobody a":             nil,
+		"who --server=127.0.0.1:1 a":    nil,
+		"who --context=does-not-exist ": nil,
+	} {
+		// The last word is what has been typed of it, and may be empty.
+		words := strings.Split(args, " ")
+		got := run(t, append([]string{"__complete", "--kubeconfig", kubeconfig}, words...)...)
+		lines := strings.Split(strings.TrimSuffix(got.out, "\n"), "\n")
+		names, last := lines[:len(lines)-1], lines[len(lines)-1]
+		if len(names) == 0 {
+			names = nil
+		}
+		if !slices.Equal(names, want) || last != ":4" {
+			t.Errorf("%q: %+v, want %q", args, got, want)
+		}
+	}
+}
