@@ -51,6 +51,10 @@ build: ## Build the operator: bin/clerk-operator.
 
 # What plugins are built for in a release.
 PLUGIN_PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+PLUGIN_DIR ?= bin/plugin
+
+# Where the release is.
+REPOSITORY ?= clerk-operator/clerk-operator
 
 .PHONY: plugin
 plugin: ## Build the plugin of kubectl: bin/kubectl-clerk. Put it on the PATH, and `kubectl clerk` runs it.
@@ -58,16 +62,21 @@ plugin: ## Build the plugin of kubectl: bin/kubectl-clerk. Put it on the PATH, a
 
 .PHONY: plugin-archives
 plugin-archives: ## Build the plugin for all PLUGIN_PLATFORMS: bin/plugin/kubectl-clerk_<os>_<arch>.tar.gz, and their checksums.
-	@rm -rf bin/plugin; mkdir -p bin/plugin; \
+	@rm -rf "$(PLUGIN_DIR)"; mkdir -p "$(PLUGIN_DIR)"; \
 	for platform in $(PLUGIN_PLATFORMS); do \
 		os=$${platform%/*}; arch=$${platform#*/}; suffix=; if [ "$$os" = windows ]; then suffix=.exe; fi; \
-		mkdir -p "bin/plugin/$$os-$$arch"; cp LICENSE "bin/plugin/$$os-$$arch"; \
-		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build $(BUILD_FLAGS) -o "bin/plugin/$$os-$$arch/kubectl-clerk$$suffix" ./cmd/kubectl-clerk; \
-		tar -C "bin/plugin/$$os-$$arch" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf - "kubectl-clerk$$suffix" LICENSE | \
-			gzip -n >"bin/plugin/kubectl-clerk_$${os}_$${arch}.tar.gz"; \
-		rm -rf "bin/plugin/$$os-$$arch"; \
+		mkdir -p "$(PLUGIN_DIR)/$$os-$$arch"; cp LICENSE "$(PLUGIN_DIR)/$$os-$$arch"; \
+		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build $(BUILD_FLAGS) -o "$(PLUGIN_DIR)/$$os-$$arch/kubectl-clerk$$suffix" ./cmd/kubectl-clerk; \
+		tar -C "$(PLUGIN_DIR)/$$os-$$arch" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf - "kubectl-clerk$$suffix" LICENSE | \
+			gzip -n >"$(PLUGIN_DIR)/kubectl-clerk_$${os}_$${arch}.tar.gz"; \
+		rm -rf "$(PLUGIN_DIR)/$$os-$$arch"; \
 	done; \
-	cd bin/plugin && sha256sum *.tar.gz >kubectl-clerk_checksums.txt
+	cd "$(PLUGIN_DIR)" && sha256sum *.tar.gz >kubectl-clerk_checksums.txt
+
+.PHONY: krew-manifest
+krew-manifest: ## Write bin/plugin/clerk.yaml, by which krew installs these archives.
+	@$(GO) run ./hack/krew -version "$(VERSION)" -repository "$(REPOSITORY)" \
+		<"$(PLUGIN_DIR)/kubectl-clerk_checksums.txt" >"$(PLUGIN_DIR)/clerk.yaml"
 
 # The image without a container engine or a registry. IMAGE names it; IMAGE_PLATFORMS says what for.
 IMAGE ?= localhost/clerk-operator:$(VERSION)
