@@ -199,7 +199,7 @@ verify: ## Check all that needs no cluster: generated files, formatting, lint, v
 		$(GO) -C $$module mod tidy -diff; done
 	@echo "verify: vet"; $(GO) vet ./... && $(GO) -C test/monitoring vet ./...
 	@$(MAKE) lint
-	@echo "verify: manifests"; for folder in default samples; do $(TOOL) kustomize build config/$$folder >/dev/null; done
+	@echo "verify: manifests"; for folder in default me samples; do $(TOOL) kustomize build config/$$folder >/dev/null; done
 	@$(MAKE) install-yaml INSTALL_IMAGE=registry.example.com:5000/clerk-operator:0.1.0
 	@grep -q 'image: registry.example.com:5000/clerk-operator:0.1.0$$' bin/install.yaml
 	@echo "verify: workflows"; if grep -rnE '^ *-? *uses: ' .github/workflows | grep -vE 'uses: (\./|[^@ ]+@[0-9a-f]{40} # v[0-9])'; then \

@@ -58,7 +58,7 @@ func TestTheNodesNetworkIsUsedWithTheClustersNames(t *testing.T) {
 
 func TestEveryObjectHasTheCommonAnnotations(t *testing.T) {
 	t.Parallel()
-	for _, file := range []string{"behind-a-proxy.yaml", "monitoring.yaml", "ingress-cert-manager.yaml", "hardened.yaml"} {
+	for _, file := range []string{"behind-a-proxy.yaml", "monitoring.yaml", "ingress-cert-manager.yaml", "hardened.yaml", "me.yaml"} {
 		r := render(t, filepath.Join(chart, "ci", file), "--set", `commonAnnotations.example\.com/owner=platform`)
 		for _, object := range r.objects {
 			if _, extra := object.Object["data"]; extra && object.GetKind() == "ConfigMap" && file == "behind-a-proxy.yaml" {

@@ -324,7 +324,8 @@ func TestWhatDoesNotGoTogetherIsRefused(t *testing.T) {
 		"a Prometheus without any rights": {
 			secret + ",rbac.create=false,metrics.serviceMonitor.enabled=true,metrics.serviceMonitor.prometheus.serviceAccount=a", "rbac.create=true",
 		},
-		"two priority classes": {secret + ",priorityClass.name=a", "priorityClass.create=false"},
+		"/me without a certificate": {secret + ",me.enabled=true", "me.tls.secretName is not set"},
+		"two priority classes":      {secret + ",priorityClass.name=a", "priorityClass.create=false"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
