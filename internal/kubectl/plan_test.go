@@ -34,6 +34,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -56,35 +57,69 @@ type town struct {
 	t     *testing.T
 	name  string
 	clock time.Time
+
+	// instance is the ClerkInstance that speaks of it.
+	instance string
+	hasClass bool
 }
 
-// newTown makes a class and two organizations with people of several roles. One was deleted in Clerk if it should be.
+// resident is somebody who is in each organization of a town.
+type resident struct {
+	role   string
+	banned bool
+}
+
+// settlement says what a town begins with.
+type settlement struct {
+	// class is the town's own, nil for none: then the class default serves it.
+	class *v1alpha1.TenantClassSpec
+
+	// mode, if set, is that of a ClerkInstance of the town's own.
+	mode v1alpha1.InstanceMode
+
+	residents []resident
+}
+
+// newTown makes a class and two organizations with people of several roles.
 func newTown(t *testing.T, name string, spec v1alpha1.TenantClassSpec) *town {
 	t.Helper()
+	return settle(t, name, settlement{class: &spec, residents: []resident{{role: "admin"}, {role: "member"}, {role: "guest"}}})
+}
+
+// settle makes a town of two organizations.
+func settle(t *testing.T, name string, begin settlement) *town {
+	t.Helper()
 	name = fmt.Sprintf("%s%d", name, serial.Add(1))
-	w := &town{t: t, name: name, clock: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}
-	w.must(cluster.Create(t.Context(), w.class(spec)))
+	w := &town{t: t, name: name, clock: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), instance: "default", hasClass: begin.class != nil}
+	if begin.mode != "" {
+		w.instance = name
+		w.must(cluster.Create(t.Context(), w.instanceIn(begin.mode)))
+	}
+	if w.hasClass {
+		w.must(cluster.Create(t.Context(), w.class(*begin.class)))
+	}
 	for number := range 2 {
 		w.must(cluster.Create(t.Context(), &v1alpha1.ClerkOrganization{
 			ObjectMeta: metav1.ObjectMeta{
-				Name: v1alpha1.ObjectName("default", w.id(number)), Labels: map[string]string{v1alpha1.OrganizationIDLabel: w.id(number)},
+				Name: v1alpha1.ObjectName(w.instance, w.id(number)), Labels: map[string]string{v1alpha1.OrganizationIDLabel: w.id(number)},
 			},
 			Spec: v1alpha1.ClerkOrganizationSpec{
-				Entity: v1alpha1.Entity{Instance: "default", ID: w.id(number), UpdatedAt: w.tick()}, Name: "Test", Slug: w.slug(number),
+				Entity: v1alpha1.Entity{Instance: w.instance, ID: w.id(number), UpdatedAt: w.tick()}, Name: "Test", Slug: w.slug(number),
 				PublicMetadata: &runtime.RawExtension{Raw: fmt.Appendf(nil, `{"town":%q,"number":%d}`, w.name, number)},
 			},
 		}))
-		for _, role := range []string{"admin", "member", "guest"} {
-			id := fmt.Sprintf("%s%d%s", w.name, number, role)
+		for at, resident := range begin.residents {
+			role := resident.role
+			id := fmt.Sprintf("%s%d%s%d", w.name, number, role, at)
 			w.must(cluster.Create(t.Context(), &v1alpha1.ClerkMember{
 				ObjectMeta: metav1.ObjectMeta{
-					Name: v1alpha1.ObjectName("default", "orgmem_"+id), Labels: map[string]string{v1alpha1.OrganizationIDLabel: w.id(number)},
+					Name: v1alpha1.ObjectName(w.instance, "orgmem_"+id), Labels: map[string]string{v1alpha1.OrganizationIDLabel: w.id(number)},
 				},
 				Spec: v1alpha1.ClerkMemberSpec{
-					Entity:         v1alpha1.Entity{Instance: "default", ID: "orgmem_" + id, UpdatedAt: w.tick()},
+					Entity:         v1alpha1.Entity{Instance: w.instance, ID: "orgmem_" + id, UpdatedAt: w.tick()},
 					OrganizationID: w.id(number), UserID: "user_" + id, Role: "org:" + role,
 					Permissions: []string{"org:" + role + ":read"},
-					User:        v1alpha1.ClerkMemberUser{Identifier: role + "@example.com"},
+					User:        v1alpha1.ClerkMemberUser{Identifier: role + "@example.com", Banned: new(resident.banned)},
 				},
 			}))
 		}
@@ -104,8 +139,24 @@ func (w *town) remove() {
 			}
 		}
 	}
-	if err := cluster.Delete(context.Background(), w.class(v1alpha1.TenantClassSpec{})); err != nil {
-		w.t.Error(err)
+	if w.hasClass {
+		if err := cluster.Delete(context.Background(), w.class(v1alpha1.TenantClassSpec{})); err != nil {
+			w.t.Error(err)
+		}
+	}
+	if w.instance != "default" {
+		if err := cluster.Delete(context.Background(), w.instanceIn(v1alpha1.ModeEnforce)); err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
+// instanceIn is the town's own ClerkInstance, in a mode. No delivery comes in by it.
+func (w *town) instanceIn(mode v1alpha1.InstanceMode) *v1alpha1.ClerkInstance {
+	return &v1alpha1.ClerkInstance{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "ClerkInstance"},
+		ObjectMeta: metav1.ObjectMeta{Name: w.name},
+		Spec:       v1alpha1.ClerkInstanceSpec{Mode: mode, Username: "clerk:${user.id}", Users: v1alpha1.UsersMembers},
 	}
 }
 
@@ -155,19 +206,25 @@ func (w *town) eventually(what string, check func(context.Context) error) {
 // organization it does before it writes that organization's status.
 func (w *town) settle() {
 	w.t.Helper()
-	w.eventually("the class is looked at", func(ctx context.Context) error {
+	w.eventually("class and instance are looked at", func(ctx context.Context) error {
 		var class v1alpha1.TenantClass
-		if err := cluster.Get(ctx, client.ObjectKey{Name: w.name}, &class); err != nil {
+		var instance v1alpha1.ClerkInstance
+		if w.hasClass {
+			if err := cluster.Get(ctx, client.ObjectKey{Name: w.name}, &class); err != nil {
+				return err
+			}
+		}
+		if err := cluster.Get(ctx, client.ObjectKey{Name: w.instance}, &instance); err != nil {
 			return err
 		}
-		if class.Status.ObservedGeneration != class.Generation {
+		if class.Status.ObservedGeneration != class.Generation || instance.Status.ObservedGeneration != instance.Generation {
 			return errors.New("not yet")
 		}
 		return nil
 	})
 	for number := range 2 {
 		var organization v1alpha1.ClerkOrganization
-		key := client.ObjectKey{Name: v1alpha1.ObjectName("default", w.id(number))}
+		key := client.ObjectKey{Name: v1alpha1.ObjectName(w.instance, w.id(number))}
 		w.eventually("the organization is touched", func(ctx context.Context) error {
 			if err := cluster.Get(ctx, key, &organization); err != nil {
 				return err
@@ -201,12 +258,13 @@ func (w *town) state(number int) state {
 	found := state{Namespaces: map[string]string{}, Grants: map[string]bool{}, Policies: map[string]string{}}
 	labels := client.MatchingLabels{v1alpha1.OrganizationIDLabel: w.id(number)}
 	var organization v1alpha1.ClerkOrganization
-	w.must(cluster.Get(w.t.Context(), client.ObjectKey{Name: v1alpha1.ObjectName("default", w.id(number))}, &organization))
+	w.must(cluster.Get(w.t.Context(), client.ObjectKey{Name: v1alpha1.ObjectName(w.instance, w.id(number))}, &organization))
 	for _, namespace := range organization.Status.Namespaces {
 		found.Namespaces[namespace.Name] = string(namespace.State)
 	}
 	for _, condition := range organization.Status.Conditions {
-		found.Problems = found.Problems || condition.Type == v1alpha1.ConditionReady && condition.Status != metav1.ConditionTrue
+		found.Problems = found.Problems || condition.Type == v1alpha1.ConditionReady && condition.Status != metav1.ConditionTrue &&
+			condition.Reason != v1alpha1.ReasonObserving
 	}
 	var bindings rbacv1.RoleBindingList
 	var quotas corev1.ResourceQuotaList
@@ -240,9 +298,15 @@ func (w *town) state(number int) state {
 // plan plans an edit of the class.
 func (w *town) plan(spec v1alpha1.TenantClassSpec) (kubectl.Plan, int) {
 	w.t.Helper()
-	content, err := yaml.Marshal(w.class(spec))
+	return w.planOf(w.class(spec))
+}
+
+// planOf plans that an object is as it is given.
+func (w *town) planOf(object client.Object) (kubectl.Plan, int) {
+	w.t.Helper()
+	content, err := yaml.Marshal(object)
 	w.must(err)
-	file := filepath.Join(w.t.TempDir(), "class.yaml")
+	file := filepath.Join(w.t.TempDir(), "object.yaml")
 	w.must(os.WriteFile(file, content, 0o600))
 	found := run(w.t, "plan", "-f", file, "-o", "json")
 	if found.code == kubectl.ExitError {
@@ -284,22 +348,46 @@ func (before state) apply(organization *kubectl.PlanOrganization) state {
 	return after
 }
 
-// check makes an edit that was planned, and compares what the operator then does with what was foreseen.
+// check makes an edit of the class that was planned, and compares what the operator then does with what was foreseen.
 func (w *town) check(spec v1alpha1.TenantClassSpec) kubectl.Plan {
 	w.t.Helper()
-	before := []state{w.state(0), w.state(1)}
-	plan, code := w.plan(spec)
-	if plan.Changes != (code == kubectl.ExitNo) {
-		w.t.Errorf("exit code %d, with changes: %t", code, plan.Changes)
-	}
-	w.eventually("edit the class", func(ctx context.Context) error {
+	return w.compare(w.class(spec), func(ctx context.Context) error {
 		var class v1alpha1.TenantClass
-		if err := cluster.Get(ctx, client.ObjectKey{Name: w.name}, &class); err != nil {
+		err := cluster.Get(ctx, client.ObjectKey{Name: w.name}, &class)
+		if apierrors.IsNotFound(err) {
+			w.hasClass = true
+			return cluster.Create(ctx, w.class(spec))
+		}
+		if err != nil {
 			return err
 		}
 		class.Spec = w.class(spec).Spec
 		return cluster.Update(ctx, &class)
 	})
+}
+
+// checkMode does so with the mode of the town's own ClerkInstance.
+func (w *town) checkMode(mode v1alpha1.InstanceMode) kubectl.Plan {
+	w.t.Helper()
+	return w.compare(w.instanceIn(mode), func(ctx context.Context) error {
+		var instance v1alpha1.ClerkInstance
+		if err := cluster.Get(ctx, client.ObjectKey{Name: w.name}, &instance); err != nil {
+			return err
+		}
+		instance.Spec.Mode = mode
+		return cluster.Update(ctx, &instance)
+	})
+}
+
+// compare plans that an object is as it is given, makes it so, and compares what the operator then does with what was foreseen.
+func (w *town) compare(object client.Object, edit func(context.Context) error) kubectl.Plan {
+	w.t.Helper()
+	before := []state{w.state(0), w.state(1)}
+	plan, code := w.planOf(object)
+	if plan.Changes != (code == kubectl.ExitNo) {
+		w.t.Errorf("exit code %d, with changes: %t", code, plan.Changes)
+	}
+	w.eventually("make the edit", edit)
 	w.settle()
 	for number := range before {
 		want := before[number].apply(planned(plan, w.id(number)))
@@ -313,7 +401,7 @@ func (w *town) check(spec v1alpha1.TenantClassSpec) kubectl.Plan {
 			w.t.Errorf("%s is otherwise than foreseen (-foreseen +there):\n%s", w.id(number), difference)
 		}
 	}
-	if again, _ := w.plan(spec); again.Changes {
+	if again, _ := w.planOf(object); again.Changes {
 		w.t.Errorf("after the edit, it would change something again: %+v", again.Organizations)
 	}
 	return plan
@@ -407,10 +495,49 @@ func TestPlanIsWhatTheOperatorDoes(t *testing.T) {
 	for seed := range randomEdits {
 		t.Run(fmt.Sprintf("random %d", seed), func(t *testing.T) {
 			t.Parallel()
-			w := newTown(t, fmt.Sprintf("random%dx", seed), randomSpec().Example(3*seed))
+			class := randomSpec().Example(3 * seed)
+			w := settle(t, fmt.Sprintf("random%dx", seed), settlement{class: &class, residents: randomResidents().Example(seed)})
 			w.check(randomSpec().Example(3*seed + 1))
 			w.check(randomSpec().Example(3*seed + 2))
 		})
+	}
+}
+
+// TestPlanForeseesWhatANewClassDoes plans a class for organizations that another one serves.
+func TestPlanForeseesWhatANewClassDoes(t *testing.T) {
+	t.Parallel()
+	w := settle(t, "plannew", settlement{residents: []resident{{role: "admin"}, {role: "member"}, {role: "admin", banned: true}}})
+	// Each organization gives up the two namespaces of the class default for one of its own.
+	plan := w.check(spec(entry("a", rule("admin", "edit"), rule("guest", "view"))))
+	want := kubectl.PlanSummary{Changed: 2, NamespacesMade: 2, NamespacesReleased: 4, PoliciesChanged: plan.Summary.PoliciesChanged,
+		Gaining: 2, Losing: 4, Organizations: plan.Summary.Organizations}
+	if difference := cmp.Diff(want, plan.Summary); difference != "" {
+		t.Errorf("the summary (-want +have):\n%s", difference)
+	}
+}
+
+// TestPlanForeseesWhatAModeDoes plans that a ClerkInstance begins to enforce, and that it ceases to.
+func TestPlanForeseesWhatAModeDoes(t *testing.T) {
+	t.Parallel()
+	first, second := spec(entry("a", rule("admin", "admin"))), spec(entry("a", rule("admin", "edit")), entry("b", rule("member", "view")))
+	w := settle(t, "planmode", settlement{class: &first, mode: v1alpha1.ModeObserve, residents: []resident{{role: "admin"}, {role: "member"}}})
+	if plan := w.check(second); plan.Changes {
+		t.Errorf("what is only observed would change: %+v", plan.Organizations)
+	}
+	if plan := w.checkMode(v1alpha1.ModeEnforce); plan.Summary.NamespacesMade != 4 || plan.Summary.Gaining != 4 || plan.Summary.Losing != 0 {
+		t.Errorf("to enforce: %+v", plan.Summary)
+	}
+	if plan := w.check(first); plan.Summary.NamespacesReleased != 2 {
+		t.Errorf("while it enforces: %+v", plan.Summary)
+	}
+	if plan := w.checkMode(v1alpha1.ModeObserve); plan.Changes {
+		t.Errorf("to observe: %+v", plan.Organizations)
+	}
+	if plan := w.check(second); plan.Changes {
+		t.Errorf("what is observed again would change: %+v", plan.Organizations)
+	}
+	if plan := w.checkMode(v1alpha1.ModeEnforce); plan.Summary.Gaining != 4 || plan.Summary.Losing != 2 {
+		t.Errorf("to enforce again: %+v", plan.Summary)
 	}
 }
 
@@ -428,7 +555,7 @@ func TestPlanForeseesDeletion(t *testing.T) {
 	class := spec(entry("a", rule("admin", "admin")))
 	w := newTown(t, "plandeletion", class)
 	deleted := metav1.NewMicroTime(time.Now().Truncate(time.Second))
-	key := client.ObjectKey{Name: v1alpha1.ObjectName("default", w.id(0))}
+	key := client.ObjectKey{Name: v1alpha1.ObjectName(w.instance, w.id(0))}
 	var organization v1alpha1.ClerkOrganization
 	states := func(want v1alpha1.NamespaceState) func(context.Context) error {
 		return func(ctx context.Context) error {
@@ -497,4 +624,13 @@ func randomSpec() *rapid.Generator[v1alpha1.TenantClassSpec] {
 		}
 		return result
 	})
+}
+
+// randomResidents are up to six people of any roles, some of them banned.
+func randomResidents() *rapid.Generator[[]resident] {
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) resident {
+		return resident{
+			role: rapid.SampledFrom([]string{"admin", "member", "guest", "other"}).Draw(t, "role"), banned: rapid.IntRange(0, 3).Draw(t, "luck") == 0,
+		}
+	}), 0, 6)
 }
