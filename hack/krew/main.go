@@ -78,7 +78,7 @@ const maxShortDescription = 50
 
 // run reads what sha256sum printed of the archives.
 func run(checksums io.Reader, out io.Writer, repository, version string) error {
-	if !regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$`).MatchString(version) {
+	if !regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`).MatchString(version) {
 		return fmt.Errorf("-version %q is no version: give it as 1.2.3", version)
 	}
 	plugin := manifest{

@@ -36,7 +36,6 @@ func TestShellsCompleteNames(t *testing.T) {
 		"why user_2jo":                  {"user_2joe\tjoe@acme.example"},
 		"why jane --organization a":     {"acme\tAcme, Inc."},
 		"why jane -n org-acme-":         {"org-acme-preview\tnamespace"},
-		"who acme -o w":                 {"wide"},
 		"resync def":                    {"default"},
 		"prune show def":                {"default"},
 		"prune release ":                nil,

@@ -104,7 +104,8 @@ func (p *plugin) doctorCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "doctor [--url https://HOST/webhooks/INSTANCE]",
 		Short: "Look whether the installation is sound, and say how to mend what is not",
-		Long: "Look whether the installation is sound: kinds, operator, leader, rights, Secrets (whose values are never shown), identity, clocks.\n" +
+		Long: "Look whether the installation is sound: kinds, operator, leader, rights, Secrets (whose values are never shown), identity,\n" +
+			"clocks.\n" +
 			"With --url it also sends a forged delivery to the endpoint, as an attacker would, which has to be refused. It changes nothing.\n\n" +
 			"What you may not see is marked with ?. For the whole picture, run it as a cluster administrator; and with a token of Clerk for\n" +
 			"the check of identity.\n\n" +

@@ -56,11 +56,13 @@ func (d *doctor) checkIdentity(ctx context.Context) error {
 	case server.issuer != "":
 		d.comparePrefix(server)
 	case server.configuration != "":
-		d.unknown(checkIdentity, fmt.Sprintf("the API server reads who people are from %s on its own disk; you are %s, which is no name of Clerk's",
+		d.unknown(checkIdentity, fmt.Sprintf(
+			"the API server reads who people are from %s on its own disk; you are %s, which is no name of Clerk's",
 			server.configuration, name), "compare claimMappings.username there with spec.username of the ClerkInstance: docs/oidc.md; or run "+
 			"this with a token of Clerk")
 	default:
-		d.unknown(checkIdentity, fmt.Sprintf("you are %s, which is no name of Clerk's, so the names that the API server gives cannot be seen", name),
+		d.unknown(checkIdentity, fmt.Sprintf(
+			"you are %s, which is no name of Clerk's, so the names that the API server gives cannot be seen", name),
 			"run this as somebody who signs in through Clerk (docs/oidc.md), or compare the API server's configuration with spec.username "+
 				"of the ClerkInstance")
 	}
@@ -103,7 +105,8 @@ func (d *doctor) comparePrefix(server serverFlags) {
 			return
 		}
 	}
-	d.wrong(checkIdentity, reference("clerkinstance", d.instances.Items[0].Name), fmt.Sprintf("%s, and names people %s<sub>; ClerkInstance %s binds %s",
+	d.wrong(checkIdentity, reference("clerkinstance", d.instances.Items[0].Name), fmt.Sprintf(
+		"%s, and names people %s<sub>; ClerkInstance %s binds %s",
 		from, server.prefix, d.instances.Items[0].Name, d.instances.Items[0].Spec.Username),
 		fmt.Sprintf("start the API server with --oidc-username-prefix, or set spec.username to '%s${user.id}'", server.prefix))
 }

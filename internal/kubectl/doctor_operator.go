@@ -136,8 +136,8 @@ func (d *doctor) checkLeader(ctx context.Context) error {
 	lease, err := d.lease(ctx)
 	switch {
 	case apierrors.IsForbidden(err):
-		d.unknown(checkLeader, fmt.Sprintf("you may not read the Lease %s/%s, so whether a replica reconciles is not known", d.namespace, leaseName),
-			"ask for the verb get on leases.coordination.k8s.io in that namespace")
+		d.unknown(checkLeader, fmt.Sprintf("you may not read the Lease %s/%s, so whether a replica reconciles is not known",
+			d.namespace, leaseName), "ask for the verb get on leases.coordination.k8s.io in that namespace")
 		return nil
 	case apierrors.IsNotFound(err):
 		d.unknown(checkLeader, fmt.Sprintf("there is no Lease %s/%s: no replica was elected, or the operator runs without --leader-elect",
@@ -154,6 +154,10 @@ func (d *doctor) checkLeader(ctx context.Context) error {
 		case <-time.After(renewalInterval):
 		}
 		again, err := d.lease(ctx)
+		if apierrors.IsNotFound(err) {
+			judged = leaseJudgement{}
+			break
+		}
 		if err != nil {
 			return fmt.Errorf("read the operator's Lease: %w", err)
 		}
@@ -175,9 +179,11 @@ func (d *doctor) noteLeader(judged leaseJudgement) {
 	const object = "lease.coordination.k8s.io/" + leaseName
 	switch {
 	case judged.holder == "":
-		d.wrong(checkLeader, object, "no replica holds the Lease: nobody reconciles", "look at the operator's logs: why does no replica run for it?")
+		d.wrong(checkLeader, object, "no replica holds the Lease: nobody reconciles",
+			"look at the operator's logs: why does no replica run for it?")
 	case judged.stale:
-		d.wrong(checkLeader, object, fmt.Sprintf("%s holds the Lease and has not renewed it for %s: nobody reconciles, unless its clock is behind",
+		d.wrong(checkLeader, object, fmt.Sprintf(
+			"%s holds the Lease and has not renewed it for %s: nobody reconciles, unless its clock is behind",
 			judged.holder, judged.age.Round(time.Second)), "look at the operator's pods and their logs")
 	case judged.skew > maxSkew || judged.skew < -maxSkew:
 		d.wrong(checkClocks, object, fmt.Sprintf("the clock of %s is %s the API server's", judged.holder, apart(judged.skew)),

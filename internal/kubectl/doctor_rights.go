@@ -63,7 +63,8 @@ func (d *doctor) checkRights(ctx context.Context) error {
 	account := d.namespace + "/" + d.serviceAccount
 	isBind := func(rule rbacv1.PolicyRule) bool { return slices.Contains(rule.Verbs, "bind") }
 	if binds := slices.DeleteFunc(slices.Clone(missing), func(rule rbacv1.PolicyRule) bool { return !isBind(rule) }); len(binds) > 0 {
-		d.wrong(checkRights, "", fmt.Sprintf("the operator's ServiceAccount %s may not %s, which a TenantClass maps", account, permission.Describe(binds)),
+		d.wrong(checkRights, "", fmt.Sprintf("the operator's ServiceAccount %s may not %s, which a TenantClass maps",
+			account, permission.Describe(binds)),
 			"name them in the chart's value rbac.extraClusterRoles, or in the ClusterRole clerk-operator-bind; or map others")
 	}
 	if others := slices.DeleteFunc(slices.Clone(missing), isBind); len(others) > 0 {

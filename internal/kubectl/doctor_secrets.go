@@ -38,7 +38,8 @@ var secretReasons = []string{v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonSecre
 // checkSecrets looks at the Secrets of the ClerkInstances. Of a value no more is ever said than what is wrong with it.
 func (d *doctor) checkSecrets(ctx context.Context) error {
 	if d.instances == nil {
-		d.unknown(checkSecrets, "you may not list ClerkInstances, so which Secrets count is not known", "ask for the ClusterRole clerk-operator-viewer")
+		d.unknown(checkSecrets, "you may not list ClerkInstances, so which Secrets count is not known",
+			"ask for the ClusterRole clerk-operator-viewer")
 		return nil
 	}
 	if len(d.instances.Items) == 0 {

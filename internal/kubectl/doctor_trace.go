@@ -138,7 +138,8 @@ func (d *doctor) checkEndpoint(ctx context.Context, url string) {
 	case err != nil:
 		d.wrong(checkEndpoint, "", err.Error(), "compare the URL with /webhooks/<ClerkInstance>, and see docs/expose.md")
 	case !strings.HasPrefix(url, "https://"):
-		d.wrong(checkEndpoint, "", "a forged delivery is refused, but the way there is not encrypted", "give Clerk an address that begins with https://")
+		d.wrong(checkEndpoint, "", "a forged delivery is refused, but the way there is not encrypted",
+			"give Clerk an address that begins with https://")
 	default:
 		d.passed(checkEndpoint, "a forged delivery to %s is refused for its signature", url)
 	}

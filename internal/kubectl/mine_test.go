@@ -17,6 +17,7 @@ limitations under the License.
 package kubectl_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -173,7 +174,7 @@ func TestAContextThatLeadsElsewhereIsNotTouched(t *testing.T) {
 	}
 	got := askMine(t, file, "--kubeconfig-contexts")
 	after, err := os.ReadFile(file)
-	if got.code != 1 || !strings.Contains(got.errors, "another context prod/org-acme") || err != nil || string(before) != string(after) {
+	if got.code != 1 || !strings.Contains(got.errors, "another context prod/org-acme") || err != nil || !bytes.Equal(before, after) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }

@@ -156,7 +156,10 @@ func (w *town) instanceIn(mode v1alpha1.InstanceMode) *v1alpha1.ClerkInstance {
 	return &v1alpha1.ClerkInstance{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "ClerkInstance"},
 		ObjectMeta: metav1.ObjectMeta{Name: w.name},
-		Spec:       v1alpha1.ClerkInstanceSpec{Mode: mode, Username: "clerk:${user.id}", Users: v1alpha1.UsersMembers},
+		Spec: v1alpha1.ClerkInstanceSpec{
+			Mode: mode, Username: "clerk:${user.id}", Users: v1alpha1.UsersMembers,
+			Webhook: v1alpha1.ClerkInstanceWebhook{SigningSecretRef: v1alpha1.SecretReference{Name: "default-webhook"}},
+		},
 	}
 }
 

@@ -14,9 +14,9 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package me tells people what they have by Clerk: GET /me, on a port of its own. Members of an organization may list none of the operator's
-// kinds, so the operator answers them. The API server says whose a token is (TokenReview), and the answer is about its owner alone: who is
-// a member of nothing, and who was never heard of, get the same one.
+// Package me tells people what they have by Clerk: GET /me, on a port of its own. Members of an organization may list none of the
+// operator's kinds, so the operator answers them. The API server says whose a token is (TokenReview), and the answer is about its owner
+// alone: who is a member of nothing, and who was never heard of, get the same one.
 package me
 
 import (
