@@ -23,8 +23,6 @@ import (
 )
 
 // TenantClassSpec says which organizations the class is for and what they get.
-//
-// +kubebuilder:validation:MinProperties=1
 type TenantClassSpec struct {
 	// match is a CEL expression over `organization` that says for which organizations the class is, for example
 	// organization.publicMetadata.plan == "enterprise". An expression that fails for an organization, for example because a key
@@ -47,13 +45,13 @@ type TenantClassSpec struct {
 	// +kubebuilder:default=0
 	Priority *int32 `json:"priority,omitempty"`
 
-	// namespaces are what each organization gets: one entry, one namespace. A class without any gives nothing, and its organizations are as
-	// they should be: such as those that an application makes for every sign-up.
-	// +optional
+	// namespaces are what each organization gets: one entry, one namespace. An empty list gives nothing, and the organizations are as they
+	// should be: such as those that an application makes for every sign-up. It has to be written, so that nobody loses access by a mistake.
+	// +required
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
-	Namespaces []TenantNamespace `json:"namespaces,omitempty"`
+	Namespaces []TenantNamespace `json:"namespaces,omitzero"`
 
 	// deletion says what becomes of the namespaces when the organization is deleted. Access ends at once in any case.
 	// +optional

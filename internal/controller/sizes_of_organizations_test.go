@@ -31,7 +31,7 @@ import (
 // Applications make an organization for every sign-up: such a one has nothing, and is as it should be.
 func TestAnOrganizationGetsANamespaceOnceItHasMembers(t *testing.T) {
 	t.Parallel()
-	tn := newTenancy(t, func(class *v1alpha1.TenantClass) { class.Spec.Namespaces = nil })
+	tn := newTenancy(t, func(class *v1alpha1.TenantClass) { class.Spec.Namespaces = []v1alpha1.TenantNamespace{} })
 	team := tn.newClass()
 	team.Name, team.Spec.Priority = tn.class+"-team", new(int32(1))
 	team.Spec.Members = v1alpha1.TenantClassMembers{AtLeast: 3, KeepAtLeast: new(int32(2))}

@@ -29,7 +29,6 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/config/rbac"
 	"github.com/clerk-operator/clerk-operator/internal/permission"
-	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 // checkRights asks the API server whether the operator may do what it has to, and give the ClusterRoles that the classes map.
@@ -82,8 +81,10 @@ func (d *doctor) mappedRoles() []string {
 	var roles []string
 	if d.classes != nil {
 		for i := range d.classes.Items {
-			for _, rule := range tenant.Rules(&d.classes.Items[i]) {
-				roles = append(roles, rule.ClusterRole)
+			for _, namespace := range d.classes.Items[i].Spec.Namespaces {
+				for _, binding := range namespace.RoleBindings {
+					roles = append(roles, binding.ClusterRole)
+				}
 			}
 		}
 	}

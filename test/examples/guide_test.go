@@ -37,7 +37,7 @@ func TestEveryClassOfTheGuideIsAccepted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := regexp.MustCompile("(?ms)^```yaml\n(.+?)^```$").FindAllSubmatch(page, -1)
+	blocks := regexp.MustCompile("(?s)\n```yaml\n(.+?\n)```\n").FindAllSubmatch(page, -1)
 	if len(blocks) < 10 {
 		t.Fatalf("the guide has %d examples", len(blocks))
 	}

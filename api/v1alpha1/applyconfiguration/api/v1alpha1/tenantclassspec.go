@@ -35,8 +35,8 @@ type TenantClassSpecApplyConfiguration struct {
 	// priority decides between classes that match the same organization, or between several defaults: the highest wins, then
 	// the first by name.
 	Priority *int32 `json:"priority,omitempty"`
-	// namespaces are what each organization gets: one entry, one namespace. A class without any gives nothing, and its organizations are as
-	// they should be: such as those that an application makes for every sign-up.
+	// namespaces are what each organization gets: one entry, one namespace. An empty list gives nothing, and the organizations are as they
+	// should be: such as those that an application makes for every sign-up. It has to be written, so that nobody loses access by a mistake.
 	Namespaces []TenantNamespaceApplyConfiguration `json:"namespaces,omitempty"`
 	// deletion says what becomes of the namespaces when the organization is deleted. Access ends at once in any case.
 	Deletion *DeletionRuleApplyConfiguration `json:"deletion,omitempty"`
