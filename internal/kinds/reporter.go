@@ -18,11 +18,13 @@ package kinds
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -79,12 +81,13 @@ func (r *Reporter) Report(ctx context.Context) error {
 	if err := r.Client.List(ctx, &instances); err != nil {
 		return fmt.Errorf("list ClerkInstances: %w", err)
 	}
+	var errs []error
 	for i := range instances.Items {
-		if err := r.say(ctx, &instances.Items[i], stale); err != nil {
-			return err
+		if err := r.say(ctx, &instances.Items[i], stale); !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+			errs = append(errs, err) // else it is gone by now, or another one has its name: the next look is for that
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // say writes what is so of a ClerkInstance, unless its status says it already.

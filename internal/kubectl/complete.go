@@ -18,6 +18,7 @@ package kubectl
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -98,7 +99,7 @@ func (p *plugin) completeValue(sources ...names) cobra.CompletionFunc {
 				continue // a shell has no place for errors
 			}
 			for _, text := range texts {
-				if text = cleanCompletion(text); strings.HasPrefix(text, typed) {
+				if text = cleanCompletion(text); strings.HasPrefix(text, typed) && hasPlainName(text) {
 					found = append(found, text)
 				}
 			}
@@ -106,6 +107,14 @@ func (p *plugin) completeValue(sources ...names) cobra.CompletionFunc {
 		slices.Sort(found)
 		return slices.Compact(found), cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// plainName is a name that no shell reads anything into: shells put what is common to several of them on the command line as it stands.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9_+][A-Za-z0-9._@+:/-]*$`)
+
+func hasPlainName(text string) bool {
+	name, _, _ := strings.Cut(text, "\t")
+	return plainName.MatchString(name)
 }
 
 // cleanCompletion cleans a name and what stands beside it, which are divided by a tab.

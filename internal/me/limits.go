@@ -35,8 +35,8 @@ const (
 	// writeTimeout is how long everything after the headers may take.
 	writeTimeout = reviewTimeout + 10*time.Second
 
-	// idleTimeout is how long a connection may wait for its next request: people ask once.
-	idleTimeout = 30 * time.Second
+	// certificateRetry is how often a TLS certificate that cannot be read is tried again.
+	certificateRetry = 10 * time.Second
 
 	// drainTimeout is how long requests in flight may take when the replica stops.
 	drainTimeout = 10 * time.Second

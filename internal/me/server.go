@@ -34,6 +34,7 @@ import (
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
+	"k8s.io/apimachinery/pkg/util/wait"
 	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
@@ -138,11 +139,24 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, user string) {
 	_ = json.NewEncoder(w).Encode(mine) // to nobody, if it fails
 }
 
+// certificate reads the TLS certificate, and tries again until it can be read: one that is renewed half, or is wrong, must not end the
+// operator, which has more to do. The error is that ctx is done.
+func (s *Server) certificate(ctx context.Context) (watcher *certwatcher.CertWatcher, err error) {
+	err = wait.PollUntilContextCancel(ctx, certificateRetry, true, func(context.Context) (bool, error) {
+		var err error
+		if watcher, err = certwatcher.New(s.options.TLSCertFile, s.options.TLSKeyFile); err != nil {
+			s.log.Error(err, "Cannot read the TLS certificate, so nobody is told what they have: correct it", "path", Path)
+		}
+		return err == nil, nil
+	})
+	return watcher, err
+}
+
 // Start answers until ctx is done, then lets those in flight finish.
 func (s *Server) Start(ctx context.Context) error {
-	watcher, err := certwatcher.New(s.options.TLSCertFile, s.options.TLSKeyFile)
+	watcher, err := s.certificate(ctx)
 	if err != nil {
-		return fmt.Errorf("read the TLS certificate of %s: %w", Path, err)
+		return nil //nolint:nilerr // ctx is done
 	}
 	listener := s.options.Listener
 	if listener == nil {
@@ -153,11 +167,12 @@ func (s *Server) Start(ctx context.Context) error {
 	listener = netutil.LimitListener(listener, maxConnections)
 	listener = tls.NewListener(listener, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: watcher.GetCertificate})
 	server := &http.Server{
-		Handler: s, ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		Handler: s, ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		MaxHeaderBytes: maxHeaderBytes, DisableGeneralOptionsHandler: true, Protocols: new(http.Protocols),
 		ErrorLog: stdlog.New(io.Discard, "", 0), // complaints about connections, of which anyone can cause any number
 	}
 	server.Protocols.SetHTTP1(true)
+	server.SetKeepAlivesEnabled(false) // people ask once, and a connection that waits keeps somebody else's out
 
 	group, stopping := errgroup.WithContext(ctx)
 	group.Go(func() error { return watcher.Start(stopping) })

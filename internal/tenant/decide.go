@@ -88,6 +88,9 @@ func Decide(s *Situation) *Intent {
 		namespaces = intent.choose(s.Classes, s.Organization, organization)
 		rules = s.Classes.rules(intent.ClassName)
 		holders = intent.nameMembers(s, organization)
+		for _, holder := range holders {
+			holder.decide(rules, s.Now)
+		}
 	}
 	intent.assign(s, namespaces, holders)
 	intent.planBindings(s, rules, holders)

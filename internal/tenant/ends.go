@@ -16,12 +16,7 @@ limitations under the License.
 
 package tenant
 
-import (
-	"slices"
-	"time"
-
-	rbacv1 "k8s.io/api/rbac/v1"
-)
+import "time"
 
 // Ends are the ends of grants of an organization.
 type Ends struct {
@@ -34,6 +29,7 @@ type Ends struct {
 
 // findEnds finds the ends of what rules give and gave.
 func (i *Intent) findEnds(rules []Rule, holders []*Holder, now time.Time) {
+	var granted map[grant]bool // found when it is first asked for: most of what has ended is gone as well
 	for at := range rules {
 		rule := &rules[at]
 		if rule.Until == "" {
@@ -43,27 +39,41 @@ func (i *Intent) findEnds(rules []Rule, holders []*Holder, now time.Time) {
 			given := rule.Given(holder, now)
 			switch {
 			case given.Until == nil:
-			case given.Holds && (i.Ends.Next == nil || given.Until.Before(*i.Ends.Next)):
-				i.Ends.Next = given.Until
-			case !given.Holds && given.Until.After(i.Ends.Passed[holder.member.Name]) && i.holds(holder.Subject, rule.ClusterRole):
-				if i.Ends.Passed == nil {
-					i.Ends.Passed = map[string]time.Time{}
+			case given.Holds:
+				if i.Ends.Next == nil || given.Until.Before(*i.Ends.Next) {
+					i.Ends.Next = given.Until
 				}
-				i.Ends.Passed[holder.member.Name] = *given.Until
+			case given.Until.After(i.Ends.Passed[holder.member.Name]):
+				if granted == nil {
+					granted = i.granted()
+				}
+				if granted[grant{holder.Subject, rule.ClusterRole}] {
+					i.Ends.pass(holder.member.Name, *given.Until)
+				}
 			}
 		}
 	}
 }
 
-// holds tells whether any RoleBinding that was looked at gives a subject a ClusterRole.
-func (i *Intent) holds(subject, clusterRole string) bool {
+func (e *Ends) pass(member string, end time.Time) {
+	if e.Passed == nil {
+		e.Passed = map[string]time.Time{}
+	}
+	e.Passed[member] = end
+}
+
+// grant is a ClusterRole that a subject has somewhere.
+type grant struct{ subject, clusterRole string }
+
+// granted is what the RoleBindings that were looked at give.
+func (i *Intent) granted() map[grant]bool {
+	granted := map[grant]bool{}
 	for _, bindings := range i.RoleBindings {
 		for _, binding := range bindings {
-			names := func(s rbacv1.Subject) bool { return s.Name == subject }
-			if binding.RoleRef.Name == clusterRole && slices.ContainsFunc(binding.Subjects, names) {
-				return true
+			for _, subject := range binding.Subjects {
+				granted[grant{subject.Name, binding.RoleRef.Name}] = true
 			}
 		}
 	}
-	return false
+	return granted
 }

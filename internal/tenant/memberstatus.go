@@ -198,7 +198,11 @@ func (f *MemberFacts) given() givenByRules {
 	if !isKept || f.Standing.Bar != NotBarred || f.Standing.Role.Doubt != "" {
 		return found
 	}
-	holder := NewHolder(f.Subject, f.Member, f.Standing, OrganizationOf(f.Organization))
+	var organization Organization // read for expressions alone
+	if slices.ContainsFunc(f.Rules, func(rule Rule) bool { return rule.IsConditional() && rule.IsFor(f.Standing.Role) }) {
+		organization = OrganizationOf(f.Organization)
+	}
+	holder := NewHolder(f.Subject, f.Member, f.Standing, organization)
 	for i := range f.Rules {
 		found.add(&f.Rules[i], f.Rules[i].Given(holder, f.Now), f.Organization.Status.ClassName)
 	}

@@ -198,7 +198,7 @@ func dnsLabel(text string) string {
 func UserOf(member *v1alpha1.ClerkMember, user *v1alpha1.ClerkUser) User {
 	told := User{ID: member.Spec.UserID, Username: member.Spec.User.Username, PublicMetadata: &structpb.Struct{}}
 	isUnknown := slices.Contains(member.Spec.DroppedFields, "user.username")
-	if user == nil {
+	if user == nil || isImpersonal(&user.Spec) {
 		if isUnknown || slices.Contains(member.Spec.DroppedFields, "user") {
 			told.dropped = []string{fieldUsername}
 		}
@@ -225,6 +225,14 @@ func UserOf(member *v1alpha1.ClerkMember, user *v1alpha1.ClerkUser) User {
 	}
 	known.addFactors(&user.Spec)
 	return known
+}
+
+// isImpersonal tells whether a ClerkUser says no more than whether Clerk lets the user in, as where ClerkUsers are not wanted: what else it
+// lacks is not known.
+func isImpersonal(spec *v1alpha1.ClerkUserSpec) bool {
+	return spec.CreatedAt == nil && spec.Username == "" && spec.PrimaryEmail.Address == "" && spec.FirstName == "" && spec.LastName == "" &&
+		spec.ExternalID == "" && spec.PublicMetadata == nil && spec.TwoFactorEnabled == nil && spec.EnterpriseAccount == nil &&
+		spec.Directory == nil && len(spec.DroppedFields) == 0
 }
 
 // addFactors adds what an expression may ask of how a user signs in. What is not known is not the same as false.

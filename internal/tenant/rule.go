@@ -123,6 +123,11 @@ func (r *Rule) Given(holder *Holder, now time.Time) Given {
 	case !r.IsConditional():
 		return Given{Holds: true}
 	}
+	return holder.given(r, now)
+}
+
+// weigh evaluates the expressions of a rule for a member whose role it is for.
+func (r *Rule) weigh(holder *Holder, now time.Time) Given {
 	if r.when != nil {
 		value, err := holder.value(r.when)
 		switch {
@@ -137,10 +142,10 @@ func (r *Rule) Given(holder *Holder, now time.Time) Given {
 	if r.until == nil {
 		return Given{Holds: true}
 	}
-	return r.givenUntil(holder, now)
+	return r.weighUntil(holder, now)
 }
 
-func (r *Rule) givenUntil(holder *Holder, now time.Time) Given {
+func (r *Rule) weighUntil(holder *Holder, now time.Time) Given {
 	value, err := holder.value(r.until)
 	if err != nil {
 		return undecided(fmt.Errorf("until: %w", err))
@@ -172,15 +177,24 @@ func endOf(value ref.Val) (*time.Time, error) {
 		}
 		return endOf(v.GetValue())
 	case types.Timestamp:
-		return new(v.UTC().Truncate(time.Second)), nil
+		return endAt(v.Time)
 	case types.String:
 		end, err := time.Parse(time.RFC3339, string(v))
 		if err != nil {
 			return nil, errors.New("its value is no time in the form of RFC 3339")
 		}
-		return new(end.UTC().Truncate(time.Second)), nil
+		return endAt(end)
 	}
 	return nil, fmt.Errorf("its value is a %s: it has to be a timestamp, or the text of one", value.Type().TypeName())
+}
+
+// endAt is an end, to the second. A status can say the years 1 to 9999: what an offset moves out of them is refused.
+func endAt(end time.Time) (*time.Time, error) {
+	end = end.UTC().Truncate(time.Second)
+	if year := end.Year(); year < 1 || year > 9999 {
+		return nil, errors.New("its value is not in the years 1 to 9999")
+	}
+	return &end, nil
 }
 
 // Holder is a member who may have access, as rules see them: not deleted, not banned, and with a name in RBAC. It serves one decision.
@@ -193,35 +207,50 @@ type Holder struct {
 	user         *v1alpha1.ClerkUser
 	organization Organization
 
-	// variables are made when they are first asked for, and values are the results so far, by expression.
+	// variables are made when they are first asked for. decided is what expressions came to so far, by their texts.
 	variables map[string]any
-	values    map[string]result
+	decided   map[conditions]Given
 }
 
-type result struct {
-	value ref.Val
-	err   error
-}
+// conditions are the texts of a rule's expressions: several rules often have the same.
+type conditions struct{ when, until string }
 
 // NewHolder is a member with a name in RBAC and a standing, in an organization.
 func NewHolder(subject string, member *v1alpha1.ClerkMember, standing Standing, organization Organization) *Holder {
 	return &Holder{Subject: subject, Role: standing.Role, member: member, user: standing.User, organization: organization}
 }
 
-// value evaluates an expression, once: several rules often have the same.
-func (h *Holder) value(e *expression) (ref.Val, error) {
-	if known, ok := h.values[e.source]; ok {
-		return known.value, known.err
+// decide evaluates all that rules ask of the member, and keeps no more than what that came to: what the metadata of one member takes while
+// it is read is so not held for all members at once.
+func (h *Holder) decide(rules []Rule, now time.Time) {
+	for i := range rules {
+		rules[i].Given(h, now)
 	}
+	h.variables = nil
+}
+
+// given evaluates the expressions of a rule, once.
+func (h *Holder) given(rule *Rule, now time.Time) Given {
+	asked := conditions{rule.When, rule.Until}
+	known, isKnown := h.decided[asked]
+	if isKnown {
+		return known
+	}
+	if h.decided == nil {
+		h.decided = map[conditions]Given{}
+	}
+	given := rule.weigh(h, now)
+	h.decided[asked] = given
+	return given
+}
+
+func (h *Holder) value(e *expression) (ref.Val, error) {
 	if h.variables == nil {
-		h.values = map[string]result{}
 		h.variables = map[string]any{
 			variableUser: UserOf(h.member, h.user), variableMember: MemberOf(h.member, h.Role), variableOrganization: h.organization,
 		}
 	}
-	value, err := h.evaluate(e)
-	h.values[e.source] = result{value, err}
-	return value, err
+	return h.evaluate(e)
 }
 
 func (h *Holder) evaluate(e *expression) (ref.Val, error) {

@@ -60,6 +60,8 @@ func TestAConditionDecidesWhoIsGivenAClusterRole(t *testing.T) {
 	t.Parallel()
 	secure := &v1alpha1.ClerkUserSpec{TwoFactorEnabled: new(true), EnterpriseAccount: new(false), Directory: new(true)}
 	plain := &v1alpha1.ClerkUserSpec{TwoFactorEnabled: new(false), EnterpriseAccount: new(false)}
+	older := &v1alpha1.ClerkUserSpec{FirstName: "Jane"}
+	unbanned := &v1alpha1.ClerkUserSpec{Entity: v1alpha1.Entity{ID: "jane", UpdatedAt: new(metav1.NewMicroTime(noon))}}
 	expensive := `[1,2,3,4,5,6,7,8,9,0].all(a, [1,2,3,4,5,6,7,8,9,0].all(b, [1,2,3,4,5,6,7,8,9,0].all(c, ` +
 		`[1,2,3,4,5,6,7,8,9,0].all(d, [1,2,3,4,5,6,7,8,9,0].all(e, a + b + c + d + e >= 0 && member.role != "")))))`
 	cases := map[string]struct {
@@ -68,21 +70,23 @@ func TestAConditionDecidesWhoIsGivenAClusterRole(t *testing.T) {
 		want                   string // the reason for which nothing is given; empty if something is
 		says                   string
 	}{
-		"two factors":             {"", "user.twoFactorEnabled", "", secure, "", ""},
-		"one factor":              {"", "user.twoFactorEnabled", "", plain, v1alpha1.ReasonConditionNotMet, "user.twoFactorEnabled"},
-		"by a directory":          {"", "user.externalManaged", "", secure, "", ""},
-		"by an account":           {"", "user.externalManaged", "", &v1alpha1.ClerkUserSpec{EnterpriseAccount: new(true)}, "", ""},
-		"by nobody":               {"", "user.externalManaged", "", plain, v1alpha1.ReasonConditionNotMet, ""},
-		"of the membership":       {"", "member.publicMetadata.oncall == true", `{"oncall":true}`, nil, "", ""},
-		"its role":                {"", `member.role == "org:admin" && member.id == ""`, "", nil, "", ""},
-		"of the organization":     {"", `organization.publicMetadata.plan == "pro"`, "", nil, "", ""},
-		"a key that is missing":   {"it fails", "member.publicMetadata.oncall", "{}", nil, v1alpha1.ReasonConditionUndecided, "no such key: oncall"},
-		"a key that may be":       {"", "member.publicMetadata.?oncall.orValue(false)", "{}", nil, v1alpha1.ReasonConditionNotMet, ""},
-		"no boolean":              {"truth is not guessed", "member.publicMetadata.oncall", `{"oncall":"yes"}`, nil, v1alpha1.ReasonConditionUndecided, "a string"},
-		"a user nobody knows":     {"", "user.twoFactorEnabled", "", nil, v1alpha1.ReasonConditionUndecided, "the user is not mirrored"},
-		"not even its opposite":   {"what is not known is not false", "!user.twoFactorEnabled", "", nil, v1alpha1.ReasonConditionUndecided, ""},
-		"not told":                {"by an older operator", "!user.twoFactorEnabled", "", &v1alpha1.ClerkUserSpec{}, v1alpha1.ReasonConditionUndecided, "has not told"},
-		"accounts not told":       {"", "!user.externalManaged", "", &v1alpha1.ClerkUserSpec{}, v1alpha1.ReasonConditionUndecided, "externalManaged"},
+		"two factors":           {"", "user.twoFactorEnabled", "", secure, "", ""},
+		"one factor":            {"", "user.twoFactorEnabled", "", plain, v1alpha1.ReasonConditionNotMet, "user.twoFactorEnabled"},
+		"by a directory":        {"", "user.externalManaged", "", secure, "", ""},
+		"by an account":         {"", "user.externalManaged", "", &v1alpha1.ClerkUserSpec{EnterpriseAccount: new(true)}, "", ""},
+		"by nobody":             {"", "user.externalManaged", "", plain, v1alpha1.ReasonConditionNotMet, ""},
+		"of the membership":     {"", "member.publicMetadata.oncall == true", `{"oncall":true}`, nil, "", ""},
+		"its role":              {"", `member.role == "org:admin" && member.id == ""`, "", nil, "", ""},
+		"of the organization":   {"", `organization.publicMetadata.plan == "pro"`, "", nil, "", ""},
+		"a key that is missing": {"it fails", "member.publicMetadata.oncall", "{}", nil, v1alpha1.ReasonConditionUndecided, "no such key: oncall"},
+		"a key that may be":     {"", "member.publicMetadata.?oncall.orValue(false)", "{}", nil, v1alpha1.ReasonConditionNotMet, ""},
+		"no boolean":            {"truth is not guessed", "member.publicMetadata.oncall", `{"oncall":"yes"}`, nil, v1alpha1.ReasonConditionUndecided, "a string"},
+		"a user nobody knows":   {"", "user.twoFactorEnabled", "", nil, v1alpha1.ReasonConditionUndecided, "the user is not mirrored"},
+		"not even its opposite": {"what is not known is not false", "!user.twoFactorEnabled", "", nil, v1alpha1.ReasonConditionUndecided, ""},
+		"not told":              {"by an older operator", "!user.twoFactorEnabled", "", older, v1alpha1.ReasonConditionUndecided, "has not told"},
+		"accounts not told":     {"", "!user.externalManaged", "", older, v1alpha1.ReasonConditionUndecided, "externalManaged"},
+		"nothing but no ban": {"where ClerkUsers are not wanted", "!user.publicMetadata.?suspended.orValue(false)", "", unbanned,
+			v1alpha1.ReasonConditionUndecided, "the user is not mirrored"},
 		"what the membership has": {"the id is known", `user.id == "jane"`, "", nil, "", ""},
 		"handed on as a whole":    {"it may read anything", `[user].exists(u, u.id == "jane")`, "", nil, v1alpha1.ReasonConditionUndecided, ""},
 		"dropped": {"", "!user.twoFactorEnabled", "", &v1alpha1.ClerkUserSpec{DroppedFields: []string{"twoFactorEnabled"}},
@@ -119,21 +123,23 @@ func TestAGrantEndsAtASecond(t *testing.T) {
 		want                    string
 		end                     *time.Time
 	}{
-		"before":       {"", "member.publicMetadata.?until", `{"until":"2026-11-28T13:00:00Z"}`, end.Add(-1), "", &end},
-		"at the end":   {"the second itself is after", "member.publicMetadata.?until", `{"until":"2026-11-28T13:00:00Z"}`, end, v1alpha1.ReasonExpired, &end},
-		"by a zone":    {"", "member.publicMetadata.until", `{"until":"2026-11-28T14:00:00+01:00"}`, noon, "", &end},
-		"a fraction":   {"to the second", "member.publicMetadata.until", `{"until":"2026-11-28T13:00:00.9Z"}`, noon, "", &end},
-		"a timestamp":  {"", `timestamp("2026-11-28T13:00:00Z")`, "", noon, "", &end},
-		"computed":     {"", `timestamp("2026-11-28T12:00:00Z") + duration("1h")`, "", noon, "", &end},
-		"none":         {"", "member.publicMetadata.?until", "{}", noon, "", nil},
-		"null":         {"", "member.publicMetadata.?until", `{"until":null}`, noon, "", nil},
-		"null itself":  {"", "null", "", noon, "", nil},
-		"a choice":     {"", `has(member.publicMetadata.until) ? timestamp(member.publicMetadata.until) : null`, "{}", noon, "", nil},
-		"missing":      {"not asked whether it is there", "member.publicMetadata.until", "{}", noon, v1alpha1.ReasonConditionUndecided, nil},
-		"no time":      {"", "member.publicMetadata.?until", `{"until":"tomorrow"}`, noon, v1alpha1.ReasonConditionUndecided, nil},
-		"empty":        {"no text is no time", "member.publicMetadata.?until", `{"until":""}`, noon, v1alpha1.ReasonConditionUndecided, nil},
-		"a number":     {"of what?", "member.publicMetadata.?until", `{"until":1795870800}`, noon, v1alpha1.ReasonConditionUndecided, nil},
-		"the first":    {"Go's zero time is a time", "member.publicMetadata.until", `{"until":"0001-01-01T00:00:00Z"}`, noon, v1alpha1.ReasonExpired, new(time.Time{})},
+		"before":      {"", "member.publicMetadata.?until", `{"until":"2026-11-28T13:00:00Z"}`, end.Add(-1), "", &end},
+		"at the end":  {"the second itself is after", "member.publicMetadata.?until", `{"until":"2026-11-28T13:00:00Z"}`, end, v1alpha1.ReasonExpired, &end},
+		"by a zone":   {"", "member.publicMetadata.until", `{"until":"2026-11-28T14:00:00+01:00"}`, noon, "", &end},
+		"a fraction":  {"to the second", "member.publicMetadata.until", `{"until":"2026-11-28T13:00:00.9Z"}`, noon, "", &end},
+		"a timestamp": {"", `timestamp("2026-11-28T13:00:00Z")`, "", noon, "", &end},
+		"computed":    {"", `timestamp("2026-11-28T12:00:00Z") + duration("1h")`, "", noon, "", &end},
+		"none":        {"", "member.publicMetadata.?until", "{}", noon, "", nil},
+		"null":        {"", "member.publicMetadata.?until", `{"until":null}`, noon, "", nil},
+		"null itself": {"", "null", "", noon, "", nil},
+		"a choice":    {"", `has(member.publicMetadata.until) ? timestamp(member.publicMetadata.until) : null`, "{}", noon, "", nil},
+		"missing":     {"not asked whether it is there", "member.publicMetadata.until", "{}", noon, v1alpha1.ReasonConditionUndecided, nil},
+		"no time":     {"", "member.publicMetadata.?until", `{"until":"tomorrow"}`, noon, v1alpha1.ReasonConditionUndecided, nil},
+		"empty":       {"no text is no time", "member.publicMetadata.?until", `{"until":""}`, noon, v1alpha1.ReasonConditionUndecided, nil},
+		"a number":    {"of what?", "member.publicMetadata.?until", `{"until":1795870800}`, noon, v1alpha1.ReasonConditionUndecided, nil},
+		"the first":   {"Go's zero time is a time", "member.publicMetadata.until", `{"until":"0001-01-01T00:00:00Z"}`, noon, v1alpha1.ReasonExpired, new(time.Time{})},
+		"beyond years": {"a status could not say it", "member.publicMetadata.until", `{"until":"9999-12-31T23:59:59-23:59"}`, noon,
+			v1alpha1.ReasonConditionUndecided, nil},
 		"no clock":     {"who does not know what time it is gives nothing", `timestamp("2026-11-28T13:00:00Z")`, "", time.Time{}, v1alpha1.ReasonExpired, &end},
 		"of the class": {"", "organization.publicMetadata.?contractEnd", "", noon, "", new(time.Date(2026, 12, 31, 23, 59, 59, 0, time.UTC))},
 	}

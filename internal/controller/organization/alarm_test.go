@@ -18,6 +18,7 @@ package organization
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,10 +81,10 @@ func TestAnAlarmGoesOffAtItsTime(t *testing.T) {
 		want("one that is past", "acme")
 
 		// The clock is set forward, as after a halt of the machine.
-		skew := time.Duration(0)
-		alarms.now = func() time.Time { return time.Now().Add(skew) }
+		var skew atomic.Int64
+		alarms.now = func() time.Time { return time.Now().Add(time.Duration(skew.Load())) }
 		alarms.reset("acme", at(24*time.Hour))
-		skew = 24 * time.Hour
+		skew.Store(int64(24 * time.Hour))
 		time.Sleep(longestSleep + time.Second)
 		want("a day earlier than was to be expected", "acme")
 

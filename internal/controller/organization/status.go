@@ -42,10 +42,12 @@ const countPause = time.Second
 const statusPause = time.Second
 
 // statusGivesWay tells whether a status that says something new is to be written later, since the access of other organizations is being
-// changed. It does so for statusPause: the look after that comes when nobody's access is waiting.
+// changed. It does so for statusPause: the look after that comes when nobody's access is waiting. The class never waits: which one served an
+// organization decides which one does.
 func (e *enforcement) statusGivesWay(status v1alpha1.ClerkOrganizationStatus) bool {
 	organization := e.organization()
-	return !equality.Semantic.DeepEqual(organization.Status, status) && e.Gate.IsBusy() && e.statuses.giveWay(organization.UID, e.Now())
+	return organization.Status.ClassName == status.ClassName &&
+		!equality.Semantic.DeepEqual(organization.Status, status) && e.Gate.IsBusy() && e.statuses.giveWay(organization.UID, e.Now())
 }
 
 // writeStatus applies a status if it says anything new, and tells what changed for the tenant. It returns when to look again, since what is

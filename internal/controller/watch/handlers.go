@@ -44,7 +44,8 @@ func OnObject[O client.Object](written func(O) any) handler.EventHandler {
 	}
 }
 
-// OnChange causes a reconciliation of many objects when the spec of an object that they depend on changes.
+// OnChange causes a reconciliation of many objects when the spec of an object that they depend on changes. What changed or is gone may take
+// access away from many, so they do not wait for new organizations.
 func OnChange(concerned func(context.Context, client.Object) []string) handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue Queue) {
@@ -54,11 +55,11 @@ func OnChange(concerned func(context.Context, client.Object) []string) handler.E
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue Queue) {
 			if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() {
-				Enqueue(queue, BulkPriority, concerned(ctx, e.ObjectNew)...)
+				Enqueue(queue, UsualPriority, concerned(ctx, e.ObjectNew)...)
 			}
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue Queue) {
-			Enqueue(queue, BulkPriority, concerned(ctx, e.Object)...)
+			Enqueue(queue, UsualPriority, concerned(ctx, e.Object)...)
 		},
 	}
 }

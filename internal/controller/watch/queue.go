@@ -41,7 +41,7 @@ const (
 	// there already waits for them.
 	ProvisioningPriority = -1
 
-	// BulkPriority: something happened that concerns many, such as an edited TenantClass.
+	// BulkPriority: something happened that concerns many and takes nothing away, such as a new TenantClass.
 	BulkPriority = -2
 
 	// startPriority: nothing happened but a start.
