@@ -42,8 +42,8 @@ const countPause = time.Second
 const statusPause = time.Second
 
 // statusGivesWay tells whether a status that says something new is to be written later, since the access of other organizations is being
-// changed. It does so for statusPause: the look after that comes when nobody's access is waiting. The class never waits: which one served an
-// organization decides which one does.
+// changed. It does so for statusPause: the look after that comes when nobody's access is waiting. The class never waits: which one served
+// an organization decides which one does.
 func (e *enforcement) statusGivesWay(status v1alpha1.ClerkOrganizationStatus) bool {
 	organization := e.organization()
 	return organization.Status.ClassName == status.ClassName &&
