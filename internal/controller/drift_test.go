@@ -158,6 +158,37 @@ func TestAStatusThatSomebodyElseWroteIsPutRight(t *testing.T) {
 	}
 }
 
+// Whatever somebody writes on a RoleBinding, a member's status says what it gives: also while its labels say that it is another
+// organization's, and when they are put right.
+func TestAStatusSaysWhatRoleBindingsGiveWhateverIsWrittenOnThem(t *testing.T) {
+	t.Parallel()
+	for name, patch := range map[string]string{
+		"the operator's own annotation": `{"metadata":{"annotations":{"clerk-operator.io/reduced":""}}}`,
+		"another instance":              `{"metadata":{"labels":{"clerk-operator.io/instance":"another"}}}`,
+		"another organization":          `{"metadata":{"labels":{"clerk-operator.io/organization-id":"org_another"}}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tn := newTenancy(t)
+			wantReady(t, tn.createOrganization())
+			member := tn.join("org:admin")
+			wantReady(t, member)
+			binding := get(t, &rbacv1.RoleBinding{}, tn.namespace(), "clerk:admin")
+			for i := range 3 {
+				must(t, cluster.Patch(t.Context(), binding.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(patch))))
+				edit(t, member, func(member *v1alpha1.ClerkMember) { member.Spec.User.FirstName = fmt.Sprint(i) }) // has the status looked at
+				eventually(t, "what the RoleBinding gives", func(ctx context.Context) error {
+					err := cluster.Get(ctx, client.ObjectKeyFromObject(member), member)
+					if err == nil && (member.Status.ObservedGeneration != member.Generation || len(member.Status.Bindings) != 1) {
+						err = fmt.Errorf("the status is %+v", member.Status)
+					}
+					return err
+				})
+			}
+		})
+	}
+}
+
 func TestAConditionThatSomebodyElseWroteIsPutRight(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t)

@@ -67,7 +67,7 @@ func (c *TenantObjects) keep(stored any) (any, error) {
 	if !ok {
 		return stored, nil // a tombstone of the cache itself
 	}
-	reduced := IsReduced(object)
+	reduced := wasReducedHere(object)
 	keepMetadata(object)
 	kind, fits := contentFits(object)
 	if fits && !reduced && c.claim(object) {

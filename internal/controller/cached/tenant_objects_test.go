@@ -104,6 +104,15 @@ func TestOfANamespaceNoMoreIsKeptThanTheOperatorCanHaveThere(t *testing.T) {
 	}
 }
 
+// Somebody who may write annotations must not have the operator overlook whom a RoleBinding names.
+func TestNobodyElseCanMarkAnObjectAsReduced(t *testing.T) {
+	binding := &rbacv1.RoleBinding{ObjectMeta: labelled("tenant", "clerk:admin"), Subjects: subjects(3)}
+	binding.Annotations = map[string]string{ReducedAnnotation: ""}
+	if !keptOf(t, NewTenantObjects(), binding) || len(binding.Subjects) != 3 {
+		t.Errorf("it is kept as %+v", binding)
+	}
+}
+
 func TestWhatIsReducedIsCountedWhileItIsThere(t *testing.T) {
 	count := func() float64 {
 		t.Helper()

@@ -18,6 +18,7 @@ package cached
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -66,6 +67,12 @@ var reducedAnnotations = map[string]string{ReducedAnnotation: ""}
 func IsReduced(object client.Object) bool {
 	_, reduced := object.GetAnnotations()[ReducedAnnotation]
 	return reduced
+}
+
+// wasReducedHere tells whether an object that is about to be kept was reduced by this process before. An annotation that came from the API
+// server says nothing: whoever may write one there would have the operator overlook what the object says.
+func wasReducedHere(object client.Object) bool {
+	return reflect.ValueOf(object.GetAnnotations()).UnsafePointer() == reflect.ValueOf(reducedAnnotations).UnsafePointer()
 }
 
 // keepMetadata takes off what the operator never looks at, and what could be long.

@@ -155,24 +155,22 @@ func (r *Reconciler) membersOfClass(ctx context.Context, class string) []string 
 	return names
 }
 
-// onRoleBinding causes a reconciliation of the members whose users a RoleBinding began or ceased to name.
+// onRoleBinding causes a reconciliation of the members whose users a RoleBinding began or ceased to name, or names as those of another
+// organization: its labels say of which, and somebody may have changed them.
 func (r *Reconciler) onRoleBinding() handler.EventHandler {
 	concerned := func(ctx context.Context, queue watch.Queue, before, after client.Object) {
-		changed := subjectsOf(before)
-		organization := ""
-		for _, object := range []client.Object{before, after} {
-			if object != nil {
-				organization = cached.Scoped(object.GetLabels()[v1alpha1.InstanceLabel], object.GetLabels()[v1alpha1.OrganizationIDLabel])
+		was, is := organizationOf(before), organizationOf(after)
+		ceased, began := subjectsOf(before), subjectsOf(after)
+		if was == is {
+			for subject := range began {
+				if _, stays := ceased[subject]; stays {
+					delete(ceased, subject)
+					delete(began, subject)
+				}
 			}
 		}
-		for subject := range subjectsOf(after) {
-			if _, stays := changed[subject]; stays {
-				delete(changed, subject)
-				continue
-			}
-			changed[subject] = struct{}{}
-		}
-		watch.Enqueue(queue, watch.UsualPriority, r.membersNamed(ctx, organization, changed)...)
+		watch.Enqueue(queue, watch.UsualPriority, r.membersNamed(ctx, was, ceased)...)
+		watch.Enqueue(queue, watch.UsualPriority, r.membersNamed(ctx, is, began)...)
 	}
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue watch.Queue) {
@@ -187,6 +185,14 @@ func (r *Reconciler) onRoleBinding() handler.EventHandler {
 			concerned(ctx, queue, e.Object, nil)
 		},
 	}
+}
+
+// organizationOf is the value of the index of members for the organization that a RoleBinding is marked with.
+func organizationOf(object client.Object) string {
+	if object == nil {
+		return ""
+	}
+	return cached.Scoped(object.GetLabels()[v1alpha1.InstanceLabel], object.GetLabels()[v1alpha1.OrganizationIDLabel])
 }
 
 func subjectsOf(object client.Object) map[string]struct{} {
