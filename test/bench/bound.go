@@ -27,6 +27,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
@@ -58,13 +60,20 @@ func (b *bench) provision(ctx context.Context, round tenantRound, operations []o
 	}
 }
 
-// watchBindings tells when every namespace of a round has three RoleBindings with a subject each.
-func (b *bench) watchBindings(ctx context.Context, round tenantRound) (<-chan time.Time, error) {
-	now, err := b.kubernetes.RbacV1().RoleBindings("").List(ctx, metav1.ListOptions{Limit: 1})
+// bindingChanges are the changes of RoleBindings from now on. Where the API server ends the watch, as it does with one that is too slow for it,
+// it is taken up where it ended.
+func (b *bench) bindingChanges(ctx context.Context) (watch.Interface, error) {
+	bindings := b.kubernetes.RbacV1().RoleBindings("")
+	now, err := bindings.List(ctx, metav1.ListOptions{Limit: 1})
 	if err != nil {
 		return nil, err
 	}
-	changes, err := b.kubernetes.RbacV1().RoleBindings("").Watch(ctx, metav1.ListOptions{ResourceVersion: now.ResourceVersion})
+	return watchtools.NewRetryWatcherWithContext(ctx, now.ResourceVersion, &cache.ListWatch{WatchFuncWithContext: bindings.Watch})
+}
+
+// watchBindings tells when every namespace of a round has three RoleBindings with a subject each.
+func (b *bench) watchBindings(ctx context.Context, round tenantRound) (<-chan time.Time, error) {
+	changes, err := b.bindingChanges(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -127,11 +127,7 @@ func (b *bench) end(ctx context.Context, round tenantRound, class *v1alpha1.Tena
 			ends[subjectOf(m)] = first.Add(time.Duration(i%b.sizes.ends.seconds) * time.Second)
 		}
 	}
-	now, err := b.kubernetes.RbacV1().RoleBindings("").List(ctx, metav1.ListOptions{Limit: 1})
-	if err != nil {
-		return nil, err
-	}
-	changes, err := b.kubernetes.RbacV1().RoleBindings("").Watch(ctx, metav1.ListOptions{ResourceVersion: now.ResourceVersion})
+	changes, err := b.bindingChanges(ctx)
 	if err != nil {
 		return nil, err
 	}
