@@ -60,8 +60,8 @@ func (b *bench) provision(ctx context.Context, round tenantRound, operations []o
 	}
 }
 
-// bindingChanges are the changes of RoleBindings from now on. Where the API server ends the watch, as it does with one that is too slow for it,
-// it is taken up where it ended.
+// bindingChanges are the changes of RoleBindings from now on. Where the API server ends the watch, as it does with one that is too slow for
+// it, it is taken up where it ended.
 func (b *bench) bindingChanges(ctx context.Context) (watch.Interface, error) {
 	bindings := b.kubernetes.RbacV1().RoleBindings("")
 	now, err := bindings.List(ctx, metav1.ListOptions{Limit: 1})
