@@ -42,6 +42,14 @@ type kind[O, S any] struct {
 
 	// keepsOut tells whether it keeps somebody out.
 	keepsOut func(S) bool
+
+	// narrows: once such an object is known, what memberships say of the same counts no longer.
+	narrows bool
+}
+
+// mayTakeWhenNew tells whether somebody may lose access by it although nothing was known of it before.
+func (k kind[O, S]) mayTakeWhenNew(want S) bool {
+	return k.narrows || k.entityOf(&want).DeletedAt != nil || k.keepsOut != nil && k.keepsOut(want)
 }
 
 // object is what is wanted, as an object.

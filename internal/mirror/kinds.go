@@ -57,11 +57,13 @@ var roles = kind[v1alpha1.ClerkRole, v1alpha1.ClerkRoleSpec]{
 	specOf:   func(object *v1alpha1.ClerkRole) *v1alpha1.ClerkRoleSpec { return &object.Spec },
 	entityOf: func(spec *v1alpha1.ClerkRoleSpec) *v1alpha1.Entity { return &spec.Entity },
 	join:     joinRoles,
+	narrows:  true,
 }
 
 var permissions = kind[v1alpha1.ClerkPermission, v1alpha1.ClerkPermissionSpec]{
 	specOf:   func(object *v1alpha1.ClerkPermission) *v1alpha1.ClerkPermissionSpec { return &object.Spec },
 	entityOf: func(spec *v1alpha1.ClerkPermissionSpec) *v1alpha1.Entity { return &spec.Entity },
+	narrows:  true,
 }
 
 // labelKeys are those of the labels that the mirror sets.

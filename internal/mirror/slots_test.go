@@ -22,7 +22,29 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
+
+func TestWhatIsNewMayTakeAccessAwayToo(t *testing.T) {
+	banned := v1alpha1.ClerkUserSpec{Banned: new(true)}
+	tombstone := v1alpha1.ClerkMemberSpec{Entity: v1alpha1.Entity{DeletedAt: new(metav1.NowMicro())}}
+	for what, takes := range map[string]bool{
+		"a user who is banned":             users.mayTakeWhenNew(banned),
+		"a membership that has ended":      members.mayTakeWhenNew(tombstone),
+		"a role of which nothing is known": roles.mayTakeWhenNew(v1alpha1.ClerkRoleSpec{}),
+		"a permission":                     permissions.mayTakeWhenNew(v1alpha1.ClerkPermissionSpec{}),
+	} {
+		if !takes {
+			t.Errorf("%s waits for those who join", what)
+		}
+	}
+	if users.mayTakeWhenNew(v1alpha1.ClerkUserSpec{}) || members.mayTakeWhenNew(v1alpha1.ClerkMemberSpec{}) {
+		t.Error("who joins goes ahead of who leaves")
+	}
+}
 
 func TestRevocationsAreWrittenFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

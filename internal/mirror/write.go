@@ -71,7 +71,7 @@ func attempt[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, kno
 		case err != nil:
 			return "", err
 		case mayCreate:
-			giveBack, err := m.writes.take(ctx, rankOf(told, k.entityOf(&want).DeletedAt != nil))
+			giveBack, err := m.writes.take(ctx, rankOf(told, k.mayTakeWhenNew(want)))
 			if err != nil {
 				return "", err
 			}
