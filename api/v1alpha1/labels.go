@@ -25,6 +25,9 @@ const (
 	// organization's id and no instance gets that of the organization, if it is the only one of that id.
 	InstanceLabel = "clerk-operator.io/instance"
 
+	// DerivedAccessLabel marks a namespace with spec.derivedAccess of the TenantClass, where that is Capped or None: the guards hold there.
+	DerivedAccessLabel = "clerk-operator.io/derived-access"
+
 	// UserIDLabel marks a ClerkMember with its user's Clerk id.
 	UserIDLabel = "clerk-operator.io/user-id"
 

@@ -53,11 +53,36 @@ type TenantClassSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	Namespaces []TenantNamespace `json:"namespaces,omitzero"`
 
+	// derivedAccess says what may be made in the class's namespaces that outlives a membership. Unlimited (the default): whatever
+	// people's ClusterRoles allow. Capped: tokens of ServiceAccounts live 10 minutes at most, no Secret holds one, and RoleBindings name
+	// ServiceAccounts of the same namespace alone. None: no tokens, no Secrets with tokens and no RoleBindings. It counts for everybody
+	// and for ServiceAccounts, except for whom the guards let through: the operator, the cluster's own components, and whom the chart's
+	// admission.breakGlass and admission.derivedAccess name. Without the guards (admission.enabled) it bounds nothing.
+	// +optional
+	// +kubebuilder:default=Unlimited
+	DerivedAccess DerivedAccess `json:"derivedAccess,omitempty"`
+
 	// deletion says what becomes of the namespaces when the organization is deleted. Access ends at once in any case.
 	// +optional
 	// +kubebuilder:default={}
 	Deletion *DeletionRule `json:"deletion,omitempty"`
 }
+
+// DerivedAccess says what members may make of their access that could outlive it.
+//
+// +kubebuilder:validation:Enum=Unlimited;Capped;None
+type DerivedAccess string
+
+const (
+	// DerivedAccessUnlimited lets members make whatever their ClusterRole allows.
+	DerivedAccessUnlimited DerivedAccess = "Unlimited"
+
+	// DerivedAccessCapped lets members make what ends by itself, or stays within their namespace.
+	DerivedAccessCapped DerivedAccess = "Capped"
+
+	// DerivedAccessNone lets members make neither tokens nor RoleBindings.
+	DerivedAccessNone DerivedAccess = "None"
+)
 
 // TenantClassMembers says from how many members on a class is for an organization, and how many keep it.
 //

@@ -224,7 +224,7 @@ func namespaceChanges(before, after *future) []PlanNamespace {
 }
 
 func hasSameMetadata(a, b *tenant.Namespace) bool {
-	return maps.Equal(a.Labels, b.Labels) && maps.Equal(a.Annotations, b.Annotations)
+	return maps.Equal(a.Labels, b.Labels) && maps.Equal(a.Annotations, b.Annotations) && a.DerivedAccess == b.DerivedAccess
 }
 
 // policyChanges are the policies that are made, changed and deleted.

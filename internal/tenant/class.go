@@ -297,6 +297,9 @@ type Namespace struct {
 	LimitRange      *corev1.LimitRangeSpec
 	NetworkPolicies map[string]networkingv1.NetworkPolicySpec
 	RoleBindings    []Rule
+
+	// DerivedAccess is Capped or None; "" where the class bounds nothing.
+	DerivedAccess v1alpha1.DerivedAccess
 }
 
 // Render says which namespaces an organization should have. The error names the expression that failed.
@@ -307,9 +310,18 @@ func (c *Class) Render(organization Organization) ([]Namespace, error) {
 		if err != nil {
 			return nil, fmt.Errorf("spec.namespaces[%d]%w", i, err)
 		}
+		namespace.DerivedAccess = boundOf(c.object.Spec.DerivedAccess)
 		namespaces = append(namespaces, namespace)
 	}
 	return namespaces, nil
+}
+
+// boundOf is "" for what bounds nothing.
+func boundOf(access v1alpha1.DerivedAccess) v1alpha1.DerivedAccess {
+	if access == v1alpha1.DerivedAccessUnlimited {
+		return ""
+	}
+	return access
 }
 
 func (e *entry) render(organization Organization) (Namespace, error) {

@@ -56,6 +56,9 @@ func NamespaceMetadata(want *Namespace, organization *v1alpha1.ClerkOrganization
 		panic(err) // strings always marshal
 	}
 	labels[v1alpha1.OrganizationIDLabel], labels[v1alpha1.InstanceLabel] = organization.Spec.ID, organization.Spec.Instance
+	if want.DerivedAccess != "" {
+		labels[v1alpha1.DerivedAccessLabel] = string(want.DerivedAccess)
+	}
 	annotations[v1alpha1.NameTemplateAnnotation] = want.Template
 	annotations[v1alpha1.ManagedMetadataAnnotation] = string(keys)
 	return labels, annotations
@@ -66,7 +69,7 @@ func NamespaceMetadata(want *Namespace, organization *v1alpha1.ClerkOrganization
 func MetadataPatch(have *corev1.Namespace, want *Namespace, organization *v1alpha1.ClerkOrganization) ([]byte, error) {
 	before := managedKeysOf(have)
 	wantedLabels, wantedAnnotations := NamespaceMetadata(want, organization)
-	labels := difference(have.Labels, wantedLabels, before.Labels)
+	labels := difference(have.Labels, wantedLabels, append(before.Labels, v1alpha1.DerivedAccessLabel))
 	annotations := difference(have.Annotations, wantedAnnotations, before.Annotations)
 	if len(labels) == 0 && len(annotations) == 0 {
 		return nil, nil

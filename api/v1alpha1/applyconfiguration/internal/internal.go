@@ -868,6 +868,8 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.DeletionPolicy
       default: Retain
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.DerivedAccess
+  scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.HeldPrune
   map:
     fields:
@@ -1219,6 +1221,10 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.DeletionRule
       default: {}
+    - name: derivedAccess
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.DerivedAccess
+      default: Unlimited
     - name: match
       type:
         scalar: string

@@ -18,6 +18,10 @@ limitations under the License.
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "github.com/clerk-operator/clerk-operator/api/v1alpha1"
+)
+
 // TenantClassSpecApplyConfiguration represents a declarative configuration of the TenantClassSpec type for use
 // with apply.
 //
@@ -38,6 +42,12 @@ type TenantClassSpecApplyConfiguration struct {
 	// namespaces are what each organization gets: one entry, one namespace. An empty list gives nothing, and the organizations are as they
 	// should be: such as those that an application makes for every sign-up. It has to be written, so that nobody loses access by a mistake.
 	Namespaces []TenantNamespaceApplyConfiguration `json:"namespaces,omitempty"`
+	// derivedAccess says what may be made in the class's namespaces that outlives a membership. Unlimited (the default): whatever
+	// people's ClusterRoles allow. Capped: tokens of ServiceAccounts live 10 minutes at most, no Secret holds one, and RoleBindings name
+	// ServiceAccounts of the same namespace alone. None: no tokens, no Secrets with tokens and no RoleBindings. It counts for everybody
+	// and for ServiceAccounts, except for whom the guards let through: the operator, the cluster's own components, and whom the chart's
+	// admission.breakGlass and admission.derivedAccess name. Without the guards (admission.enabled) it bounds nothing.
+	DerivedAccess *apiv1alpha1.DerivedAccess `json:"derivedAccess,omitempty"`
 	// deletion says what becomes of the namespaces when the organization is deleted. Access ends at once in any case.
 	Deletion *DeletionRuleApplyConfiguration `json:"deletion,omitempty"`
 }
@@ -82,6 +92,14 @@ func (b *TenantClassSpecApplyConfiguration) WithNamespaces(values ...*TenantName
 		}
 		b.Namespaces = append(b.Namespaces, *values[i])
 	}
+	return b
+}
+
+// WithDerivedAccess sets the DerivedAccess field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DerivedAccess field is set to the value of the last call.
+func (b *TenantClassSpecApplyConfiguration) WithDerivedAccess(value apiv1alpha1.DerivedAccess) *TenantClassSpecApplyConfiguration {
+	b.DerivedAccess = &value
 	return b
 }
 
