@@ -1,0 +1,174 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package controller_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+)
+
+// derivedAccess sets spec.derivedAccess of a class.
+func derivedAccess(access v1alpha1.DerivedAccess) func(*v1alpha1.TenantClass) {
+	return func(class *v1alpha1.TenantClass) { class.Spec.DerivedAccess = access }
+}
+
+// setDerivedAccess changes the class of a tenancy, and waits until its namespace says so.
+func (tn *tenancy) setDerivedAccess(access v1alpha1.DerivedAccess, label string) {
+	tn.t.Helper()
+	edit(tn.t, &v1alpha1.TenantClass{ObjectMeta: metav1.ObjectMeta{Name: tn.class}}, derivedAccess(access))
+	tn.wantDerivedAccess(tn.namespace(), label)
+}
+
+func (tn *tenancy) wantDerivedAccess(namespace, want string) {
+	tn.t.Helper()
+	eventually(tn.t, "the label of "+namespace, func(ctx context.Context) error {
+		var have corev1.Namespace
+		err := cluster.Get(ctx, client.ObjectKey{Name: namespace}, &have)
+		if err == nil && have.Labels[v1alpha1.DerivedAccessLabel] != want {
+			err = fmt.Errorf("it is %q, want %q", have.Labels[v1alpha1.DerivedAccessLabel], want)
+		}
+		return err
+	})
+}
+
+// as is a client of a member.
+func as(t *testing.T, user string) client.Client {
+	t.Helper()
+	config := rest.CopyConfig(plane.Config())
+	config.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: []string{"system:authenticated"}}
+	made, err := client.New(config, client.Options{Scheme: cluster.Scheme()})
+	must(t, err)
+	return made
+}
+
+// requestToken asks for a token of a namespace's ServiceAccount default.
+func requestToken(ctx context.Context, c client.Client, namespace string, seconds *int64) error {
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "default"}}
+	return c.SubResource("token").Create(ctx, account,
+		&authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: seconds}})
+}
+
+// tokenSecret has the controller manager put a token of the ServiceAccount default into it.
+func tokenSecret(namespace, name string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name,
+			Annotations: map[string]string{corev1.ServiceAccountNameKey: "default"}},
+		Type: corev1.SecretTypeServiceAccountToken,
+	}
+}
+
+// bindingTo gives the ClusterRole view.
+func bindingTo(namespace, name string, subjects ...rbacv1.Subject) *rbacv1.RoleBinding {
+	return &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"},
+		Subjects:   subjects,
+	}
+}
+
+func userNamed(name string) rbacv1.Subject {
+	return rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}
+}
+
+func accountIn(namespace string) rbacv1.Subject {
+	return rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "default"}
+}
+
+// wantGuarded checks whether a guard refuses something. What the API server knows of a namespace's labels is a moment behind.
+func wantGuarded(t *testing.T, what string, refused bool, do func(context.Context) error) {
+	t.Helper()
+	eventually(t, what, func(ctx context.Context) error {
+		err := do(ctx)
+		switch {
+		case refused && err == nil:
+			return fmt.Errorf("it is not refused")
+		case refused && !apierrors.IsForbidden(err), !refused && err != nil:
+			return err
+		}
+		return nil
+	})
+}
+
+func TestDerivedAccessIsBoundedAsTheClassSays(t *testing.T) {
+	t.Parallel()
+	tn := newTenancy(t)
+	tn.createOrganization()
+	jane := subjectOf(tn.join("org:admin"))
+	namespace := tn.namespace()
+	wantSubjects(t, namespace, "admin", jane)
+	tn.wantDerivedAccess(namespace, "")
+	asJane := as(t, jane)
+	eventually(t, "the ServiceAccount default", func(ctx context.Context) error {
+		return cluster.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "default"}, &corev1.ServiceAccount{})
+	})
+	try := func(capped, none bool, label string) {
+		t.Helper()
+		create := func(object client.Object) func(context.Context) error {
+			return func(ctx context.Context) error {
+				return asJane.Create(ctx, object.DeepCopyObject().(client.Object), client.DryRunAll)
+			}
+		}
+		token := func(seconds *int64) func(context.Context) error {
+			return func(ctx context.Context) error { return requestToken(ctx, asJane, namespace, seconds) }
+		}
+		wantGuarded(t, label+": a token for an hour", capped, token(nil))
+		wantGuarded(t, label+": a token for 10 minutes", none, token(new(int64(600))))
+		wantGuarded(t, label+": a Secret with a token", capped, create(tokenSecret(namespace, "token")))
+		wantGuarded(t, label+": another Secret", false, create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "plain"}}))
+		wantGuarded(t, label+": a RoleBinding for a friend", capped, create(bindingTo(namespace, "friend", userNamed("friend"))))
+		wantGuarded(t, label+": a RoleBinding for a ServiceAccount", none, create(bindingTo(namespace, "own", accountIn(namespace))))
+	}
+	try(false, false, "Unlimited")
+	tn.setDerivedAccess(v1alpha1.DerivedAccessCapped, "Capped")
+	try(true, false, "Capped")
+	tn.setDerivedAccess(v1alpha1.DerivedAccessNone, "None")
+	try(true, true, "None")
+	// Only an administrator can take the label away, and the operator puts it back.
+	edit(t, get(t, &corev1.Namespace{}, "", namespace), func(n *corev1.Namespace) { delete(n.Labels, v1alpha1.DerivedAccessLabel) })
+	tn.wantDerivedAccess(namespace, "None")
+	edit(t, get(t, &corev1.Namespace{}, "", namespace), func(n *corev1.Namespace) { n.Labels[v1alpha1.DerivedAccessLabel] = "Capped" })
+	tn.wantDerivedAccess(namespace, "None")
+	// Members come and go as before: the operator's own RoleBindings are none of the guards' business.
+	wantSubjects(t, namespace, "view", subjectOf(tn.join("org:member")))
+	tn.setDerivedAccess(v1alpha1.DerivedAccessUnlimited, "")
+	try(false, false, "Unlimited again")
+}
+
+// Who has access by a ServiceAccount that was left behind must not get more than that in a namespace that no class wants any longer.
+func TestAReleasedNamespaceStaysBounded(t *testing.T) {
+	t.Parallel()
+	tn := newTenancy(t, derivedAccess(v1alpha1.DerivedAccessCapped))
+	organization := tn.createOrganization()
+	tn.wantDerivedAccess(tn.namespace(), "Capped")
+	wantReady(t, organization)
+	edit(t, &v1alpha1.TenantClass{ObjectMeta: metav1.ObjectMeta{Name: tn.class}}, func(class *v1alpha1.TenantClass) {
+		class.Spec.Namespaces, class.Spec.DerivedAccess = []v1alpha1.TenantNamespace{}, v1alpha1.DerivedAccessUnlimited
+	})
+	wantEvent(t, organization.Name, "NamespaceReleased")
+	tn.wantDerivedAccess(tn.namespace(), "Capped")
+}
