@@ -109,6 +109,11 @@ Clerk's dashboard (Configure, Webhooks). Clerk's own command line has such a tun
   npx clerk webhooks listen --forward-to %[2]s`, len(s.SigningSecrets), p.url)
 }
 
+// sendCommand plays Clerk: what comes after it says which event is sent.
+func sendCommand(url string) string {
+	return "go run ./cmd/kubectl-clerk send --instance default --url " + url + " --yes"
+}
+
 // madeUp says how to play Clerk.
 func madeUp(s settings, p place) string {
 	return fmt.Sprintf(`  Clerk           made up: set %[6]s (what there is) or %[7]s (webhooks) for yours
@@ -119,13 +124,14 @@ func madeUp(s settings, p place) string {
 In another terminal, in this folder: send signed deliveries, and see what becomes of them.
 
   export KUBECONFIG=$PWD/bin/kubeconfig
-  export CLERK_WEBHOOK_URL=%[1]s CLERK_SIGNING_SECRET=%[2]s
-  go run ./hack/send --type organization.created --organization acme
-  go run ./hack/send --type organizationMembership.created --organization acme --user jane --role org:admin
+  export CLERK_SIGNING_SECRET=%[2]s
+  export SEND="%[8]s"
+  $SEND organization.created --organization acme
+  $SEND organizationMembership.created --organization acme --user jane --role org:admin
   %[3]s get clerkorganizations,clerkmembers
   %[3]s auth can-i create deployments -n org-acme --as %[4]s
-  go run ./hack/send --type organizationMembership.deleted --organization acme --user jane
-  go run ./hack/send --help     (what else can be sent, and how to do so with curl and openssl)
+  $SEND organizationMembership.deleted --organization acme --user jane
+  $SEND --list     (what else can be sent; docs/kubectl.md says how to do so with curl and openssl)
 
-`, p.url, s.SigningSecrets[0], p.kubectl, "clerk:"+clerktest.ID("user", "jane"), logFolder, keyVariable, secretVariable)
+`, p.url, s.SigningSecrets[0], p.kubectl, "clerk:"+clerktest.ID("user", "jane"), logFolder, keyVariable, secretVariable, sendCommand(p.url))
 }

@@ -41,9 +41,10 @@ const (
 	withWebhooks = "With webhooks: see a change within a second"
 	withoutClerk = "Without Clerk"
 
-	keyOnPage    = "sk_test_…"
-	secretOnPage = "whsec_…"
-	pageAddress  = "127.0.0.1:8090"
+	keyOnPage     = "sk_test_…"
+	secretOnPage  = "whsec_…"
+	messageOnPage = "msg_…"
+	pageAddress   = "127.0.0.1:8090"
 	// fakeAddress is what the transcript calls the address of the fake Clerk.
 	fakeAddress = "127.0.0.1:9000"
 )
@@ -178,7 +179,7 @@ func (q *quickstart) write(text string) {
 	if q.clerk != nil {
 		own = append(own, strings.TrimPrefix(strings.TrimSuffix(q.clerk.url, clerkapi.Prefix), "http://"), fakeAddress)
 	}
-	text = strings.NewReplacer(own...).Replace(text)
+	text = madeUpMessage.ReplaceAllString(strings.NewReplacer(own...).Replace(text), messageOnPage)
 	q.text.WriteString(strings.TrimRight(madeUpSecret.ReplaceAllString(text, secretOnPage), "\n") + "\n")
 }
 

@@ -30,9 +30,10 @@ import (
 )
 
 var (
-	madeUpSecret = regexp.MustCompile(`whsec_[A-Za-z0-9+/=]+`)
-	madeUpURL    = regexp.MustCompile(`http://127\.0\.0\.1:\d+/webhooks/default`)
-	hash         = regexp.MustCompile(`\b[0-9a-f]{16}\b`)
+	madeUpSecret  = regexp.MustCompile(`whsec_[A-Za-z0-9+/=]+`)
+	madeUpMessage = regexp.MustCompile(`msg_[A-Za-z0-9]{27}`)
+	madeUpURL     = regexp.MustCompile(`http://127\.0\.0\.1:\d+/webhooks/default`)
+	hash          = regexp.MustCompile(`\b[0-9a-f]{16}\b`)
 )
 
 // visitor does what a page says, in a cluster that startRun has brought up.
@@ -80,7 +81,7 @@ func TestTheTutorialOnALaptopIsTrue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	person := run.visitor("CLERK_WEBHOOK_URL="+madeUpURL.FindString(run.output.String()),
+	person := run.visitor("SEND="+sendCommand(madeUpURL.FindString(run.output.String())),
 		"CLERK_SIGNING_SECRET="+madeUpSecret.FindString(run.output.String()))
 	count := 0
 	for _, step := range steps {

@@ -34,7 +34,7 @@ const canary = "canary-must-never-surface"
 
 func readEvent(tb testing.TB, eventType string) []byte {
 	tb.Helper()
-	body, err := os.ReadFile(filepath.Join("testdata", "events", eventType+".json"))
+	body, err := os.ReadFile(filepath.Join("..", "examples", "events", eventType+".json"))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestEveryKnownTypeHasAnExampleThatDecodes(t *testing.T) {
 }
 
 func TestExamplesAndTypesAreTheSameSet(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("testdata", "events", "*.json"))
+	files, err := filepath.Glob(filepath.Join("..", "examples", "events", "*.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

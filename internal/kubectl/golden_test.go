@@ -73,7 +73,10 @@ func TestOutput(t *testing.T) {
 		"plan-details":        {"plan -f testdata/edits --details", 2},
 		"plan-json":           {"plan -f testdata/edits -o json", 2},
 		"plan-none":           {"plan -f testdata/golden", 1},
+		"send-list":           {"send --list", 0},
+		"send-list-name":      {"send --list -o name", 0},
 		"help-plan":           {"plan --help", 0},
+		"help-send":           {"send --help", 0},
 		"help":                {"--help", 0},
 		"why-no-output":       {"why jane@acme.example -o xml", 1},
 	}

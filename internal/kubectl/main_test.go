@@ -117,13 +117,16 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane, folder string) er
 	if err != nil {
 		return err
 	}
+	if receiverAt, err = freeAddress(ctx); err != nil {
+		return err
+	}
 	config, err := cp.ServiceAccountConfig(ctx, operatorNamespace, "clerk-operator")
 	if err != nil {
 		return err
 	}
 	go func() {
 		err := operator.Run(ctx, config, operator.Config{
-			Namespace: operatorNamespace, ReceiverBindAddress: "127.0.0.1:0", MetricsBindAddress: "0", HealthProbeBindAddress: "0",
+			Namespace: operatorNamespace, ReceiverBindAddress: receiverAt, MetricsBindAddress: "0", HealthProbeBindAddress: "0",
 			ClerkAPIHosts: []string{"127.0.0.1"}, TombstoneRetention: 365 * 24 * time.Hour,
 			MeBindAddress: serving.address, MeTLSCertFile: serving.certificate, MeTLSKeyFile: serving.key,
 		})

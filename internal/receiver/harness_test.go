@@ -363,7 +363,7 @@ func (b *rig) mustSend(t *testing.T, p post) reply {
 
 func example(tb testing.TB, eventType string) string {
 	tb.Helper()
-	body, err := os.ReadFile(filepath.Join("..", "clerk", "testdata", "events", eventType+".json"))
+	body, err := os.ReadFile(filepath.Join("..", "examples", "events", eventType+".json"))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package signing verifies deliveries as Svix signs them: it reads the signing secrets out of a Secret's data, and the id, the time
-// and the signatures out of a delivery's headers. The signature itself is checked by Svix' own library.
+// Package signing verifies deliveries as Svix signs them, and signs some itself: it reads the signing secrets out of a Secret's data, and
+// the id, the time and the signatures out of a delivery's headers. The signature itself is made and checked by Svix' own library.
 package signing
 
 import (
@@ -25,8 +25,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	svix "github.com/svix/svix-webhooks/go"
 )
@@ -114,6 +117,22 @@ func (v Verifier) Shares(other Verifier) bool {
 // Usable tells whether there is any secret to verify with.
 func (v Verifier) Usable() bool {
 	return len(v.webhooks) > 0
+}
+
+// Sign is the headers of an attempt to deliver a body, signed with the first of the secrets.
+func (v Verifier) Sign(id string, at time.Time, body []byte) (http.Header, error) {
+	if !v.Usable() {
+		return nil, errors.New("there is no signing secret to sign with")
+	}
+	signature, err := v.webhooks[0].Sign(id, at, body)
+	if err != nil {
+		return nil, fmt.Errorf("sign a delivery: %w", err)
+	}
+	header := http.Header{}
+	header.Set("Svix-Id", id)
+	header.Set("Svix-Timestamp", strconv.FormatInt(at.Unix(), 10))
+	header.Set("Svix-Signature", signature)
+	return header, nil
 }
 
 // Verify checks that one of the secrets signed this body for this attempt. It says nothing of the attempt's age: see Attempt.Fresh.

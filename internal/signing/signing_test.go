@@ -304,3 +304,18 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 }
+
+// What Svix signed, is signed here alike.
+func TestSignIsTheKnownAnswer(t *testing.T) {
+	verifier, _ := Parse(secrets(knownSecret, otherSecret))
+	header, err := verifier.Sign(knownID, time.Unix(1731705121, 0), []byte(knownBody))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(headers("svix", knownID, knownTimestamp, knownSignature), header); diff != "" {
+		t.Errorf("signed otherwise (-want +got):\n%s", diff)
+	}
+	if _, err := (Verifier{}).Sign(knownID, time.Now(), nil); err == nil {
+		t.Error("nothing to sign with, and it is signed")
+	}
+}

@@ -18,41 +18,20 @@ package clerktest
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
-)
 
-// Clerk's ids are KSUIDs: 27 base62 characters after the prefix.
-const (
-	idLength = 27
-	base62   = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	"github.com/clerk-operator/clerk-operator/internal/examples"
 )
 
 // secretLength is how many bytes Svix' signing secrets have.
 const secretLength = 24
 
-// ID is an id with this prefix, such as "org", that looks like Clerk's. The same name always gives the same id.
-func ID(prefix, name string) string {
-	sum := sha256.Sum256([]byte(prefix + " " + name))
-	return format(prefix, sum[:])
-}
+// ID is an id with this prefix, such as "org", that looks like Clerk's. The same name always gives the same id, here and in
+// kubectl clerk send.
+func ID(prefix, name string) string { return examples.ID(prefix, name) }
 
 // RandomID is an id with this prefix, such as "msg", that nothing else has.
-func RandomID(prefix string) string {
-	var random [idLength]byte
-	_, _ = rand.Read(random[:]) // never fails
-	return format(prefix, random[:])
-}
-
-func format(prefix string, noise []byte) string {
-	id := make([]byte, 0, len(prefix)+1+idLength)
-	id = append(id, prefix...)
-	id = append(id, '_')
-	for _, b := range noise[:idLength] {
-		id = append(id, base62[int(b)%len(base62)])
-	}
-	return string(id)
-}
+func RandomID(prefix string) string { return examples.RandomID(prefix) }
 
 // NewSecret is a fresh signing secret, as Clerk's dashboard shows it.
 func NewSecret() string {

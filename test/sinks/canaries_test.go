@@ -157,7 +157,7 @@ func (c *canaries) plant(eventType, path, text string) string {
 // fields that must never leave or that nobody knows.
 func (c *canaries) event(t *testing.T, eventType string) []byte {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root(t), "internal", "clerk", "testdata", "events", eventType+".json"))
+	text, err := os.ReadFile(filepath.Join(root(t), "internal", "examples", "events", eventType+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -124,7 +124,7 @@ func needNode(t *testing.T) {
 
 func TestDeliveriesSignedByOthers(t *testing.T) {
 	needNode(t)
-	body, err := os.ReadFile(filepath.Join("..", "..", "internal", "clerk", "testdata", "events", clerk.TypeOrganizationUpdated+".json"))
+	body, err := os.ReadFile(filepath.Join("..", "..", "internal", "examples", "events", clerk.TypeOrganizationUpdated+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}

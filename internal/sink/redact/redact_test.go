@@ -36,7 +36,7 @@ var update = flag.Bool("update", false, "write testdata/withheld.txt anew, and l
 
 func example(t *testing.T, eventType string) map[string]any {
 	t.Helper()
-	body, err := os.ReadFile(filepath.Join("..", "..", "clerk", "testdata", "events", eventType+".json"))
+	body, err := os.ReadFile(filepath.Join("..", "..", "examples", "events", eventType+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,210 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package kubectl
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/portforward"
+	"k8s.io/client-go/transport/spdy"
+	"k8s.io/streaming/pkg/httpstream"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// receiverPort is the name of the port of the operator's Service and pods at which deliveries come in.
+const receiverPort = "receiver"
+
+// loopback is where ports are forwarded to: nobody but this machine reaches it.
+const loopback = "127.0.0.1"
+
+// operatorAt is where the operator runs.
+type operatorAt struct {
+	reader client.Client
+	config *rest.Config
+
+	// cluster is the API server's address.
+	cluster string
+
+	namespace, service string
+	selector           map[string]string
+
+	// tls: the receiver speaks HTTPS by itself.
+	tls bool
+}
+
+// findOperator finds the operator's namespace and, if it is needed, its Service.
+func (p *plugin) findOperator(ctx context.Context, cluster client.Client, namespace string, needed bool) (*operatorAt, error) {
+	config, err := p.restConfig()
+	if err != nil {
+		return nil, err
+	}
+	found := &operatorAt{reader: cluster, config: config, cluster: config.Host, namespace: namespace}
+	var services corev1.ServiceList
+	err = cluster.List(ctx, &services, operatorLabel, client.InNamespace(namespace))
+	if apierrors.IsForbidden(err) && namespace == "" {
+		err = cluster.List(ctx, &services, operatorLabel, client.InNamespace(defaultNamespace))
+	}
+	for i := range services.Items {
+		service := &services.Items[i]
+		for _, port := range service.Spec.Ports {
+			if port.Name == receiverPort {
+				found.namespace, found.service, found.selector = service.Namespace, service.Name, service.Spec.Selector
+				found.tls = port.AppProtocol != nil && *port.AppProtocol == "https"
+				return found, nil
+			}
+		}
+	}
+	found.namespace = cmp.Or(found.namespace, defaultNamespace)
+	switch {
+	case !needed:
+		return found, nil
+	case apierrors.IsForbidden(err):
+		return nil, fmt.Errorf("you may not list services in the namespace %s: ask for that right, or deliver to --url", found.namespace)
+	case err != nil:
+		return nil, fmt.Errorf("look for the operator's Service: %w", err)
+	}
+	return nil, errors.New("no Service of the operator's can be seen: install the operator, name its namespace with --operator-namespace, " +
+		"or deliver to --url")
+}
+
+// pod is a pod of the Service that is ready, and its port.
+func (o *operatorAt) pod(ctx context.Context) (name string, port int32, err error) {
+	var pods corev1.PodList
+	err = o.reader.List(ctx, &pods, client.InNamespace(o.namespace), client.MatchingLabels(o.selector))
+	switch {
+	case apierrors.IsForbidden(err):
+		return "", 0, fmt.Errorf("you may not list pods in the namespace %s: ask for the verb list on pods, and create on pods/portforward",
+			o.namespace)
+	case err != nil:
+		return "", 0, fmt.Errorf("look for the operator's pods: %w", err)
+	}
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		if pod.DeletionTimestamp != nil || !isReady(pod) {
+			continue
+		}
+		for _, container := range pod.Spec.Containers {
+			for _, at := range container.Ports {
+				if at.Name == receiverPort {
+					return pod.Name, at.ContainerPort, nil
+				}
+			}
+		}
+	}
+	return "", 0, fmt.Errorf("no pod of the Service %s/%s is ready: kubectl clerk doctor says why", o.namespace, o.service)
+}
+
+func isReady(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(condition corev1.PodCondition) bool {
+		return condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue
+	})
+}
+
+// forwarded is a local port that leads to a pod.
+type forwarded struct {
+	pod, address string
+	tls          bool
+
+	// ended is closed once it leads nowhere any more.
+	ended  chan struct{}
+	cancel context.CancelFunc
+}
+
+func (f *forwarded) url() string {
+	if f.tls {
+		return "https://" + f.address
+	}
+	return "http://" + f.address
+}
+
+func (f *forwarded) close() {
+	f.cancel()
+	<-f.ended
+}
+
+// forward forwards a local port to a pod of the operator's, with the caller's rights; "0" is a free one.
+func (o *operatorAt) forward(ctx context.Context, local string) (*forwarded, error) {
+	pod, port, err := o.pod(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dialer, err := o.dialer(pod)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ready := make(chan struct{})
+	forwarder, err := portforward.NewOnAddressesForStreamingWithContext(ctx, dialer, []string{loopback},
+		[]string{fmt.Sprintf("%s:%d", local, port)}, ready, io.Discard, io.Discard)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	found := &forwarded{pod: pod, tls: o.tls, ended: make(chan struct{}), cancel: cancel}
+	var failure error
+	go func() {
+		defer close(found.ended)
+		failure = forwarder.ForwardPorts()
+	}()
+	select {
+	case <-ready:
+	case <-found.ended:
+		cancel()
+		return nil, fmt.Errorf("forward a port to the pod %s/%s, which takes the right to create pods/portforward there: %w",
+			o.namespace, pod, failure)
+	}
+	ports, err := forwarder.GetPorts()
+	if err != nil {
+		found.close()
+		return nil, err
+	}
+	found.address = net.JoinHostPort(loopback, strconv.Itoa(int(ports[0].Local)))
+	return found, nil
+}
+
+// dialer reaches a pod as kubectl does: by a WebSocket, or by SPDY where the API server or something before it does not know that.
+func (o *operatorAt) dialer(pod string) (httpstream.Dialer, error) {
+	core, err := corev1client.NewForConfig(o.config)
+	if err != nil {
+		return nil, err
+	}
+	address := core.RESTClient().Post().Resource("pods").Namespace(o.namespace).Name(pod).SubResource("portforward").URL()
+	transport, upgrader, err := spdy.RoundTripperFor(o.config)
+	if err != nil {
+		return nil, err
+	}
+	bySPDY := spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, http.MethodPost, address)
+	byWebSocket, err := portforward.NewSPDYOverWebsocketDialerForStreaming(address, o.config)
+	if err != nil {
+		return nil, err
+	}
+	return portforward.NewFallbackDialerForStreaming(byWebSocket, bySPDY, func(err error) bool {
+		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+	}), nil
+}

@@ -1,0 +1,170 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package kubectl_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/examples"
+	"github.com/clerk-operator/clerk-operator/internal/kubectl"
+	"github.com/clerk-operator/clerk-operator/test/clerktest"
+)
+
+// receiverAt is where the operator of the tests receives deliveries, and shownAt what stands for it in what is compared.
+var receiverAt string
+
+const shownAt = "127.0.0.1:8090"
+
+// freeAddress is one on which nobody listens.
+func freeAddress(ctx context.Context) (string, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
+}
+
+// newSendInstance makes a ClerkInstance that hears deliveries and has no effect, and removes all that was heard. No other test sees it.
+func newSendInstance(t *testing.T, name string) (secret string) {
+	t.Helper()
+	secret = clerktest.NewSecret()
+	meta := metav1.ObjectMeta{Namespace: operatorNamespace, Name: name}
+	instance := &v1alpha1.ClerkInstance{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: v1alpha1.ClerkInstanceSpec{Mode: v1alpha1.ModeObserve, Webhook: v1alpha1.ClerkInstanceWebhook{
+			SigningSecretRef: v1alpha1.SecretReference{Name: name},
+		}},
+	}
+	if err := errors.Join(cluster.Create(t.Context(), &corev1.Secret{ObjectMeta: meta, StringData: map[string]string{"endpoint": secret}}),
+		cluster.Create(t.Context(), instance)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		of := client.MatchingLabels{v1alpha1.InstanceLabel: name}
+		for _, object := range []client.Object{
+			&v1alpha1.ClerkMember{}, &v1alpha1.ClerkUser{}, &v1alpha1.ClerkOrganization{}, &v1alpha1.ClerkRole{}, &v1alpha1.ClerkPermission{},
+		} {
+			if err := cluster.DeleteAllOf(context.Background(), object, of); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := errors.Join(cluster.Delete(context.Background(), instance),
+			cluster.Delete(context.Background(), &corev1.Secret{ObjectMeta: meta})); err != nil {
+			t.Error(err)
+		}
+	})
+	return secret
+}
+
+// sendTo runs send against the receiver of the tests, and writes its address as it is shown.
+func sendTo(t *testing.T, args ...string) result {
+	t.Helper()
+	found := run(t, append(append([]string{"send"}, args...), "--url", "http://"+receiverAt+"/webhooks/send")...)
+	found.out = strings.ReplaceAll(found.out, receiverAt, shownAt)
+	found.errors = strings.ReplaceAll(found.errors, receiverAt, shownAt)
+	return found
+}
+
+// TestSend sends events to the operator, and looks at what is mirrored of them.
+func TestSend(t *testing.T) {
+	secret := newSendInstance(t, "send")
+	file := filepath.Join(t.TempDir(), "secret")
+	other := filepath.Join(t.TempDir(), "other")
+	event := filepath.Join(t.TempDir(), "event.json")
+	if err := errors.Join(os.WriteFile(file, []byte(secret+"\n"), 0o600), os.WriteFile(other, []byte(clerktest.NewSecret()), 0o600),
+		os.WriteFile(event, []byte(`{"type":"moon.risen"}`), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	const toSend = " --instance send --message-id msg_1"
+	for _, test := range []struct {
+		name, args string
+		hidden     []string
+		code       int
+	}{
+		{"send-nobody-asked", "organization.created --organization lunar" + toSend, nil, 1},
+		{"send", "organization.created --organization lunar --yes" + toSend, nil, 0},
+		{"send-member", "organizationMembership.created --organization lunar --user lea --role org:admin --yes" + toSend, nil, 0},
+		{"send-json", "user.updated --user lea --banned --yes -o json" + toSend, []string{"--secret-file", file}, 0},
+		{"send-deleted", "organizationMembership.deleted --organization lunar --user lea -y" + toSend, nil, 0},
+		{"send-dry-run", "role.updated --role org:admin --permission org:cargo:load --dry-run" + toSend, nil, 0},
+		{"send-refused", "organization.updated --organization lunar --yes" + toSend, []string{"--secret-file", other}, 2},
+		{"send-file", "--yes" + toSend, []string{"--file", event}, 0},
+		{"send-no-instance", "organization.created --yes", nil, 1},
+		{"send-other-instance", "organization.created --instance default --yes", nil, 1},
+		{"send-no-rights", "organization.created --yes --as viewer" + toSend, nil, 1},
+		{"send-no-type", "moon.risen --yes" + toSend, nil, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			found := sendTo(t, append(strings.Fields(test.args), test.hidden...)...)
+			wantGolden(t, test.name, "send "+test.args+" …", found)
+			if found.code != test.code {
+				t.Errorf("exit code %d, want %d", found.code, test.code)
+			}
+			if strings.Contains(found.out+found.errors, strings.TrimPrefix(secret, "whsec_")) {
+				t.Error("the signing secret is shown")
+			}
+		})
+	}
+	member := &v1alpha1.ClerkMember{}
+	name := v1alpha1.ObjectName("send", examples.ID("orgmem", "lea in lunar"))
+	if err := cluster.Get(t.Context(), client.ObjectKey{Name: name}, member); err != nil || member.Spec.DeletedAt == nil {
+		t.Errorf("the membership came and was deleted, and there is %+v (%v)", member.Spec, err)
+	}
+}
+
+// Of every type there is an example that the operator takes, signed with the Secret's secret or with the environment's.
+func TestEveryTypeCanBeSent(t *testing.T) {
+	secret := newSendInstance(t, "send")
+	t.Setenv("CLERK_SIGNING_SECRET", secret)
+	for _, eventType := range examples.Types() {
+		found := sendTo(t, eventType, "--instance", "send", "--yes", "-o", "json", "--permission", "org:cargo:load")
+		var sent kubectl.Send
+		if err := json.Unmarshal([]byte(found.out), &sent); err != nil || found.code != 0 || !sent.Accepted || sent.Status != 204 {
+			t.Errorf("%s: %+v (%v)", eventType, found, err)
+		}
+	}
+}
+
+// What stands in the way is said, and what to do.
+func TestSendSaysWhatStandsInTheWay(t *testing.T) {
+	for _, test := range []struct {
+		reason, args, says string
+	}{
+		{"nothing runs in the cluster here", "send user.created --instance default --yes", "no Service of the operator's can be seen"},
+		{"nobody may be misled", "send user.created --instance nowhere --yes", `there is no ClerkInstance "nowhere"`},
+		{"the rights are the caller's", "send user.created --instance default --yes --as nobody", "you may not read clerkinstances"},
+		{"an address", "send user.created --instance default --yes --url ftp://example.com/webhooks/default", "no address of a web server"},
+		{"a type", "send --instance default", "name the type of the event"},
+		{"one of both", "send user.created --file x --instance default", "leave the type out"},
+	} {
+		if found := run(t, strings.Fields(test.args)...); found.code != 1 || !strings.Contains(found.errors, test.says) {
+			t.Errorf("%s: %+v, want %q", test.reason, found, test.says)
+		}
+	}
+}
