@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"cel.dev/cel-go/cel"
@@ -262,4 +263,22 @@ func (h *Holder) evaluate(e *expression) (ref.Val, error) {
 		return nil, fmt.Errorf("expression %q failed: %s", e.source, failure(err, e.source))
 	}
 	return value, nil
+}
+
+// HasRule tells whether a class has a rule of some kind.
+func HasRule(class *v1alpha1.TenantClass, isSuch func(v1alpha1.TenantRoleBinding) bool) bool {
+	return slices.ContainsFunc(class.Spec.Namespaces, func(namespace v1alpha1.TenantNamespace) bool {
+		return slices.ContainsFunc(namespace.RoleBindings, isSuch)
+	})
+}
+
+// CountsMembers tells whether what a rule gives may depend on how many members there are.
+func CountsMembers(rule v1alpha1.TenantRoleBinding) bool {
+	const read = "." + fieldMembers
+	return strings.Contains(rule.When, read) || strings.Contains(rule.Until, read)
+}
+
+// TakesByCount tells whether a class may take access from members since there are more of them.
+func TakesByCount(class *v1alpha1.TenantClass) bool {
+	return class.Spec.Members != (v1alpha1.TenantClassMembers{}) || HasRule(class, CountsMembers)
 }

@@ -17,7 +17,9 @@ limitations under the License.
 package operatorproc_test
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,6 +33,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/test/clerktest"
 	"github.com/clerk-operator/clerk-operator/test/operatorproc"
 )
 
@@ -82,6 +85,56 @@ func TestWhoJoinsAnOrganizationDoesNotWaitForNewOnes(t *testing.T) {
 			}
 			return nil
 		})
+	})
+}
+
+// TestAJoinThatTakesAccessFromOthersNeedsNoElectedReplica has a class that gives two members access and three none.
+func TestAJoinThatTakesAccessFromOthersNeedsNoElectedReplica(t *testing.T) {
+	secret, err := operatorproc.Install(t.Context(), cluster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	administrator, err := operatorproc.NewClient(cluster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slug := "few-" + strconv.FormatInt(time.Now().UnixNano(), 36)
+	class := &v1alpha1.TenantClass{ObjectMeta: metav1.ObjectMeta{Name: slug}}
+	class.Spec.Match = fmt.Sprintf("organization.slug == %q", slug)
+	class.Spec.Namespaces = []v1alpha1.TenantNamespace{{
+		Name:         "org-${organization.handle}",
+		RoleBindings: []v1alpha1.TenantRoleBinding{{Role: "org:admin", ClusterRole: "admin", When: "organization.members < 3"}},
+	}}
+	if err := administrator.Create(t.Context(), class); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = administrator.Delete(context.Background(), class) }()
+	first, witness := newMember(slug), newMember("witness-of-"+slug)
+	join := func(sender clerktest.Sender) {
+		t.Helper()
+		next := newMember("")
+		next.Organization = first.Organization
+		deliver(t, administrator, sender, next, true)
+	}
+	withRetention(t, 7*day, func(operator *operatorproc.Operator) {
+		sender := operator.Sender(operatorproc.Instance, secret)
+		deliver(t, administrator, sender, witness, true)
+		deliver(t, administrator, sender, first, true)
+		join(sender)
+		waitForBindings(t, administrator, witness.Organization.ID, true)
+		waitForBindings(t, administrator, first.Organization.ID, true)
+	})
+	letNobodyBeElected(t, administrator)
+	defer letSomebodyBeElected(t, administrator)
+	withRetention(t, 7*day, func(operator *operatorproc.Operator) {
+		sender := operator.Sender(operatorproc.Instance, secret)
+		left := clerktest.MembershipDeleted(witness, time.Now())
+		if status, answer, err := sender.Deliver(t.Context(), clerktest.RandomID("msg"), left); err != nil || status != http.StatusNoContent {
+			t.Fatalf("got %d %q, %v", status, answer, err)
+		}
+		waitForBindings(t, administrator, witness.Organization.ID, false) // after what it looks at when it starts
+		join(sender)
+		waitForBindings(t, administrator, first.Organization.ID, false)
 	})
 }
 

@@ -18,8 +18,6 @@ package member
 
 import (
 	"context"
-	"slices"
-	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -95,7 +93,7 @@ func (r *Reconciler) onOrganizationStatus() handler.EventHandler {
 			renamed := before.Generation != after.Generation && tenant.Handle(before) != tenant.Handle(after)
 			isRecounted := !equality.Semantic.DeepEqual(before.Status.Members, after.Status.Members)
 			mayDecide := before.Generation != after.Generation && r.isServedBy(ctx, after, isConditional) ||
-				isRecounted && r.isServedBy(ctx, after, countsMembers)
+				isRecounted && r.isServedBy(ctx, after, tenant.CountsMembers)
 			if deleted || renamed || mayDecide || oldReason != newReason || before.Status.ClassName != after.Status.ClassName {
 				concerned(ctx, after, queue)
 			}
@@ -112,29 +110,18 @@ func (r *Reconciler) isServedBy(
 ) bool {
 	var class v1alpha1.TenantClass
 	name := client.ObjectKey{Name: organization.Status.ClassName}
-	return name.Name != "" && r.Client.Get(ctx, name, &class, client.DisableReadYourWritesConsistency) == nil && hasRule(&class, isSuch)
-}
-
-func hasRule(class *v1alpha1.TenantClass, isSuch func(v1alpha1.TenantRoleBinding) bool) bool {
-	return slices.ContainsFunc(class.Spec.Namespaces, func(namespace v1alpha1.TenantNamespace) bool {
-		return slices.ContainsFunc(namespace.RoleBindings, isSuch)
-	})
+	return name.Name != "" && r.Client.Get(ctx, name, &class, client.DisableReadYourWritesConsistency) == nil && tenant.HasRule(&class, isSuch)
 }
 
 // isConditional tells whether a rule gives something that depends on more than a role.
 func isConditional(rule v1alpha1.TenantRoleBinding) bool { return rule.When != "" || rule.Until != "" }
-
-// countsMembers tells whether that depends on how many members there are.
-func countsMembers(rule v1alpha1.TenantRoleBinding) bool {
-	return strings.Contains(rule.When, ".members") || strings.Contains(rule.Until, ".members")
-}
 
 // onClass causes a reconciliation of the members of the organizations that a class serves, where it has conditions, or had: their statuses
 // say what these come to, also where no RoleBinding changes.
 func (r *Reconciler) onClass() handler.EventHandler {
 	return handler.Funcs{UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue watch.Queue) {
 		before, after := e.ObjectOld.(*v1alpha1.TenantClass), e.ObjectNew.(*v1alpha1.TenantClass)
-		if before.Generation != after.Generation && (hasRule(before, isConditional) || hasRule(after, isConditional)) {
+		if before.Generation != after.Generation && (tenant.HasRule(before, isConditional) || tenant.HasRule(after, isConditional)) {
 			watch.Enqueue(queue, watch.BulkPriority, r.membersOfClass(ctx, after.Name)...)
 		}
 	}}

@@ -19,6 +19,7 @@ package organization
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -104,8 +105,8 @@ func (r *standbyReconciler) setup(manager ctrl.Manager) error {
 	builder := ctrl.NewControllerManagedBy(manager).
 		Named("standby").
 		WithOptions(settings).
-		Watches(&v1alpha1.ClerkOrganization{}, delayed(unlessNew(r.onOrganization()))).
-		Watches(&v1alpha1.ClerkMember{}, delayed(unlessNew(r.onMember(&timer{}, nil)))).
+		Watches(&v1alpha1.ClerkOrganization{}, delayed(unlessNew(r.onOrganization(), never))).
+		Watches(&v1alpha1.ClerkMember{}, delayed(unlessNew(r.onMember(&timer{}, nil), r.takesByCount))).
 		Watches(&v1alpha1.ClerkUser{}, delayed(r.onUser(nil))).
 		Watches(&v1alpha1.ClerkRole{}, delayed(watch.OnRole(r.organizationsOfRoles))).
 		Watches(&v1alpha1.ClerkPermission{}, delayed(watch.OnPermission(r.Client, r.organizationsOfRoles))).
@@ -119,12 +120,21 @@ func (r *standbyReconciler) setup(manager ctrl.Manager) error {
 	return builder.Complete(r)
 }
 
-// unlessNew leaves out what is new and lives: that takes nothing away from anybody.
-func unlessNew(inner handler.EventHandler) handler.EventHandler {
+// takesByCount tells whether any class may take access from members since somebody joins.
+func (r *Reconciler) takesByCount(ctx context.Context) bool {
+	var classes v1alpha1.TenantClassList
+	err := r.Client.List(ctx, &classes, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
+	return err != nil || slices.ContainsFunc(classes.Items, func(class v1alpha1.TenantClass) bool { return tenant.TakesByCount(&class) })
+}
+
+func never(context.Context) bool { return false }
+
+// unlessNew leaves out what is new and lives, unless that may take access from somebody else.
+func unlessNew(inner handler.EventHandler, mayTake func(context.Context) bool) handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue watch.Queue) {
 			isNew := !e.IsInInitialList && e.Object.(v1alpha1.Mirrored).GetEntity().DeletedAt == nil
-			if !isNew {
+			if !isNew || mayTake(ctx) {
 				inner.Create(ctx, e, queue)
 			}
 		},

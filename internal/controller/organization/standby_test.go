@@ -86,19 +86,21 @@ func TestAStandbyLooksAtNoOrganizationOrMemberThatIsNew(t *testing.T) {
 	deleted := &v1alpha1.ClerkMember{}
 	deleted.Spec.DeletedAt = new(metav1.NowMicro())
 	for name, test := range map[string]struct {
-		event event.CreateEvent
-		want  bool
+		event   event.CreateEvent
+		mayTake bool
+		want    bool
 	}{
-		"a member who joined":         {event.CreateEvent{Object: &v1alpha1.ClerkMember{}}, false},
-		"an organization":             {event.CreateEvent{Object: &v1alpha1.ClerkOrganization{}}, false},
-		"a tombstone":                 {event.CreateEvent{Object: deleted}, true},
-		"a member found at the start": {event.CreateEvent{Object: &v1alpha1.ClerkMember{}, IsInInitialList: true}, true},
+		"a member who joined":             {event.CreateEvent{Object: &v1alpha1.ClerkMember{}}, false, false},
+		"a member who joined, and counts": {event.CreateEvent{Object: &v1alpha1.ClerkMember{}}, true, true},
+		"an organization":                 {event.CreateEvent{Object: &v1alpha1.ClerkOrganization{}}, false, false},
+		"a tombstone":                     {event.CreateEvent{Object: deleted}, false, true},
+		"a member found at the start":     {event.CreateEvent{Object: &v1alpha1.ClerkMember{}, IsInInitialList: true}, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			looked := false
 			inner := handler.Funcs{CreateFunc: func(context.Context, event.CreateEvent, watch.Queue) { looked = true }}
-			unlessNew(inner).Create(t.Context(), test.event, nil)
+			unlessNew(inner, func(context.Context) bool { return test.mayTake }).Create(t.Context(), test.event, nil)
 			if looked != test.want {
 				t.Errorf("it is looked at: %t, want %t", looked, test.want)
 			}
