@@ -145,9 +145,26 @@ hack/site/node_modules: hack/site/package.json hack/site/package-lock.json
 	@if ! command -v npm >/dev/null; then exit 0; fi; \
 	cd hack/site && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules
 
+# The page of kubectl clerk ui. What is built is committed, so that building the plugin needs no Node.js. PAGE_OUT builds it elsewhere.
+PAGE := internal/kubectl/ui/web
+
+.PHONY: page
+page: $(PAGE)/node_modules ## Build the page of kubectl clerk ui: internal/kubectl/ui/assets (needs Node.js).
+	@cd $(PAGE) && npm run --silent build
+
+.PHONY: page-check
+page-check: $(PAGE)/node_modules ## Check that the page that is committed is what its sources make.
+	@if ! command -v npm >/dev/null; then echo "page: no Node.js here: whether the page is current is NOT checked"; exit 0; fi; \
+	rm -rf bin/page; (cd $(PAGE) && PAGE_OUT=$(CURDIR)/bin/page npm run --silent build >/dev/null); \
+	diff -r bin/page internal/kubectl/ui/assets || { echo "page: what is committed is not current: run make page"; exit 1; }
+
+$(PAGE)/node_modules: $(PAGE)/package.json $(PAGE)/package-lock.json
+	@if ! command -v npm >/dev/null; then exit 0; fi; \
+	cd $(PAGE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules
+
 .PHONY: clean
 clean: ## Remove what was built.
-	@rm -rf bin hack/site/.site hack/site/node_modules test/svix/node_modules
+	@rm -rf bin hack/site/.site hack/site/node_modules test/svix/node_modules $(PAGE)/node_modules
 
 ##@ Prove it
 
@@ -206,6 +223,7 @@ verify: ## Check all that needs no cluster: generated files, formatting, lint, v
 		echo "verify: pin these actions by commit, with the version beside it"; exit 1; fi
 	@$(MAKE) lint-chart
 	@echo "verify: site"; $(MAKE) site
+	@echo "verify: page"; $(MAKE) page-check
 	@echo "verify: all is well"
 
 .PHONY: lint

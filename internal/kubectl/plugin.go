@@ -137,6 +137,7 @@ func (p *plugin) command() *cobra.Command {
 		p.whyCommand(), p.whoCommand(), p.treeCommand(), p.mineCommand(), p.planCommand(),
 		p.statusCommand(), p.doctorCommand(), p.resyncCommand(), p.pruneCommand(), p.eventsCommand(),
 		p.sendCommand(),
+		p.uiCommand(),
 	)
 	p.addCompletions(root)
 	return root

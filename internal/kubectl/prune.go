@@ -20,6 +20,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -116,22 +117,28 @@ func (p *plugin) held(ctx context.Context, args []string) (*Prune, *snapshot, er
 	if len(args) > 0 && named[v1alpha1.ClerkInstance](snapshot, args[0]) == nil {
 		return nil, nil, fmt.Errorf("there is no ClerkInstance %q: kubectl get clerkinstances lists them", args[0])
 	}
-	found := &Prune{TypeMeta: view("Prune"), Held: []HeldItem{}}
-	for _, instance := range all[v1alpha1.ClerkInstance](snapshot) {
-		if len(args) > 0 && instance.Name != args[0] {
+	found := &Prune{TypeMeta: view("Prune"), Held: snapshot.held(strings.Join(args, ""))}
+	return found, snapshot, nil
+}
+
+// held are what ClerkInstances hold, of one if it is named.
+func (s *snapshot) held(only string) []HeldItem {
+	found := []HeldItem{}
+	for _, instance := range all[v1alpha1.ClerkInstance](s) {
+		if only != "" && instance.Name != only {
 			continue
 		}
 		prune, contradiction := &instance.Status.HeldPrune, &instance.Status.Contradiction
 		if prune.Plan != "" {
-			found.Held = append(found.Held, HeldItem{instance.Name, heldRemovals, prune.Plan, countOf(prune.Count, prune.IDs), prune.IDs})
+			found = append(found, HeldItem{instance.Name, heldRemovals, prune.Plan, countOf(prune.Count, prune.IDs), prune.IDs})
 		}
 		if contradiction.Name != "" {
-			found.Held = append(found.Held, HeldItem{
+			found = append(found, HeldItem{
 				instance.Name, heldContradiction, contradiction.Name, countOf(contradiction.Count, contradiction.IDs), contradiction.IDs,
 			})
 		}
 	}
-	return found, snapshot, nil
+	return found
 }
 
 func countOf(count *int32, ids []string) int {

@@ -107,6 +107,12 @@ func (p *plugin) statusCommand() *cobra.Command {
 	}
 }
 
+// statusListings are the kinds without which there is no status, and those that make it better.
+func statusListings() (needed, more []listing) {
+	return []listing{{list: &v1alpha1.ClerkInstanceList{}}, {list: &v1alpha1.TenantClassList{}}, {list: &v1alpha1.ClerkOrganizationList{}}},
+		[]listing{{list: &v1alpha1.ClerkMemberList{}}, {list: &v1alpha1.ClerkSinkList{}}, {list: &v1alpha1.ClerkDatabaseList{}}}
+}
+
 func (p *plugin) status(ctx context.Context) error {
 	if err := p.checkOutput(); err != nil {
 		return err
@@ -115,8 +121,7 @@ func (p *plugin) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	needed := []listing{{list: &v1alpha1.ClerkInstanceList{}}, {list: &v1alpha1.TenantClassList{}}, {list: &v1alpha1.ClerkOrganizationList{}}}
-	more := []listing{{list: &v1alpha1.ClerkMemberList{}}, {list: &v1alpha1.ClerkSinkList{}}, {list: &v1alpha1.ClerkDatabaseList{}}}
+	needed, more := statusListings()
 	snapshot, err := load(ctx, cluster, needed, optional(more))
 	if err != nil {
 		return err

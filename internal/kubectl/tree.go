@@ -142,8 +142,8 @@ func (p *plugin) tree(ctx context.Context, text string) error {
 	return p.print(found)
 }
 
-// branch is what an organization has.
-func (s *snapshot) branch(organization *v1alpha1.ClerkOrganization) TreeOrganization {
+// summary is an organization without what it has.
+func summary(organization *v1alpha1.ClerkOrganization) TreeOrganization {
 	found := TreeOrganization{
 		Name: organization.Name, Slug: organization.Spec.Slug, ID: organization.Spec.ID, Class: organization.Status.ClassName,
 		Deleted: organization.Spec.DeletedAt != nil, Namespaces: []TreeNamespace{},
@@ -152,6 +152,12 @@ func (s *snapshot) branch(organization *v1alpha1.ClerkOrganization) TreeOrganiza
 		found.Members = *organization.Status.Members
 	}
 	found.Ready, found.Reason = condition.IsReady(organization.Status.Conditions)
+	return found
+}
+
+// branch is what an organization has.
+func (s *snapshot) branch(organization *v1alpha1.ClerkOrganization) TreeOrganization {
+	found := summary(organization)
 	people := s.subjectsOf(organization)
 	for _, namespace := range having[corev1.Namespace](s, cached.ByOrganization, organization.Spec.ID) {
 		if !tenant.IsNamespaceOf(namespace, organization) {
