@@ -19,7 +19,8 @@ function target(page, link) {
     const to = relative(dirname(staged(page)), staged(found))
     return (to.startsWith('.') ? to : `./${to}`) + suffix
   }
-  return `${repository}/${isFolder ? 'tree' : 'blob'}/main/${path}${suffix}`
+  const kind = isFolder ? 'tree' : path.endsWith('.png') ? 'raw' : 'blob'
+  return `${repository}/${kind}/main/${path}${suffix}`
 }
 
 /** A page with the links of the site. What stands in code is left alone. */

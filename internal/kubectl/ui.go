@@ -22,15 +22,14 @@ import (
 	"net"
 	"strconv"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/kubectl/ui"
 )
-
-// loopback is where the page is served: no other machine reaches it.
-const loopback = "127.0.0.1"
 
 func (p *plugin) uiCommand() *cobra.Command {
 	var port uint16
@@ -48,6 +47,7 @@ func (p *plugin) uiCommand() *cobra.Command {
 }
 
 func (p *plugin) serveUI(ctx context.Context, port uint16) error {
+	log.SetLogger(logr.Discard()) // controller-runtime's, which would complain after half a minute that it has none
 	config, err := p.restConfig()
 	if err != nil {
 		return err
@@ -73,7 +73,8 @@ func (p *plugin) serveUI(ctx context.Context, port uint16) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.Streams.Out, "The page is at %s\nWhoever has this address sees what you may see: give it to nobody. Ctrl-C ends it.\n", server.URL())
+	fmt.Fprintf(p.Streams.Out, "The page is at %s\n"+
+		"Whoever has this address sees what you may see: give it to nobody. Ctrl-C ends it.\n", server.URL())
 	return server.Serve(ctx, listener)
 }
 

@@ -67,11 +67,11 @@ func (p *pageSource) Answer(ctx context.Context, name string, parameters url.Val
 	}
 	answer, known := answers[name]
 	if !known {
-		return nil, &ui.Problem{Status: http.StatusNotFound, Message: "there is no such answer"}
+		return nil, &ui.StatusError{Status: http.StatusNotFound, Message: "there is no such answer"}
 	}
 	found, err := answer(ctx, parameters)
 	if err != nil {
-		if problem, isProblem := errors.AsType[*ui.Problem](err); isProblem {
+		if problem, isProblem := errors.AsType[*ui.StatusError](err); isProblem {
 			return nil, problem
 		}
 		return nil, errors.New(clean(err.Error()))
@@ -159,7 +159,7 @@ func (p *pageSource) organization(ctx context.Context, parameters url.Values) (a
 	}
 	organization := named[v1alpha1.ClerkOrganization](snapshot, parameters.Get("name"))
 	if organization == nil {
-		return nil, &ui.Problem{Status: http.StatusNotFound, Message: "this organization is not mirrored, or no longer"}
+		return nil, &ui.StatusError{Status: http.StatusNotFound, Message: "this organization is not mirrored, or no longer"}
 	}
 	found := &PageTree{Organization: pageOrganization(organization), Tree: snapshot.branch(organization), People: []PageMember{}}
 	for _, listing := range mirrored() {

@@ -134,7 +134,7 @@ func TestThePageFindsPeopleByWhatIsKnownOfThem(t *testing.T) {
 // changes are what the page hears; each is asked for by next.
 func (p *servedPage) changes() (next func() map[string]any) {
 	p.test.Helper()
-	request, err := http.NewRequestWithContext(p.test.Context(), http.MethodGet, p.base+"/api/changes", nil)
+	request, err := http.NewRequestWithContext(p.test.Context(), http.MethodGet, p.base+"/api/changes", http.NoBody)
 	if err != nil {
 		p.test.Fatal(err)
 	}

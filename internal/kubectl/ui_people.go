@@ -130,7 +130,7 @@ func (p *pageSource) person(ctx context.Context, parameters url.Values) (any, er
 		}
 		return found, nil
 	}
-	return nil, &ui.Problem{Status: http.StatusNotFound, Message: "this user is not mirrored, or no longer"}
+	return nil, &ui.StatusError{Status: http.StatusNotFound, Message: "this user is not mirrored, or no longer"}
 }
 
 // PageWhy is a person, and what kubectl clerk why says.

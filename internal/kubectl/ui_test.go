@@ -77,7 +77,7 @@ func servePage(t *testing.T, args ...string) *servedPage {
 // ask asks the page's server; change makes the request another.
 func (p *servedPage) ask(path string, change func(*http.Request)) (status int, header http.Header, body []byte) {
 	p.test.Helper()
-	request, err := http.NewRequestWithContext(p.test.Context(), http.MethodGet, p.base+path, nil)
+	request, err := http.NewRequestWithContext(p.test.Context(), http.MethodGet, p.base+path, http.NoBody)
 	if err != nil {
 		p.test.Fatal(err)
 	}

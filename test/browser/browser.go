@@ -173,8 +173,8 @@ func (w *Window) Until(expression string) {
 	}
 }
 
-// Press presses keys, one after the other: characters, or those of chromedp's package kb. A character is one event, as a keyboard makes it: who
-// prevents it keeps it from being typed.
+// Press presses keys, one after the other: characters, or those of chromedp's package kb. A character is one event, as a keyboard makes
+// it: who prevents it keeps it from being typed.
 func (w *Window) Press(keys string) {
 	w.test.Helper()
 	for _, key := range keys {

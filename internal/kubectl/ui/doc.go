@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package ui serves the page of kubectl clerk ui to the person who started it, and to nobody else: on loopback, by a token that is made anew
-// each time, with nothing in the page that comes from elsewhere or that could run what a name of the cluster says. It knows nothing of the
-// cluster: a Source answers.
+// Package ui serves the page of kubectl clerk ui to the person who started it, and to nobody else: on loopback, by a token that is made
+// anew each time, with nothing in the page that comes from elsewhere or that could run what a name of the cluster says. It knows nothing of
+// the cluster: a Source answers.
 package ui

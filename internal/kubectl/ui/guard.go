@@ -40,8 +40,8 @@ var headers = map[string]string{
 	"X-Frame-Options":              "DENY",
 }
 
-// guard lets in who has the token, by the names of this machine alone: a name that an attacker has made lead to 127.0.0.1 (DNS rebinding) is
-// another host. The page's own files hold no secret, and are the same for everybody.
+// guard lets in who has the token, by the names of this machine alone: a name that an attacker has made lead to 127.0.0.1 (DNS rebinding)
+// is another host. The page's own files hold no secret, and are the same for everybody.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range headers {

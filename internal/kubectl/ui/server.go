@@ -60,20 +60,20 @@ var embedded embed.FS
 
 // Source answers what the page asks.
 type Source interface {
-	// Answer is the answer of a name, to be sent as JSON. An error of the type *Problem says its status.
+	// Answer is the answer of a name, to be sent as JSON. An error of the type *StatusError says its status.
 	Answer(ctx context.Context, name string, parameters url.Values) (any, error)
 
 	// State is what the page shows beside every answer; changed is closed as soon as it, or any answer, may be another.
 	State() (state any, changed <-chan struct{})
 }
 
-// Problem is an error with the HTTP status that says it.
-type Problem struct {
+// StatusError is an error with the HTTP status that says it.
+type StatusError struct {
 	Status  int
 	Message string
 }
 
-func (p *Problem) Error() string { return p.Message }
+func (p *StatusError) Error() string { return p.Message }
 
 // Server serves the page.
 type Server struct {
@@ -150,7 +150,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	found, err := s.source.Answer(ctx, r.PathValue("name"), r.URL.Query())
-	switch problem, isProblem := errors.AsType[*Problem](err); {
+	switch problem, isProblem := errors.AsType[*StatusError](err); {
 	case isProblem:
 		refuse(w, problem.Status, problem.Message)
 	case err != nil:
