@@ -117,7 +117,8 @@ func TestThePageSaysWhatTheCommandsSay(t *testing.T) {
 func TestThePageFindsPeopleByWhatIsKnownOfThem(t *testing.T) {
 	page := servePage(t)
 	for search, want := range map[string]string{
-		"jane@acme.example": "user_2jane", "JANE doe": "user_2jane", "user_2joe": "user_2joe", "clerk:user_2joe": "user_2joe", "nobody at all": "",
+		"jane@acme.example": "user_2jane", "JANE doe": "user_2jane", "user_2joe": "user_2joe", "clerk:user_2joe": "user_2joe",
+		"nobody at all": "",
 	} {
 		var found kubectl.PagePeople
 		page.answer("/api/people?search="+url.QueryEscape(search), &found)

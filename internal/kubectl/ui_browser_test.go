@@ -151,7 +151,8 @@ func TestTheTreeInABrowserIsThatOfTheAPI(t *testing.T) {
 	// By the keyboard: close the first namespace, open it again, and go back to the list.
 	before := window.Number("document.querySelectorAll('[role=treeitem]').length")
 	window.Press("j" + kb.Home + kb.ArrowLeft)
-	window.Until(fmt.Sprintf("document.querySelectorAll('[role=treeitem]').length < %g && document.activeElement.ariaExpanded === 'false'", before))
+	window.Until(fmt.Sprintf(
+		"document.querySelectorAll('[role=treeitem]').length < %g && document.activeElement.ariaExpanded === 'false'", before))
 	window.Press(kb.Enter)
 	window.Until(fmt.Sprintf("document.querySelectorAll('[role=treeitem]').length === %g", before))
 	window.Press(kb.Escape)
@@ -226,7 +227,8 @@ func TestAChangeShowsWithoutReload(t *testing.T) {
 	window := servePage(t).open()
 	window.Until("document.querySelector('.live.good') && (window.notReloaded = true)")
 	row := func(text string) string {
-		return fmt.Sprintf("[...document.querySelectorAll(%q)].some(row => row.innerText.includes(%q)) && window.notReloaded", organizationRows, text)
+		return fmt.Sprintf("[...document.querySelectorAll(%q)].some(row => row.innerText.includes(%q)) && window.notReloaded",
+			organizationRows, text)
 	}
 	organization := viewed(t, "org_2shown")
 	window.Until(row("org-2shown"))

@@ -176,7 +176,8 @@ func TestThePageHasATokenOfItsOwnEachTime(t *testing.T) {
 	if first.token == second.token || len(first.token) < 26 {
 		t.Errorf("the tokens are %q and %q", first.token, second.token)
 	}
-	if status, _, _ := second.ask("/api/organizations", func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+first.token) }); status != 401 {
+	asFirst := func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+first.token) }
+	if status, _, _ := second.ask("/api/organizations", asFirst); status != http.StatusUnauthorized {
 		t.Errorf("one page's token opens another: %d", status)
 	}
 }
