@@ -139,7 +139,8 @@ func TestDerivedAccessIsBoundedAsTheClassSays(t *testing.T) {
 		wantGuarded(t, label+": a token for an hour", capped, token(nil))
 		wantGuarded(t, label+": a token for 10 minutes", none, token(new(int64(600))))
 		wantGuarded(t, label+": a Secret with a token", capped, create(tokenSecret(namespace, "token")))
-		wantGuarded(t, label+": another Secret", false, create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "plain"}}))
+		plain := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "plain"}}
+		wantGuarded(t, label+": another Secret", false, create(plain))
 		wantGuarded(t, label+": a RoleBinding for a friend", capped, create(bindingTo(namespace, "friend", userNamed("friend"))))
 		wantGuarded(t, label+": a RoleBinding for a ServiceAccount", none, create(bindingTo(namespace, "own", accountIn(namespace))))
 	}
@@ -171,4 +172,60 @@ func TestAReleasedNamespaceStaysBounded(t *testing.T) {
 	})
 	wantEvent(t, organization.Name, "NamespaceReleased")
 	tn.wantDerivedAccess(tn.namespace(), "Capped")
+}
+
+// loseAccess gives a member a role that gives nothing. Unlike a tombstone, which this package collects within seconds, the member is known
+// for as long as the test takes.
+func loseAccess(t *testing.T, tn *tenancy, member *v1alpha1.ClerkMember) {
+	t.Helper()
+	edit(t, member, func(m *v1alpha1.ClerkMember) { m.Spec.Role, m.Spec.UpdatedAt = "org:guest", tn.tick() })
+}
+
+// Who has no access is in no RoleBinding of the organization's namespaces, whoever made it, and nobody else loses anything.
+func TestWhoLeftIsTakenOutOfEveryRoleBinding(t *testing.T) {
+	t.Parallel()
+	tn := newTenancy(t)
+	organization := tn.createOrganization()
+	jane, joe := tn.join("org:admin"), tn.join("org:admin")
+	namespace, left, stays := tn.namespace(), subjectOf(jane), subjectOf(joe)
+	wantSubjects(t, namespace, "admin", left, stays)
+	// What she makes while the class bounds nothing: for herself alone, with a friend and a ServiceAccount, and by a Role that the operator
+	// may not bind, held by a finalizer.
+	asJane := as(t, left)
+	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "own"},
+		Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get"}}}}
+	unbindable := bindingTo(namespace, "unbindable", userNamed(left), userNamed("friend"))
+	unbindable.RoleRef.Kind, unbindable.RoleRef.Name, unbindable.Finalizers = "Role", "own", []string{"example.com/hold"}
+	shared := bindingTo(namespace, "shared", userNamed("friend"), userNamed(left), accountIn(namespace))
+	made := []client.Object{role, unbindable, shared, bindingTo(namespace, "others", userNamed(stays))}
+	for number := range 20 { // more than a page
+		made = append(made, bindingTo(namespace, fmt.Sprintf("own-%d", number), userNamed(left)))
+	}
+	for _, object := range made {
+		must(t, asJane.Create(t.Context(), object))
+	}
+	loseAccess(t, tn, jane)
+	wantSubjects(t, namespace, "admin", stays)
+	wantAccess(t, left, "get", namespace, true) // by what she made
+
+	// That she left long ago makes no difference: it is decided by what there is.
+	tn.setDerivedAccess(v1alpha1.DerivedAccessCapped, "Capped")
+	wantNobody := func() {
+		t.Helper()
+		wantSubjects(t, namespace, "view", "friend", "default", stays)
+		wantAccess(t, left, "get", namespace, false)
+		err := cluster.Get(t.Context(), client.ObjectKeyFromObject(unbindable), &rbacv1.RoleBinding{})
+		if !apierrors.IsNotFound(err) {
+			t.Errorf("a RoleBinding that cannot be changed is there: %v", err)
+		}
+	}
+	wantNobody()
+	wantEvent(t, organization.Name, "DerivedAccessRemoved")
+
+	// Who leaves now is taken out as well: an administrator had named them.
+	must(t, cluster.Create(t.Context(), bindingTo(namespace, "by-an-administrator", userNamed(stays), userNamed("friend"))))
+	loseAccess(t, tn, joe)
+	wantSubjects(t, namespace, "admin")
+	wantSubjects(t, namespace, "view", "friend", "default", "friend")
+	wantAccess(t, stays, "get", namespace, false)
 }

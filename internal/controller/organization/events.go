@@ -54,6 +54,12 @@ func namespaceDeleted() tenantEvent {
 		"Deleted a namespace: the organization was deleted and the class's delay is over"}
 }
 
+func derivedAccessRemoved(changed, deleted int) tenantEvent {
+	return tenantEvent{corev1.EventTypeNormal, "DerivedAccessRemoved", "RevokeDerivedAccess",
+		fmt.Sprintf("RoleBindings that the operator did not make named people who have no access any longer: %d were changed, %d were deleted",
+			changed, deleted)}
+}
+
 func organizationDeleted() tenantEvent {
 	return tenantEvent{corev1.EventTypeNormal, "OrganizationDeleted", "RevokeAccess",
 		"The organization was deleted in Clerk: all of its grants are removed"}

@@ -66,6 +66,7 @@ type Reconciler struct {
 	changes  timer
 	statuses writtenStatuses
 	alarms   alarms
+	sweeper  *sweeper
 }
 
 // Reconcile first takes away every grant that should not be, whatever else fails; then it makes what is missing.
@@ -180,6 +181,7 @@ func (e *enforcement) reconcileLiving(ctx context.Context) (reconcile.Result, er
 		return reconcile.Result{}, err
 	}
 	e.accessIsDone()
+	e.sweeper.ask(e.intent, e.situation)
 	e.reportHeld(ctx)
 	err := retryErrors(slices.Concat(e.intent.Problems, e.problems))
 	if err == nil {

@@ -39,7 +39,10 @@ import (
 // Setup adds the controllers to a manager: that of the elected replica, and that which takes access away on every other.
 func (r *Reconciler) Setup(manager ctrl.Manager) error {
 	r.recent.now, r.beside = r.Now, make(spare, grantsBeside)
-	r.alarms.now = r.Now
+	r.alarms.now, r.sweeper = r.Now, &sweeper{Reconciler: r}
+	if err := r.sweeper.setup(manager); err != nil {
+		return err
+	}
 	if err := r.setup(manager); err != nil {
 		return err
 	}
@@ -89,6 +92,7 @@ func (r *Reconciler) onOrganization() handler.EventHandler {
 			r.recent.forget(e.Object.GetUID())
 			r.statuses.forget(e.Object.GetUID())
 			r.alarms.reset(e.Object.GetName(), nil)
+			r.sweeper.forget(e.Object.GetName())
 		},
 	}
 }

@@ -46,7 +46,8 @@ type TenantClassSpecApplyConfiguration struct {
 	// people's ClusterRoles allow. Capped: tokens of ServiceAccounts live 10 minutes at most, no Secret holds one, and RoleBindings name
 	// ServiceAccounts of the same namespace alone. None: no tokens, no Secrets with tokens and no RoleBindings. It counts for everybody
 	// and for ServiceAccounts, except for whom the guards let through: the operator, the cluster's own components, and whom the chart's
-	// admission.breakGlass and admission.derivedAccess name. Without the guards (admission.enabled) it bounds nothing.
+	// admission.breakGlass and admission.derivedAccess name. Without the guards (admission.enabled) it bounds nothing. With Capped and None,
+	// people who have no access any longer are taken out of everybody's RoleBindings in these namespaces.
 	DerivedAccess *apiv1alpha1.DerivedAccess `json:"derivedAccess,omitempty"`
 	// deletion says what becomes of the namespaces when the organization is deleted. Access ends at once in any case.
 	Deletion *DeletionRuleApplyConfiguration `json:"deletion,omitempty"`

@@ -1,0 +1,281 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package organization
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/controller/watch"
+	"github.com/clerk-operator/clerk-operator/internal/controller/write"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
+)
+
+const (
+	// sweepPage is how many RoleBindings are read at a time. Somebody else's may have 1.5 MB each, and members may make any number.
+	sweepPage = 16
+
+	// sweepPause is how long an organization's next page waits, so that others have their turn.
+	sweepPause = 5 * time.Millisecond
+
+	// sweepAgain is how long a sweep waits that left something out, since somebody else was changing it.
+	sweepAgain = 5 * time.Second
+)
+
+// sweeper takes people who have no access in an organization out of RoleBindings that the operator did not make. The cache holds none of
+// these, so they are read from the API server, page by page: once for each set of people, and once after a start. It has a worker and a
+// queue of its own, so that no revocation waits for it.
+type sweeper struct {
+	*Reconciler
+
+	mu     sync.Mutex
+	queue  watch.Queue
+	states map[string]*sweep // by the organization's name
+}
+
+// sweep is how far the sweep of an organization is.
+type sweep struct {
+	// done is for whom, and where, the last whole sweep was; began, the one that is under way, 0 if none is.
+	done, began uint64
+
+	// namespace and page are where it goes on.
+	namespace, page string
+
+	// missed: something was left out.
+	missed bool
+
+	changed, deleted int
+}
+
+func (s *sweeper) setup(manager ctrl.Manager) error {
+	settings := watch.Options(1)
+	settings.EnableWarmup = nil // nothing is to be watched
+	start := source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.queue = queue
+		watch.Enqueue(queue, watch.UsualPriority, slices.Sorted(maps.Keys(s.states))...)
+		return nil
+	})
+	return ctrl.NewControllerManagedBy(manager).Named("sweep").WithOptions(settings).WatchesRawSource(start).Complete(s)
+}
+
+// ask has an organization swept if that was not done for these people yet.
+func (s *sweeper) ask(intent *tenant.Intent, situation *tenant.Situation) {
+	name := situation.Organization.Name
+	key := sweepKey(intent, situation)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if key == 0 {
+		delete(s.states, name)
+		return
+	}
+	if s.states == nil {
+		s.states = map[string]*sweep{}
+	}
+	if s.states[name] == nil {
+		s.states[name] = &sweep{}
+	}
+	if s.states[name].done != key && s.queue != nil {
+		watch.Enqueue(s.queue, watch.UsualPriority, name)
+	}
+}
+
+func (s *sweeper) forget(organization string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.states, organization)
+}
+
+// sweepKey is for whom and where a sweep is; 0 where none is wanted.
+func sweepKey(intent *tenant.Intent, situation *tenant.Situation) uint64 {
+	leavers := intent.Leavers(situation)
+	if len(leavers) == 0 {
+		return 0
+	}
+	return hashOf([]any{slices.Sorted(maps.Keys(leavers)), sweptNamespaces(intent)})
+}
+
+func sweptNamespaces(intent *tenant.Intent) []string {
+	var names []string
+	for _, namespace := range intent.Namespaces {
+		names = append(names, namespace.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Reconcile looks at the next page of an organization's RoleBindings.
+func (s *sweeper) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	var organization v1alpha1.ClerkOrganization
+	if err := s.Client.Get(ctx, request.NamespacedName, &organization); err != nil {
+		s.forget(request.Name)
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	situation, _, err := s.gather(ctx, &organization)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	intent := tenant.Decide(situation)
+	key := sweepKey(intent, situation)
+	state := s.begin(request.Name, key)
+	if state == nil {
+		return reconcile.Result{}, nil
+	}
+	namespaces := sweptNamespaces(intent)
+	at, _ := slices.BinarySearch(namespaces, state.namespace)
+	if at == len(namespaces) {
+		return s.finish(ctx, &organization, state, key), nil
+	}
+	if namespaces[at] != state.namespace {
+		state.namespace, state.page = namespaces[at], ""
+	}
+	if err := s.sweepPage(ctx, &organization, state, intent.Leavers(situation)); err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{RequeueAfter: sweepPause}, nil
+}
+
+// begin begins a sweep, or goes on with the one that is under way, also where other people left meanwhile: else it would never end where
+// people come and go all the time. It is nil where there is nothing to do.
+func (s *sweeper) begin(organization string, key uint64) *sweep {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	state := s.states[organization]
+	switch {
+	case key == 0:
+		delete(s.states, organization)
+		return nil
+	case state == nil || state.began == 0 && state.done == key:
+		return nil
+	case state.began == 0:
+		state.began = key
+	}
+	return state
+}
+
+// finish ends a sweep and tells what it did. What was left out, and those who left meanwhile, need another one.
+func (s *sweeper) finish(ctx context.Context, organization *v1alpha1.ClerkOrganization, state *sweep, key uint64) reconcile.Result {
+	if state.changed+state.deleted > 0 {
+		s.tell(ctx, organization, derivedAccessRemoved(state.changed, state.deleted))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	again, missed := state.began != key, state.missed
+	if !missed {
+		state.done = state.began
+	}
+	state.began, state.namespace, state.page, state.missed, state.changed, state.deleted = 0, "", "", false, 0, 0
+	switch {
+	case missed:
+		return reconcile.Result{RequeueAfter: sweepAgain}
+	case again:
+		return reconcile.Result{RequeueAfter: sweepPause}
+	}
+	return reconcile.Result{}
+}
+
+// sweepPage takes people out of the RoleBindings of one page.
+func (s *sweeper) sweepPage(
+	ctx context.Context, organization *v1alpha1.ClerkOrganization, state *sweep, leavers tenant.Subjects,
+) error {
+	var list rbacv1.RoleBindingList
+	err := s.Live.List(ctx, &list, client.InNamespace(state.namespace), client.Limit(sweepPage), client.Continue(state.page))
+	if apierrors.IsResourceExpired(err) {
+		state.page = "" // from the beginning of the namespace: what was done needs no more than a look
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list RoleBindings of an organization: %w", err)
+	}
+	for at := range list.Items {
+		binding := &list.Items[at]
+		kept := tenant.Without(binding.Subjects, leavers)
+		if len(kept) == len(binding.Subjects) || tenant.IsOwnedBy(binding, organization.UID) {
+			continue // what is the organization's own is not the sweep's affair
+		}
+		deleted, err := s.takeOut(ctx, binding, kept)
+		switch {
+		case err != nil:
+			state.missed = true
+			log.FromContext(ctx).Info("A RoleBinding names somebody who left, and could not be changed: it is tried again",
+				"organization", organization.Spec.ID, "reason", string(apierrors.ReasonForError(err)))
+		case deleted:
+			state.deleted++
+		default:
+			state.changed++
+		}
+	}
+	if state.page = list.Continue; state.page == "" {
+		state.namespace += "\x00" // after this one, and before any other
+	}
+	return nil
+}
+
+// takeOut has a RoleBinding name only those who are kept. It goes as a whole where nobody is left, and where the operator may not bind its
+// role: then the API server lets it take nobody out.
+func (s *sweeper) takeOut(ctx context.Context, binding *rbacv1.RoleBinding, kept []rbacv1.Subject) (deleted bool, err error) {
+	err = s.patch(ctx, binding, map[string]any{"subjects": kept})
+	if err == nil && len(kept) > 0 || err != nil && !apierrors.IsForbidden(err) {
+		return false, client.IgnoreNotFound(err)
+	}
+	if err != nil && len(binding.Finalizers) > 0 { // they would keep it, and RBAC honours it as long as it is there
+		if err := s.patch(ctx, binding, map[string]any{"metadata": map[string]any{"finalizers": nil}}); err != nil {
+			return true, client.IgnoreNotFound(err)
+		}
+	}
+	if binding.DeletionTimestamp != nil {
+		return true, nil
+	}
+	return true, client.IgnoreNotFound(write.DeleteUnchanged(ctx, s.Client, binding))
+}
+
+// patch changes a RoleBinding if it still is as it was seen; binding is what came of it. Nothing of it is remembered as the operator's own.
+func (s *sweeper) patch(ctx context.Context, binding *rbacv1.RoleBinding, change map[string]any) error {
+	metadata, _ := change["metadata"].(map[string]any)
+	if metadata == nil {
+		metadata = map[string]any{}
+		change["metadata"] = metadata
+	}
+	metadata["resourceVersion"], metadata["uid"] = binding.ResourceVersion, binding.UID
+	patch, err := json.Marshal(change)
+	if err != nil {
+		return err
+	}
+	changed := &rbacv1.RoleBinding{ObjectMeta: write.NameOf(binding)}
+	err = s.Client.Patch(ctx, changed, client.RawPatch(types.MergePatchType, patch), write.FieldOwner, client.DisableReadYourWritesConsistency)
+	if err == nil {
+		*binding = *changed
+	}
+	return err
+}

@@ -1,0 +1,81 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package tenant
+
+import (
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+)
+
+// derivedAccess is that of a class as far as it bounds anything; "" where it does not, and where there is no such class.
+func (c *Classes) derivedAccess(name string) v1alpha1.DerivedAccess {
+	class := c.objects[name]
+	if class == nil {
+		return ""
+	}
+	return boundOf(class.Spec.DerivedAccess)
+}
+
+// Leavers are the names in RBAC of an organization's members, also of former ones, who have no access in it, where the class bounds derived
+// access: nobody's RoleBinding may let them in. Who is in doubt is none of them: that may be over in a moment, and what was taken out of
+// other people's RoleBindings does not come back.
+func (i *Intent) Leavers(s *Situation) Subjects {
+	leavers, doubtful := Subjects{}, Subjects{}
+	if i.Observe || i.Frozen || s.Classes.derivedAccess(i.ClassName) == "" {
+		return leavers
+	}
+	due := i.Due()
+	for at := range s.Memberships {
+		membership := &s.Memberships[at]
+		for _, name := range i.namesOf(s, membership) {
+			switch {
+			case name == "" || len(due[name]) > 0:
+			case membership.mayHaveAccess() && membership.Role.Doubt != "":
+				doubtful[name] = struct{}{}
+			default:
+				leavers[name] = struct{}{}
+			}
+		}
+	}
+	for name := range doubtful {
+		delete(leavers, name)
+	}
+	return leavers
+}
+
+// namesOf are the names that a member has, or is known to have had. In a deleted organization nobody is named.
+func (i *Intent) namesOf(s *Situation, membership *Membership) []string {
+	names := []string{i.Subjects[membership.Name], membership.Status.Subject}
+	if i.Deleted && s.Instance.Problem() == nil {
+		if name, err := s.Instance.username.Of(UserOf(membership.ClerkMember, membership.User)); err == nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Without are the subjects of a RoleBinding but for some users.
+func Without(subjects []rbacv1.Subject, users Subjects) []rbacv1.Subject {
+	var kept []rbacv1.Subject
+	for _, subject := range subjects {
+		if _, goes := users[subject.Name]; !goes || !isUser(subject) {
+			kept = append(kept, subject)
+		}
+	}
+	return kept
+}

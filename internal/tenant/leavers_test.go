@@ -1,0 +1,92 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package tenant
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+)
+
+func TestLeavers(t *testing.T) {
+	t.Parallel()
+	bounded := namespaceClass("standard", "org-${organization.handle}")
+	bounded.Spec.DerivedAccess = v1alpha1.DerivedAccessCapped
+	unlimited := bounded.DeepCopy()
+	unlimited.Spec.DerivedAccess = v1alpha1.DerivedAccessUnlimited
+	broken := bounded.DeepCopy()
+	broken.Spec.Namespaces[0].Name = "${"
+	jane := func(change func(*Membership)) func(*Situation) {
+		return func(s *Situation) { change(&s.Memberships[0]) }
+	}
+	left := jane(func(m *Membership) { m.Spec.DeletedAt = new(metav1.NewMicroTime(time.Now())) })
+	joinsAgain := func(s *Situation) { s.Memberships = append(s.Memberships, membership("jane", "org:member")) }
+	for name, test := range map[string]struct {
+		changes []func(*Situation)
+		want    []string
+		reason  string
+	}{
+		"everybody is in":       {[]func(*Situation){onlyClass(bounded)}, nil, "both have access"},
+		"who left":              {[]func(*Situation){onlyClass(bounded), left}, []string{"clerk:jane"}, "nothing may let her in"},
+		"a class without bound": {[]func(*Situation){onlyClass(unlimited), left}, nil, "the class does not ask for it"},
+		"no class":              {[]func(*Situation){func(s *Situation) { s.Classes = &Classes{} }, left}, nil, "nobody asks for it"},
+		"who is in again":       {[]func(*Situation){onlyClass(bounded), left, joinsAgain}, nil, "the former membership says nothing"},
+		"a role without access": {[]func(*Situation){onlyClass(bounded), jane(func(m *Membership) { m.Role.Key = "org:guest" })},
+			[]string{"clerk:jane"}, "whoever lost their last grant has left as far as the cluster is concerned"},
+		"who is banned": {[]func(*Situation){onlyClass(bounded), jane(func(m *Membership) { m.Bar = BarredByBan })},
+			[]string{"clerk:jane"}, "Clerk does not let her in"},
+		"a role in doubt": {[]func(*Situation){onlyClass(bounded), jane(func(m *Membership) { m.Role.Doubt = "RoleUnknown" })},
+			nil, "the doubt may be over in a moment, and what is removed does not come back"},
+		"a former name": {[]func(*Situation){onlyClass(bounded), jane(func(m *Membership) { m.Status.Subject = "jane@example.com" })},
+			[]string{"jane@example.com"}, "that is not her name any longer"},
+		"a class that does not compile": {[]func(*Situation){onlyClass(broken), servedBy("standard"), left},
+			nil, "it is not certain who has access"},
+		"a deleted organization": {[]func(*Situation){onlyClass(bounded), servedBy("standard"), deleted},
+			[]string{"clerk:jane", "clerk:joe"}, "nobody has access"},
+		"an instance that observes": {[]func(*Situation){onlyClass(bounded), left,
+			func(s *Situation) { s.Instance.object.Spec.Mode = v1alpha1.ModeObserve }}, nil, "nothing is touched"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := situation(test.changes...)
+			got := slices.Sorted(maps.Keys(Decide(s).Leavers(s)))
+			if difference := cmp.Diff(test.want, got); difference != "" {
+				t.Errorf("%s (-want +got):\n%s", test.reason, difference)
+			}
+		})
+	}
+}
+
+func TestWithoutTakesUsersAlone(t *testing.T) {
+	t.Parallel()
+	user := func(name string) rbacv1.Subject {
+		return rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}
+	}
+	account := rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: "org-acme", Name: "jane"}
+	group := rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "jane"}
+	got := Without([]rbacv1.Subject{user("jane"), account, group, user("joe")}, Subjects{"jane": {}})
+	if difference := cmp.Diff([]rbacv1.Subject{account, group, user("joe")}, got); difference != "" {
+		t.Errorf("(-want +got):\n%s", difference)
+	}
+}
