@@ -23,8 +23,10 @@ import (
 	"os/signal"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	_ "k8s.io/client-go/plugin/pkg/client/auth"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/clerk-operator/clerk-operator/internal/kubectl"
 )
@@ -33,6 +35,7 @@ import (
 var version = "dev"
 
 func main() {
+	log.SetLogger(logr.Discard()) // without one, controller-runtime complains after half a minute
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	code := kubectl.Main(ctx, kubectl.Options{
 		Streams: genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},

@@ -88,8 +88,7 @@ func newScheme() *runtime.Scheme {
 
 // Main runs the plugin with its arguments and returns its exit code.
 func Main(ctx context.Context, options Options, args ...string) int {
-	p := &plugin{Options: options, config: genericclioptions.NewConfigFlags(true)}
-	p.config.CacheDir = nil // nothing is discovered
+	p := &plugin{Options: options, config: newConfig()}
 	command := p.command()
 	command.SetArgs(args)
 	command.SetIn(options.Streams.In)
@@ -102,6 +101,13 @@ func Main(ctx context.Context, options Options, args ...string) int {
 		return ExitError
 	}
 	return p.code
+}
+
+// newConfig is kubectl's own flags.
+func newConfig() *genericclioptions.ConfigFlags {
+	config := genericclioptions.NewConfigFlags(true)
+	config.CacheDir = nil // nothing is discovered
+	return config
 }
 
 // lines are the errors that were joined to one.

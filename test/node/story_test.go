@@ -76,6 +76,7 @@ func TestEndToEnd(t *testing.T) {
 	}{
 		{"the tutorial for kind is true", tutorial},
 		{"helm install makes a working operator of two replicas", install},
+		{"kubectl clerk send delivers through a forwarded port", send},
 		{"the ServiceAccount may do what the documentation lists and nothing else", rights},
 		{"deliveries come in over the network and become tenants", deliveries},
 		{"a token opens the doors of its organization while the membership lasts", access},
