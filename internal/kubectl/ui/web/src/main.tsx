@@ -1,5 +1,5 @@
 import { render } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks'
 import { InstancesView } from './instances'
 import { OrganizationView } from './organization'
 import { Organizations } from './organizations'
@@ -23,7 +23,7 @@ function useRoute(): string[] {
 }
 
 function useKeys(route: string[]) {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return
       const field = document.querySelector<HTMLInputElement>('#search')

@@ -15,11 +15,11 @@ export function OrganizationView({ name, tab }: { name: string, tab: string }) {
   const peopleHeight = useRowHeight(48, 76)
   if (!data) return <Waiting error={error} />
   const { organization, tree, people } = data
-  const toggle = (key: string) => {
-    const next = new Set(toggled)
+  const toggle = (key: string) => setToggled(before => {
+    const next = new Set(before)
     if (!next.delete(key)) next.add(key)
-    setToggled(next)
-  }
+    return next
+  })
   const words = wordsOf(search)
   const link = organizationLink(name)
   return (

@@ -63,7 +63,8 @@ export function Rows({ label, rows, isTree, rowHeight, empty }: Props) {
     focus()?.focus({ preventScroll: true })
   })
 
-  useEffect(() => {
+  // Before the next key, not after the next picture: a key must meet the rows as they are.
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return
       const typing = isTyping(event.target)
