@@ -155,7 +155,7 @@ page: $(PAGE)/node_modules ## Build the page of kubectl clerk ui: internal/kubec
 .PHONY: page-check
 page-check: $(PAGE)/node_modules ## Check that the page that is committed is what its sources make.
 	@if ! command -v npm >/dev/null; then echo "page: no Node.js here: whether the page is current is NOT checked"; exit 0; fi; \
-	rm -rf bin/page; (cd $(PAGE) && PAGE_OUT=$(CURDIR)/bin/page npm run --silent build >/dev/null); \
+	rm -rf bin/page; (cd $(PAGE) && PAGE_OUT=$(CURDIR)/bin/page npm run --silent build >$(CURDIR)/bin/page.log) || { cat bin/page.log; exit 1; }; \
 	diff -r bin/page internal/kubectl/ui/assets || { echo "page: what is committed is not current: run make page"; exit 1; }
 
 $(PAGE)/node_modules: $(PAGE)/package.json $(PAGE)/package-lock.json

@@ -37,6 +37,7 @@ var version = "dev"
 func main() {
 	log.SetLogger(logr.Discard()) // without one, controller-runtime complains after half a minute
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
 	code := kubectl.Main(ctx, kubectl.Options{
 		Streams: genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
 		Now:     time.Now,

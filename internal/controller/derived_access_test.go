@@ -174,11 +174,11 @@ func TestAReleasedNamespaceStaysBounded(t *testing.T) {
 	tn.wantDerivedAccess(tn.namespace(), "Capped")
 }
 
-// loseAccess gives a member a role that gives nothing. Unlike a tombstone, which this package collects within seconds, the member is known
+// loseAccess has a member banned. Unlike a tombstone, which this package collects within seconds, the member is known
 // for as long as the test takes.
 func loseAccess(t *testing.T, tn *tenancy, member *v1alpha1.ClerkMember) {
 	t.Helper()
-	edit(t, member, func(m *v1alpha1.ClerkMember) { m.Spec.Role, m.Spec.UpdatedAt = "org:guest", tn.tick() })
+	edit(t, member, func(m *v1alpha1.ClerkMember) { m.Spec.User.Banned, m.Spec.UpdatedAt = new(true), tn.tick() })
 }
 
 // Who has no access is in no RoleBinding of the organization's namespaces, whoever made it, and nobody else loses anything.

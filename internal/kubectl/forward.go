@@ -26,6 +26,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -70,18 +71,16 @@ func (p *plugin) findOperator(ctx context.Context, cluster client.Client, namesp
 	if apierrors.IsForbidden(err) && namespace == "" {
 		err = cluster.List(ctx, &services, operatorLabel, client.InNamespace(defaultNamespace))
 	}
-	for i := range services.Items {
-		service := &services.Items[i]
-		for _, port := range service.Spec.Ports {
-			if port.Name == receiverPort {
-				found.namespace, found.service, found.selector = service.Namespace, service.Name, service.Spec.Selector
-				found.tls = port.AppProtocol != nil && *port.AppProtocol == "https"
-				return found, nil
-			}
-		}
-	}
+	candidates := receivers(services.Items)
 	found.namespace = cmp.Or(found.namespace, defaultNamespace)
 	switch {
+	case len(candidates) == 1:
+		found.use(candidates[0])
+		return found, nil
+	case len(candidates) > 1:
+		// Who may make Services in their own namespace must not be taken for the operator.
+		return nil, fmt.Errorf("the Services %s all look like the operator's: name its namespace with --operator-namespace",
+			strings.Join(namesOf(candidates), " and "))
 	case !needed:
 		return found, nil
 	case apierrors.IsForbidden(err):
@@ -91,6 +90,35 @@ func (p *plugin) findOperator(ctx context.Context, cluster client.Client, namesp
 	}
 	return nil, errors.New("no Service of the operator's can be seen: install the operator, name its namespace with --operator-namespace, " +
 		"or deliver to --url")
+}
+
+// receivers are those of Services that lead to an operator's receiver.
+func receivers(services []corev1.Service) []*corev1.Service {
+	var found []*corev1.Service
+	for i := range services {
+		service := &services[i]
+		if len(service.Spec.Selector) > 0 && slices.ContainsFunc(service.Spec.Ports, isReceiver) {
+			found = append(found, service)
+		}
+	}
+	return found
+}
+
+func isReceiver(port corev1.ServicePort) bool { return port.Name == receiverPort }
+
+func namesOf(services []*corev1.Service) []string {
+	names := make([]string, len(services))
+	for i, service := range services {
+		names[i] = service.Namespace + "/" + service.Name
+	}
+	return names
+}
+
+// use has the operator be where a Service of its receiver leads.
+func (o *operatorAt) use(service *corev1.Service) {
+	o.namespace, o.service, o.selector = service.Namespace, service.Name, service.Spec.Selector
+	port := service.Spec.Ports[slices.IndexFunc(service.Spec.Ports, isReceiver)]
+	o.tls = port.AppProtocol != nil && *port.AppProtocol == "https"
 }
 
 // pod is a pod of the Service that is ready, and its port.
@@ -174,6 +202,9 @@ func (o *operatorAt) forward(ctx context.Context, local string) (*forwarded, err
 	}()
 	select {
 	case <-ready:
+	case <-ctx.Done():
+		cancel()
+		return nil, context.Cause(ctx)
 	case <-found.ended:
 		cancel()
 		return nil, fmt.Errorf("forward a port to the pod %s/%s, which takes the right to create pods/portforward there: %w",

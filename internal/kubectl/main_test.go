@@ -66,6 +66,7 @@ var now = time.Date(2026, time.November, 27, 12, 0, 0, 0, time.UTC)
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	_ = os.Unsetenv("CLERK_SIGNING_SECRET") // the README has people set it
 	if err := flag.Set("test.parallel", parallelTests); err != nil {
 		panic(err)
 	}

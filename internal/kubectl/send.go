@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -107,10 +108,10 @@ func (p *plugin) send(ctx context.Context, args []string, options *sendOptions) 
 		return err
 	}
 	found.Instance, found.Mode, found.To = options.instance, string(target.mode()), target.describe()
-	if options.file != "" {
-		options.subject = examples.Subject{}
-	}
 	found.Effect, found.Final = effectOf(found.EventType, &options.subject)
+	if options.file != "" {
+		found.Effect = "What the file says: it was not looked into."
+	}
 	if options.dryRun {
 		found.DryRun, found.Request = true, &SendRequest{Method: http.MethodPost, Path: target.path, Body: string(body)}
 		return p.print(found)
@@ -227,6 +228,11 @@ func (t *target) describe() string {
 	return fmt.Sprintf("the Service %s/%s of %s, through a forwarded port", t.operator.namespace, t.operator.service, t.operator.cluster)
 }
 
+func isLoopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && address.IsLoopback()
+}
+
 // findTarget finds where a delivery goes. The cluster is asked only for what is not given.
 func (p *plugin) findTarget(ctx context.Context, options *sendOptions) (*target, error) {
 	t := &target{plugin: p, path: webhookPath + options.instance}
@@ -238,6 +244,12 @@ func (p *plugin) findTarget(ctx context.Context, options *sendOptions) (*target,
 		if address.Path != t.path {
 			return nil, fmt.Errorf("--url has the path %q, and deliveries of the ClerkInstance %s go to %s: name the one that you mean",
 				address.Path, options.instance, t.path)
+		}
+		if address.User != nil {
+			return nil, errors.New("--url holds a name or a password: the receiver asks for neither")
+		}
+		if address.Scheme == "http" && !isLoopback(address.Hostname()) {
+			return nil, errors.New("--url is no https: whoever reads a signed delivery on its way can send it again")
 		}
 		t.url = address
 		if options.hasSecret() || options.dryRun {

@@ -151,7 +151,7 @@ func (t *target) deliver(ctx context.Context, found *Send, header http.Header, b
 		return fmt.Errorf("read the answer: %w", err)
 	}
 	found.Status, found.Answer = response.StatusCode, strings.TrimSpace(string(answer))
-	found.Accepted, found.Meaning = response.StatusCode/100 == 2, meaningOf(response.StatusCode)
+	found.Accepted, found.Meaning = response.StatusCode == http.StatusNoContent, meaningOf(response.StatusCode)
 	return nil
 }
 

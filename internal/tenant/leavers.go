@@ -31,28 +31,29 @@ func (c *Classes) derivedAccess(name string) v1alpha1.DerivedAccess {
 	return boundOf(class.Spec.DerivedAccess)
 }
 
-// Leavers are the names in RBAC of an organization's members, also of former ones, who have no access in it, where the class bounds derived
-// access: nobody's RoleBinding may let them in. Who is in doubt is none of them: that may be over in a moment, and what was taken out of
-// other people's RoleBindings does not come back.
+// Leavers are the names in RBAC of those who have left an organization, are banned, or are called otherwise by now, where the class bounds
+// derived access: nobody's RoleBinding may name them. Whoever is a member and let in is none of them, also while nothing gives them access:
+// a role or a condition may, in a moment, and what was taken out of other people's RoleBindings does not come back.
 func (i *Intent) Leavers(s *Situation) Subjects {
-	leavers, doubtful := Subjects{}, Subjects{}
+	leavers, stay := Subjects{}, Subjects{}
 	if i.Observe || i.Frozen || s.Classes.derivedAccess(i.ClassName) == "" {
 		return leavers
 	}
 	due := i.Due()
 	for at := range s.Memberships {
 		membership := &s.Memberships[at]
+		current, isMember := i.Subjects[membership.Name], !i.Deleted && membership.mayHaveAccess()
 		for _, name := range i.namesOf(s, membership) {
 			switch {
 			case name == "" || len(due[name]) > 0:
-			case membership.mayHaveAccess() && membership.Role.Doubt != "":
-				doubtful[name] = struct{}{}
+			case isMember && (current == "" || name == current):
+				stay[name] = struct{}{}
 			default:
 				leavers[name] = struct{}{}
 			}
 		}
 	}
-	for name := range doubtful {
+	for name := range stay {
 		delete(leavers, name)
 	}
 	return leavers

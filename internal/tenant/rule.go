@@ -274,8 +274,7 @@ func HasRule(class *v1alpha1.TenantClass, isSuch func(v1alpha1.TenantRoleBinding
 
 // CountsMembers tells whether what a rule gives may depend on how many members there are.
 func CountsMembers(rule v1alpha1.TenantRoleBinding) bool {
-	const read = "." + fieldMembers
-	return strings.Contains(rule.When, read) || strings.Contains(rule.Until, read)
+	return strings.Contains(rule.When, fieldMembers) || strings.Contains(rule.Until, fieldMembers)
 }
 
 // TakesByCount tells whether a class may take access from members since there are more of them.

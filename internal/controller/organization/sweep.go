@@ -18,7 +18,7 @@ package organization
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -27,7 +27,6 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -37,19 +36,22 @@ import (
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/controller/watch"
-	"github.com/clerk-operator/clerk-operator/internal/controller/write"
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 const (
 	// sweepPage is how many RoleBindings are read at a time. Somebody else's may have 1.5 MB each, and members may make any number.
-	sweepPage = 16
+	sweepPage = 4
 
 	// sweepPause is how long an organization's next page waits, so that others have their turn.
 	sweepPause = 5 * time.Millisecond
 
-	// sweepAgain is how long a sweep waits that left something out, since somebody else was changing it.
-	sweepAgain = 5 * time.Second
+	// sweepAgain is how long a sweep waits that left something out: somebody else was changing it, or the API server refused. It doubles
+	// up to maxSweepAgain.
+	sweepAgain, maxSweepAgain = 5 * time.Second, 5 * time.Minute
+
+	// maxRemembered is how many leavers of an organization are remembered after a sweep, so that those whose tombstones go cause no other.
+	maxRemembered = 1000
 )
 
 // sweeper takes people who have no access in an organization out of RoleBindings that the operator did not make. The cache holds none of
@@ -71,8 +73,12 @@ type sweep struct {
 	// namespace and page are where it goes on.
 	namespace, page string
 
-	// missed: something was left out.
+	// leavers are those whom it is for. They are known no longer once their statuses are written, or their tombstones collected.
+	leavers tenant.Subjects
+
+	// missed: something was left out; misses, how often in a row that was so.
 	missed bool
+	misses int
 
 	changed, deleted int
 }
@@ -93,10 +99,10 @@ func (s *sweeper) setup(manager ctrl.Manager) error {
 // ask has an organization swept if that was not done for these people yet.
 func (s *sweeper) ask(intent *tenant.Intent, situation *tenant.Situation) {
 	name := situation.Organization.Name
-	key := sweepKey(intent, situation)
+	leavers := intent.Leavers(situation)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if key == 0 {
+	if len(leavers) == 0 && len(s.waiting(name)) == 0 {
 		delete(s.states, name)
 		return
 	}
@@ -106,9 +112,31 @@ func (s *sweeper) ask(intent *tenant.Intent, situation *tenant.Situation) {
 	if s.states[name] == nil {
 		s.states[name] = &sweep{}
 	}
-	if s.states[name].done != key && s.queue != nil {
+	state := s.states[name]
+	state.leavers = together(state.leavers, leavers, intent.Due())
+	if key := sweepKey(state.leavers, intent); state.done != key && s.queue != nil {
+		state.done = 0
 		watch.Enqueue(s.queue, watch.UsualPriority, name)
 	}
+}
+
+// waiting are those for whom an organization has yet to be swept.
+func (s *sweeper) waiting(organization string) tenant.Subjects {
+	if state := s.states[organization]; state != nil {
+		return state.leavers
+	}
+	return nil
+}
+
+// together are those who left before, and have not come back, and those who left now.
+func together(before, now tenant.Subjects, due tenant.Access) tenant.Subjects {
+	all := maps.Clone(now)
+	for name := range before {
+		if len(due[name]) == 0 {
+			all[name] = struct{}{}
+		}
+	}
+	return all
 }
 
 func (s *sweeper) forget(organization string) {
@@ -118,8 +146,7 @@ func (s *sweeper) forget(organization string) {
 }
 
 // sweepKey is for whom and where a sweep is; 0 where none is wanted.
-func sweepKey(intent *tenant.Intent, situation *tenant.Situation) uint64 {
-	leavers := intent.Leavers(situation)
+func sweepKey(leavers tenant.Subjects, intent *tenant.Intent) uint64 {
 	if len(leavers) == 0 {
 		return 0
 	}
@@ -139,7 +166,9 @@ func sweptNamespaces(intent *tenant.Intent) []string {
 func (s *sweeper) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	var organization v1alpha1.ClerkOrganization
 	if err := s.Client.Get(ctx, request.NamespacedName, &organization); err != nil {
-		s.forget(request.Name)
+		if apierrors.IsNotFound(err) {
+			s.forget(request.Name)
+		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	situation, _, err := s.gather(ctx, &organization)
@@ -147,8 +176,7 @@ func (s *sweeper) Reconcile(ctx context.Context, request reconcile.Request) (rec
 		return reconcile.Result{}, err
 	}
 	intent := tenant.Decide(situation)
-	key := sweepKey(intent, situation)
-	state := s.begin(request.Name, key)
+	state, leavers, key := s.begin(request.Name, intent, situation)
 	if state == nil {
 		return reconcile.Result{}, nil
 	}
@@ -160,7 +188,7 @@ func (s *sweeper) Reconcile(ctx context.Context, request reconcile.Request) (rec
 	if namespaces[at] != state.namespace {
 		state.namespace, state.page = namespaces[at], ""
 	}
-	if err := s.sweepPage(ctx, &organization, state, intent.Leavers(situation)); err != nil {
+	if err := s.sweepPage(ctx, &organization, state, leavers); err != nil {
 		return reconcile.Result{}, err
 	}
 	return reconcile.Result{RequeueAfter: sweepPause}, nil
@@ -168,20 +196,26 @@ func (s *sweeper) Reconcile(ctx context.Context, request reconcile.Request) (rec
 
 // begin begins a sweep, or goes on with the one that is under way, also where other people left meanwhile: else it would never end where
 // people come and go all the time. It is nil where there is nothing to do.
-func (s *sweeper) begin(organization string, key uint64) *sweep {
+func (s *sweeper) begin(
+	organization string, intent *tenant.Intent, situation *tenant.Situation,
+) (state *sweep, leavers tenant.Subjects, key uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	state := s.states[organization]
+	if state = s.states[organization]; state == nil {
+		return nil, nil, 0
+	}
+	state.leavers = together(state.leavers, intent.Leavers(situation), intent.Due())
+	key = sweepKey(state.leavers, intent)
 	switch {
 	case key == 0:
 		delete(s.states, organization)
-		return nil
-	case state == nil || state.began == 0 && state.done == key:
-		return nil
+		return nil, nil, 0
+	case state.began == 0 && state.done == key:
+		return nil, nil, 0
 	case state.began == 0:
 		state.began = key
 	}
-	return state
+	return state, state.leavers, key
 }
 
 // finish ends a sweep and tells what it did. What was left out, and those who left meanwhile, need another one.
@@ -192,13 +226,19 @@ func (s *sweeper) finish(ctx context.Context, organization *v1alpha1.ClerkOrgani
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	again, missed := state.began != key, state.missed
-	if !missed {
-		state.done = state.began
+	if missed {
+		state.misses++
+	} else {
+		state.done, state.misses = state.began, 0
+		if len(state.leavers) > maxRemembered {
+			state.leavers = nil
+		}
 	}
+	pause := min(sweepAgain<<min(state.misses, 10), maxSweepAgain)
 	state.began, state.namespace, state.page, state.missed, state.changed, state.deleted = 0, "", "", false, 0, 0
 	switch {
 	case missed:
-		return reconcile.Result{RequeueAfter: sweepAgain}
+		return reconcile.Result{RequeueAfter: pause}
 	case again:
 		return reconcile.Result{RequeueAfter: sweepPause}
 	}
@@ -211,8 +251,8 @@ func (s *sweeper) sweepPage(
 ) error {
 	var list rbacv1.RoleBindingList
 	err := s.Live.List(ctx, &list, client.InNamespace(state.namespace), client.Limit(sweepPage), client.Continue(state.page))
-	if apierrors.IsResourceExpired(err) {
-		state.page = "" // from the beginning of the namespace: what was done needs no more than a look
+	if expired := apierrors.APIStatus(nil); apierrors.IsResourceExpired(err) && errors.As(err, &expired) {
+		state.page = expired.Status().Continue // goes on after the last, in a newer state; if there is none, from the beginning
 		return nil
 	}
 	if err != nil {
@@ -221,8 +261,8 @@ func (s *sweeper) sweepPage(
 	for at := range list.Items {
 		binding := &list.Items[at]
 		kept := tenant.Without(binding.Subjects, leavers)
-		if len(kept) == len(binding.Subjects) || tenant.IsOwnedBy(binding, organization.UID) {
-			continue // what is the organization's own is not the sweep's affair
+		if len(kept) == len(binding.Subjects) {
+			continue
 		}
 		deleted, err := s.takeOut(ctx, binding, kept)
 		switch {
@@ -240,42 +280,4 @@ func (s *sweeper) sweepPage(
 		state.namespace += "\x00" // after this one, and before any other
 	}
 	return nil
-}
-
-// takeOut has a RoleBinding name only those who are kept. It goes as a whole where nobody is left, and where the operator may not bind its
-// role: then the API server lets it take nobody out.
-func (s *sweeper) takeOut(ctx context.Context, binding *rbacv1.RoleBinding, kept []rbacv1.Subject) (deleted bool, err error) {
-	err = s.patch(ctx, binding, map[string]any{"subjects": kept})
-	if err == nil && len(kept) > 0 || err != nil && !apierrors.IsForbidden(err) {
-		return false, client.IgnoreNotFound(err)
-	}
-	if err != nil && len(binding.Finalizers) > 0 { // they would keep it, and RBAC honours it as long as it is there
-		if err := s.patch(ctx, binding, map[string]any{"metadata": map[string]any{"finalizers": nil}}); err != nil {
-			return true, client.IgnoreNotFound(err)
-		}
-	}
-	if binding.DeletionTimestamp != nil {
-		return true, nil
-	}
-	return true, client.IgnoreNotFound(write.DeleteUnchanged(ctx, s.Client, binding))
-}
-
-// patch changes a RoleBinding if it still is as it was seen; binding is what came of it. Nothing of it is remembered as the operator's own.
-func (s *sweeper) patch(ctx context.Context, binding *rbacv1.RoleBinding, change map[string]any) error {
-	metadata, _ := change["metadata"].(map[string]any)
-	if metadata == nil {
-		metadata = map[string]any{}
-		change["metadata"] = metadata
-	}
-	metadata["resourceVersion"], metadata["uid"] = binding.ResourceVersion, binding.UID
-	patch, err := json.Marshal(change)
-	if err != nil {
-		return err
-	}
-	changed := &rbacv1.RoleBinding{ObjectMeta: write.NameOf(binding)}
-	err = s.Client.Patch(ctx, changed, client.RawPatch(types.MergePatchType, patch), write.FieldOwner, client.DisableReadYourWritesConsistency)
-	if err == nil {
-		*binding = *changed
-	}
-	return err
 }

@@ -17,21 +17,28 @@ limitations under the License.
 package ui
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 )
 
 const (
-	// maxStreams is how many pages may be open at a time.
-	maxStreams = 32
+	// maxStreams is how many pages may be open at a time. Browsers keep six connections to one server, and each page takes one of them for
+	// changes: those that are left answer all others.
+	maxStreams = 4
 
 	// changeInterval is how often changes are told at most: a screen needs no more, and every page asks anew after each.
 	changeInterval = 250 * time.Millisecond
 
 	// aliveInterval is how often something is said where nothing changes, so that a page notices when nobody is there any more.
 	aliveInterval = 10 * time.Second
+
+	// staleAfter is how often a page asks anew where nothing changes: what follows from the time alone is no older.
+	staleAfter = time.Minute
 )
 
 // changes tells the state, and again whenever something may have changed, as Server-Sent Events.
@@ -51,21 +58,38 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return
 		}
-		if _, err := fmt.Fprintf(w, "data: %s\n\n", content); err != nil {
+		if say(w, connection, fmt.Sprintf("data: %s\n\n", content)) != nil || !untilChanged(r.Context(), w, connection, changed) {
 			return
 		}
-		if connection.Flush() != nil {
-			return
-		}
+	}
+}
+
+func say(w io.Writer, connection *http.ResponseController, text string) error {
+	_, err := io.WriteString(w, text)
+	return errors.Join(err, connection.Flush())
+}
+
+// untilChanged waits until there is something to ask anew, and says meanwhile that it is still there. It is false where the page has gone.
+func untilChanged(ctx context.Context, w io.Writer, connection *http.ResponseController, changed <-chan struct{}) bool {
+	stale, alive := time.NewTimer(staleAfter), time.NewTicker(aliveInterval)
+	defer stale.Stop()
+	defer alive.Stop()
+	for {
 		select {
-		case <-r.Context().Done():
-			return
-		case <-time.After(aliveInterval):
+		case <-ctx.Done():
+			return false
+		case <-stale.C:
+			return true
+		case <-alive.C:
+			if say(w, connection, ": still here\n\n") != nil {
+				return false
+			}
 		case <-changed:
 			select {
-			case <-r.Context().Done():
-				return
+			case <-ctx.Done():
+				return false
 			case <-time.After(changeInterval):
+				return true
 			}
 		}
 	}

@@ -66,17 +66,22 @@ export async function hear() {
   }
 }
 
-/** Reads Server-Sent Events; EventSource cannot send a token. */
+/** How long the server may be silent, in milliseconds: it says every ten seconds that it is there. */
+const silence = 30_000
+
+/** Reads Server-Sent Events until the server ends or falls silent; EventSource cannot send a token. */
 async function read(body: ReadableStream<Uint8Array>) {
   const reader = body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader()
   let text = ''
   for (;;) {
+    const timer = setTimeout(() => void reader.cancel(), silence)
     const { done, value } = await reader.read()
+    clearTimeout(timer)
     if (done) return
     text += value
     const events = text.split('\n\n')
     text = events.pop() ?? ''
-    const last = events.pop()
+    const last = events.filter(event => event.startsWith('data: ')).pop()
     if (!last) continue
     const state = JSON.parse(last.slice('data: '.length)) as State
     tell({ state, problem: undefined, tick: connection.tick + 1, offset: Date.parse(state.now) - Date.now() })
