@@ -228,6 +228,23 @@ func (t *target) describe() string {
 	return fmt.Sprintf("the Service %s/%s of %s, through a forwarded port", t.operator.namespace, t.operator.service, t.operator.cluster)
 }
 
+// address is what --url says, if a signed delivery of the ClerkInstance may go there.
+func (t *target) address(options *sendOptions) (*url.URL, error) {
+	address, err := url.Parse(options.url)
+	switch {
+	case err != nil || address.Host == "" || address.Scheme != "https" && address.Scheme != "http":
+		return nil, fmt.Errorf("--url %q is no address of a web server", options.url)
+	case address.Path != t.path:
+		return nil, fmt.Errorf("--url has the path %q, and deliveries of the ClerkInstance %s go to %s: name the one that you mean",
+			address.Path, options.instance, t.path)
+	case address.User != nil:
+		return nil, errors.New("--url holds a name or a password: the receiver asks for neither")
+	case address.Scheme == "http" && !isLoopback(address.Hostname()):
+		return nil, errors.New("--url is no https: whoever reads a signed delivery on its way can send it again")
+	}
+	return address, nil
+}
+
 func isLoopback(host string) bool {
 	address, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && address.IsLoopback()
@@ -237,19 +254,9 @@ func isLoopback(host string) bool {
 func (p *plugin) findTarget(ctx context.Context, options *sendOptions) (*target, error) {
 	t := &target{plugin: p, path: webhookPath + options.instance}
 	if options.url != "" {
-		address, err := url.Parse(options.url)
-		if err != nil || address.Host == "" || address.Scheme != "https" && address.Scheme != "http" {
-			return nil, fmt.Errorf("--url %q is no address of a web server", options.url)
-		}
-		if address.Path != t.path {
-			return nil, fmt.Errorf("--url has the path %q, and deliveries of the ClerkInstance %s go to %s: name the one that you mean",
-				address.Path, options.instance, t.path)
-		}
-		if address.User != nil {
-			return nil, errors.New("--url holds a name or a password: the receiver asks for neither")
-		}
-		if address.Scheme == "http" && !isLoopback(address.Hostname()) {
-			return nil, errors.New("--url is no https: whoever reads a signed delivery on its way can send it again")
+		address, err := t.address(options)
+		if err != nil {
+			return nil, err
 		}
 		t.url = address
 		if options.hasSecret() || options.dryRun {
