@@ -27,7 +27,9 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
@@ -54,32 +56,51 @@ func freeAddress(ctx context.Context) (string, error) {
 func newSendInstance(t *testing.T, name string) (secret string) {
 	t.Helper()
 	secret = clerktest.NewSecret()
-	meta := metav1.ObjectMeta{Namespace: operatorNamespace, Name: name}
+	named := metav1.ObjectMeta{Namespace: operatorNamespace, Name: name}
 	instance := &v1alpha1.ClerkInstance{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: v1alpha1.ClerkInstanceSpec{Mode: v1alpha1.ModeObserve, Webhook: v1alpha1.ClerkInstanceWebhook{
 			SigningSecretRef: v1alpha1.SecretReference{Name: name},
 		}},
 	}
-	if err := errors.Join(cluster.Create(t.Context(), &corev1.Secret{ObjectMeta: meta, StringData: map[string]string{"endpoint": secret}}),
+	if err := errors.Join(cluster.Create(t.Context(), &corev1.Secret{ObjectMeta: named, StringData: map[string]string{"endpoint": secret}}),
 		cluster.Create(t.Context(), instance)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		of := client.MatchingLabels{v1alpha1.InstanceLabel: name}
-		for _, object := range []client.Object{
-			&v1alpha1.ClerkMember{}, &v1alpha1.ClerkUser{}, &v1alpha1.ClerkOrganization{}, &v1alpha1.ClerkRole{}, &v1alpha1.ClerkPermission{},
-		} {
-			if err := cluster.DeleteAllOf(context.Background(), object, of); err != nil {
-				t.Error(err)
-			}
-		}
+		removeHeard[v1alpha1.ClerkMemberList](t, name)
+		removeHeard[v1alpha1.ClerkUserList](t, name)
+		removeHeard[v1alpha1.ClerkOrganizationList](t, name)
+		removeHeard[v1alpha1.ClerkRoleList](t, name)
+		removeHeard[v1alpha1.ClerkPermissionList](t, name)
 		if err := errors.Join(cluster.Delete(context.Background(), instance),
-			cluster.Delete(context.Background(), &corev1.Secret{ObjectMeta: meta})); err != nil {
+			cluster.Delete(context.Background(), &corev1.Secret{ObjectMeta: named})); err != nil {
 			t.Error(err)
 		}
 	})
 	return secret
+}
+
+// removeHeard removes what was heard of a ClerkInstance, of one kind.
+func removeHeard[L any, P interface {
+	*L
+	client.ObjectList
+}](t *testing.T, instance string) {
+	t.Helper()
+	list := P(new(L))
+	if err := cluster.List(context.Background(), list); err != nil {
+		t.Error(err)
+	}
+	err := meta.EachListItem(list, func(item runtime.Object) error {
+		object := item.(client.Object)
+		if object.(v1alpha1.Mirrored).GetEntity().Instance != instance {
+			return nil
+		}
+		return cluster.Delete(context.Background(), object)
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // sendTo runs send against the receiver of the tests, and writes its address as it is shown.
