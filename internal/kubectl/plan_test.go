@@ -97,6 +97,14 @@ func settle(t *testing.T, name string, begin settlement) *town {
 	}
 	if w.hasClass {
 		w.must(cluster.Create(t.Context(), w.class(*begin.class)))
+		w.eventually("the class is known", func(ctx context.Context) error { // else another one may serve the organizations first
+			var class v1alpha1.TenantClass
+			err := cluster.Get(ctx, client.ObjectKey{Name: w.name}, &class)
+			if err == nil && len(class.Status.Conditions) == 0 {
+				err = errors.New("nobody has looked at it")
+			}
+			return err
+		})
 	}
 	for number := range 2 {
 		w.must(cluster.Create(t.Context(), &v1alpha1.ClerkOrganization{
