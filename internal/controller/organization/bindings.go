@@ -162,8 +162,17 @@ func (e *enforcement) emptyHeld(ctx context.Context, binding *rbacv1.RoleBinding
 	return err
 }
 
-// patchBinding changes a RoleBinding, if it still is as it was seen; binding is what came of it.
+// patchBinding changes a RoleBinding of the organization, if it still is as it was seen; binding is what came of it.
 func (e *enforcement) patchBinding(ctx context.Context, binding *rbacv1.RoleBinding, change map[string]any) error {
+	err := e.patchUnchanged(ctx, binding, change)
+	if err == nil {
+		e.recent.put(e.organization().UID, binding.DeepCopy())
+	}
+	return err
+}
+
+// patchUnchanged changes any RoleBinding, if it still is as it was seen; binding is what came of it.
+func (r *Reconciler) patchUnchanged(ctx context.Context, binding *rbacv1.RoleBinding, change map[string]any) error {
 	metadata, _ := change["metadata"].(map[string]any)
 	if metadata == nil {
 		metadata = map[string]any{}
@@ -175,10 +184,9 @@ func (e *enforcement) patchBinding(ctx context.Context, binding *rbacv1.RoleBind
 		return err
 	}
 	changed := &rbacv1.RoleBinding{ObjectMeta: write.NameOf(binding)}
-	err = e.Client.Patch(ctx, changed, client.RawPatch(types.MergePatchType, patch), write.FieldOwner, client.DisableReadYourWritesConsistency)
+	err = r.Client.Patch(ctx, changed, client.RawPatch(types.MergePatchType, patch), write.FieldOwner, client.DisableReadYourWritesConsistency)
 	if err == nil {
-		*binding = *changed.DeepCopy()
-		e.recent.put(e.organization().UID, changed)
+		*binding = *changed
 	}
 	return err
 }

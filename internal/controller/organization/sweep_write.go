@@ -18,12 +18,10 @@ package organization
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/internal/controller/write"
@@ -32,12 +30,12 @@ import (
 // takeOut has a RoleBinding name only those who are kept. It goes as a whole where nobody is left, and where the operator may not bind its
 // role: then the API server lets it take nobody out.
 func (s *sweeper) takeOut(ctx context.Context, binding *rbacv1.RoleBinding, kept []rbacv1.Subject) (deleted bool, err error) {
-	err = s.patch(ctx, binding, map[string]any{"subjects": kept})
+	err = s.patchUnchanged(ctx, binding, map[string]any{"subjects": kept})
 	if err == nil && len(kept) > 0 || err != nil && !mayNotBind(err) {
 		return false, client.IgnoreNotFound(err)
 	}
 	if err != nil && len(binding.Finalizers) > 0 { // they would keep it, and RBAC honours it as long as it is there
-		if err := s.patch(ctx, binding, map[string]any{"metadata": map[string]any{"finalizers": nil}}); err != nil {
+		if err := s.patchUnchanged(ctx, binding, map[string]any{"metadata": map[string]any{"finalizers": nil}}); err != nil {
 			return true, client.IgnoreNotFound(err)
 		}
 	}
@@ -51,24 +49,4 @@ func (s *sweeper) takeOut(ctx context.Context, binding *rbacv1.RoleBinding, kept
 // refuse it too: what that keeps is not the operator's to delete.
 func mayNotBind(err error) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "attempting to grant RBAC permissions not currently held")
-}
-
-// patch changes a RoleBinding if it still is as it was seen; binding is what came of it. Nothing of it is remembered as the operator's own.
-func (s *sweeper) patch(ctx context.Context, binding *rbacv1.RoleBinding, change map[string]any) error {
-	metadata, _ := change["metadata"].(map[string]any)
-	if metadata == nil {
-		metadata = map[string]any{}
-		change["metadata"] = metadata
-	}
-	metadata["resourceVersion"], metadata["uid"] = binding.ResourceVersion, binding.UID
-	patch, err := json.Marshal(change)
-	if err != nil {
-		return err
-	}
-	changed := &rbacv1.RoleBinding{ObjectMeta: write.NameOf(binding)}
-	err = s.Client.Patch(ctx, changed, client.RawPatch(types.MergePatchType, patch), write.FieldOwner, client.DisableReadYourWritesConsistency)
-	if err == nil {
-		*binding = *changed
-	}
-	return err
 }
