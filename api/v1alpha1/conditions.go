@@ -31,6 +31,10 @@ const (
 	// ConditionBound is True on a ClerkMember while RoleBindings that exist give its user access.
 	ConditionBound = "Bound"
 
+	// ConditionDerivedAccessRemoved is there on a ClerkOrganization since something was taken away that would have let people in again who
+	// have no access any longer, and False while some of it could not be.
+	ConditionDerivedAccessRemoved = "DerivedAccessRemoved"
+
 	// ConditionSynced is True on a ClerkInstance while its last resync found everything and could write it.
 	ConditionSynced = "Synced"
 
@@ -164,6 +168,15 @@ const (
 
 	// ReasonInstanceInvalid: the ClerkInstance's username expression does not compile, so no grant is added. Correct it.
 	ReasonInstanceInvalid = "InstanceInvalid"
+)
+
+// Reasons of a ClerkOrganization's DerivedAccessRemoved.
+const (
+	// ReasonRemoved: all that was found was taken away; the message says when, and how much.
+	ReasonRemoved = "Removed"
+
+	// ReasonNotRemoved: something could not be taken away, and is tried again. The operator's log says why.
+	ReasonNotRemoved = "NotRemoved"
 )
 
 // Reasons of a ClerkOrganization of a ClerkInstance that only observes.

@@ -28,6 +28,13 @@ const (
 	// DerivedAccessLabel marks a namespace with spec.derivedAccess of the TenantClass, where that is Capped or None: the guards hold there.
 	DerivedAccessLabel = "clerk-operator.io/derived-access"
 
+	// RecycledLabel marks a ServiceAccount that keeps what another one is made again from, whose name RecycledAnnotation tells. It is there
+	// for a moment.
+	RecycledLabel = "clerk-operator.io/recycled"
+
+	// RecycledAnnotation is the name and uid of the ServiceAccount that is being made again, as "<name>/<uid>".
+	RecycledAnnotation = "clerk-operator.io/recycled"
+
 	// UserIDLabel marks a ClerkMember with its user's Clerk id.
 	UserIDLabel = "clerk-operator.io/user-id"
 

@@ -321,7 +321,12 @@ func TestTenantClassesFollowTheirRules(t *testing.T) {
 		"no ClusterRole":      {"", "", bound("{role: 'org:admin'}"), "FieldValueRequired spec.namespaces[0].roleBindings[0].clusterRole: "},
 		"no namespaces":       {"somebody forgot them?", "", "{}", "FieldValueRequired spec.namespaces: "},
 		"namespaces, empty":   {"it gives nothing", "", "{namespaces: []}", ""},
-		"bounds of members":   {"", "", "{members: {atLeast: 3, keepAtLeast: 2}, namespaces: []}", ""},
+		"ServiceAccounts":     {"", "", "{derivedAccess: None, serviceAccounts: Recycle, namespaces: []}", ""},
+		"ServiceAccounts, without a bound": {
+			"tokens would be left", "", "{serviceAccounts: Recycle, namespaces: []}",
+			"FieldValueInvalid spec.serviceAccounts: Invalid value: Recycle needs derivedAccess to be Capped or None",
+		},
+		"bounds of members": {"", "", "{members: {atLeast: 3, keepAtLeast: 2}, namespaces: []}", ""},
 		"bounds that are one": {
 			"an organization would move to and fro", "", "{members: {atLeast: 3, keepAtLeast: 3}, namespaces: []}",
 			"FieldValueInvalid spec.members: Invalid value: keepAtLeast is below atLeast",

@@ -23,6 +23,8 @@ import (
 )
 
 // TenantClassSpec says which organizations the class is for and what they get.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.serviceAccounts) || self.serviceAccounts != 'Recycle' || (has(self.derivedAccess) && self.derivedAccess != 'Unlimited')",fieldPath=".serviceAccounts",message="Recycle needs derivedAccess to be Capped or None: else there are tokens that no ServiceAccount ends"
 type TenantClassSpec struct {
 	// match is a CEL expression over `organization` that says for which organizations the class is, for example
 	// organization.publicMetadata.plan == "enterprise". An expression that fails for an organization, for example because a key
@@ -58,10 +60,18 @@ type TenantClassSpec struct {
 	// ServiceAccounts of the same namespace alone. None: no tokens, no Secrets with tokens and no RoleBindings. It counts for everybody
 	// and for ServiceAccounts, except for whom the guards let through: the operator, the cluster's own components, and whom the chart's
 	// admission.breakGlass and admission.derivedAccess name. Without the guards (admission.enabled) it bounds nothing. With Capped and None,
-	// people who have no access any longer are taken out of everybody's RoleBindings in these namespaces.
+	// people who have no access any longer are taken out of everybody's RoleBindings in these namespaces, and when somebody leaves, Secrets
+	// with tokens of ServiceAccounts are deleted there.
 	// +optional
 	// +kubebuilder:default=Unlimited
 	DerivedAccess DerivedAccess `json:"derivedAccess,omitempty"`
+
+	// serviceAccounts says what becomes of the ServiceAccounts in the class's namespaces when somebody leaves. Keep (the default): they stay
+	// as they are. Recycle: each is deleted and made again with the same labels, annotations and image pull secrets, so that none of its tokens
+	// opens anything any longer, whoever has one. Pods that run and ask the API server have to be restarted then. Recycle needs derivedAccess.
+	// +optional
+	// +kubebuilder:default=Keep
+	ServiceAccounts ServiceAccountPolicy `json:"serviceAccounts,omitempty"`
 
 	// deletion says what becomes of the namespaces when the organization is deleted. Access ends at once in any case.
 	// +optional
@@ -83,6 +93,19 @@ const (
 
 	// DerivedAccessNone lets members make neither tokens nor RoleBindings.
 	DerivedAccessNone DerivedAccess = "None"
+)
+
+// ServiceAccountPolicy says what becomes of ServiceAccounts when somebody leaves.
+//
+// +kubebuilder:validation:Enum=Keep;Recycle
+type ServiceAccountPolicy string
+
+const (
+	// ServiceAccountsKept stay as they are.
+	ServiceAccountsKept ServiceAccountPolicy = "Keep"
+
+	// ServiceAccountsRecycled are deleted and made again, so that their tokens end.
+	ServiceAccountsRecycled ServiceAccountPolicy = "Recycle"
 )
 
 // TenantClassMembers says from how many members on a class is for an organization, and how many keep it.

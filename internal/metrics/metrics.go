@@ -242,6 +242,12 @@ var (
 		Help: "Objects of tenants that someone else changed or deleted and that were put right, by kind.",
 	}, []string{"kind"})
 
+	// DerivedAccessRemoved counts what was taken away that would have let people in again who have no access any longer.
+	DerivedAccessRemoved = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: "tenant", Name: "derived_access_removed_total",
+		Help: "Objects that were changed or deleted since they would have let in people who have no access any longer, by kind.",
+	}, []string{"kind"})
+
 	// CacheReduced counts objects with the operator's labels that it cannot have written so, and of which only the name is kept in memory.
 	CacheReduced = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Subsystem: "cache", Name: "reduced_total",
@@ -265,7 +271,8 @@ func init() {
 	metrics.Registry.MustRegister(Deliveries, AnswerSeconds, EventAgeSeconds, LastVerifiedTimestamp, LastRefusedTimestamp,
 		DroppedFields, ResyncSeconds, ResyncLastSuccessTimestamp, ResyncRequests, ResyncListed, ResyncDrift, ResyncPruneHeld,
 		ResyncContradictions,
-		GrantSeconds, RevocationSeconds, PendingRevocations, Mirrored, NotReady, OverdueTombstones, SilentSinceTimestamp, DriftRepaired,
+		GrantSeconds, RevocationSeconds, PendingRevocations, Mirrored, NotReady, OverdueTombstones, SilentSinceTimestamp,
+		DriftRepaired, DerivedAccessRemoved,
 		CacheReduced, CacheReducedObjects, StaleKinds,
 		SinkDeliveries, SinkAnswerSeconds, SinkInFlight, SinkBreakerOpen, SinkLastAcceptedTimestamp, SinkLastFailureTimestamp,
 		DatabaseLagObjects, DatabaseLagSeconds, DatabaseRows, DatabaseRefused, DatabaseWritten, DatabaseReduced, DatabaseErrors)

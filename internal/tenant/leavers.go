@@ -17,7 +17,11 @@ limitations under the License.
 package tenant
 
 import (
+	"time"
+
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
@@ -29,6 +33,38 @@ func (c *Classes) derivedAccess(name string) v1alpha1.DerivedAccess {
 		return ""
 	}
 	return boundOf(class.Spec.DerivedAccess)
+}
+
+// RecyclesServiceAccounts tells whether the class of an organization has its ServiceAccounts made again when somebody leaves.
+func (i *Intent) RecyclesServiceAccounts(s *Situation) bool {
+	class := s.Classes.objects[i.ClassName]
+	return class != nil && class.Spec.ServiceAccounts == v1alpha1.ServiceAccountsRecycled
+}
+
+// leavingMargin is added to when access ended: Clerk's clock and the operator's are not those of the API server.
+const leavingMargin = time.Minute
+
+// LastLeft is until when those who have no access any longer may have had some: of whose status does not say it yet, until now.
+func (i *Intent) LastLeft(s *Situation) time.Time {
+	var last time.Time
+	for at := range s.Memberships {
+		membership := &s.Memberships[at]
+		if !i.Deleted && membership.mayHaveAccess() {
+			continue
+		}
+		ended := s.Now
+		bound := meta.FindStatusCondition(membership.Status.Conditions, v1alpha1.ConditionBound)
+		if bound != nil && bound.Status == metav1.ConditionFalse && bound.ObservedGeneration == membership.Generation {
+			ended = bound.LastTransitionTime.Time
+		}
+		if deleted := membership.Spec.DeletedAt; deleted != nil && deleted.After(ended) {
+			ended = deleted.Time
+		}
+		if ended.After(last) {
+			last = ended
+		}
+	}
+	return last.Add(leavingMargin)
 }
 
 // Leavers are the names in RBAC of those who have left an organization, are banned, or are called otherwise by now, where the class bounds

@@ -90,3 +90,51 @@ func TestWithoutTakesUsersAlone(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", difference)
 	}
 }
+
+func TestLastLeft(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	unbound := func(m *Membership, at time.Time) {
+		m.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionBound, Status: metav1.ConditionFalse, ObservedGeneration: m.Generation,
+			LastTransitionTime: metav1.NewTime(at)}}
+	}
+	left := func(m *Membership, at time.Time) { m.Spec.DeletedAt = new(metav1.NewMicroTime(at)) }
+	for name, test := range map[string]struct {
+		change func(jane, joe *Membership)
+		want   time.Time
+		reason string
+	}{
+		"nobody left": {func(_, _ *Membership) {}, time.Time{}, "no token is to end"},
+		"who left, and whose status says so": {func(jane, _ *Membership) {
+			left(jane, now.Add(-72*time.Hour))
+			unbound(jane, now.Add(-time.Hour))
+		}, now.Add(-time.Hour), "Clerk's word came late: until then she had access"},
+		"who left, and had no access before": {func(jane, _ *Membership) {
+			left(jane, now.Add(-time.Hour))
+			unbound(jane, now.Add(-72*time.Hour))
+		}, now.Add(-time.Hour), "she may have had some that her status never told of"},
+		"who left, and whose status says nothing yet": {func(jane, _ *Membership) { left(jane, now.Add(-time.Hour)) }, now,
+			"she may have had access until now"},
+		"whose status is of before": {func(jane, _ *Membership) {
+			left(jane, now.Add(-time.Hour))
+			unbound(jane, now.Add(-time.Hour))
+			jane.Generation = 7
+		}, now, "she may have had access until now"},
+		"the last of two": {func(jane, joe *Membership) {
+			left(jane, now.Add(-3*time.Hour))
+			unbound(jane, now.Add(-3*time.Hour))
+			joe.Bar = BarredByBan
+			unbound(joe, now.Add(-2*time.Hour))
+		}, now.Add(-2 * time.Hour), "he had access for longer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := situation()
+			s.Now = now
+			test.change(&s.Memberships[0], &s.Memberships[1])
+			if got := Decide(s).LastLeft(s); !got.Equal(test.want.Add(leavingMargin)) {
+				t.Errorf("%s, want %s and a margin: %s", got, test.want, test.reason)
+			}
+		})
+	}
+}

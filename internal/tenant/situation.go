@@ -52,6 +52,9 @@ type Situation struct {
 	// OperatorNamespace is never an organization's.
 	OperatorNamespace string
 
+	// Removal is what was last taken away of what people had made of their access; nil where nothing was since the start.
+	Removal *Removal
+
 	// Now is when this is; without it, no grant is given that has an end.
 	Now time.Time
 }

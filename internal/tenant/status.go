@@ -52,7 +52,8 @@ func Status(s *Situation, intent *Intent, failures Problems) v1alpha1.ClerkOrgan
 	case len(intent.Released) > 0:
 		found.Message += fmt.Sprintf("; no longer wanted and without grants: %s", strings.Join(intent.Released, ", "))
 	}
-	status.Conditions = found.Without(organization.Spec.DroppedFields).Conditions(organization.Status.Conditions, organization.Generation)
+	status.Conditions = found.Without(organization.Spec.DroppedFields).
+		Conditions(organization.Status.Conditions, organization.Generation, s.removals()...)
 	return status
 }
 
@@ -89,8 +90,9 @@ func countMembers(memberships []Membership) int32 {
 
 // DeletedStatus says what holds for a deleted organization.
 func DeletedStatus(
-	organization *v1alpha1.ClerkOrganization, intent *Intent, states []v1alpha1.OrganizationNamespace, failures Problems,
+	s *Situation, intent *Intent, states []v1alpha1.OrganizationNamespace, failures Problems,
 ) v1alpha1.ClerkOrganizationStatus {
+	organization := s.Organization
 	found := condition.Verdict{Ready: true, Reason: v1alpha1.ReasonDeleted,
 		Message: "the organization was deleted in Clerk: all of its grants are removed; this object is kept for a while as its tombstone"}
 	switch {
@@ -106,7 +108,7 @@ func DeletedStatus(
 		ClassName:          organization.Status.ClassName,
 		Namespaces:         states,
 		Members:            new(int32(0)),
-		Conditions:         found.Conditions(organization.Status.Conditions, organization.Generation),
+		Conditions:         found.Conditions(organization.Status.Conditions, organization.Generation, s.removals()...),
 	}
 }
 

@@ -17,6 +17,7 @@ limitations under the License.
 package chart_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -156,6 +157,9 @@ func TestTheChartsRightsAreNoMore(t *testing.T) {
 		"read a Secret of its own":          {authorizationv1.ResourceAttributes{Verb: "get", Resource: "secrets", Namespace: namespace}, true, "the signing secrets"},
 		"write a Secret of its own":         {authorizationv1.ResourceAttributes{Verb: "update", Resource: "secrets", Namespace: namespace}, false, "it only reads them"},
 		"read a Secret of somebody else":    {authorizationv1.ResourceAttributes{Verb: "get", Resource: "secrets", Namespace: "default"}, false, "in its own namespace alone"},
+		"list Secrets of somebody else":     {authorizationv1.ResourceAttributes{Verb: "list", Resource: "secrets", Namespace: "default"}, false, "it only deletes them"},
+		"delete Secrets with tokens":        {authorizationv1.ResourceAttributes{Verb: "deletecollection", Resource: "secrets", Namespace: "default"}, true, "where a class bounds derived access; a guard says where"},
+		"make a ServiceAccount again":       {authorizationv1.ResourceAttributes{Verb: "create", Resource: "serviceaccounts", Namespace: "default"}, true, "where a class bounds derived access; a guard says where"},
 		"impersonate a user":                {authorizationv1.ResourceAttributes{Verb: "impersonate", Resource: "users"}, false, "it acts as itself"},
 		"change a guard":                    {authorizationv1.ResourceAttributes{Verb: "update", Group: "admissionregistration.k8s.io", Resource: "validatingadmissionpolicies"}, false, "it is what bounds it"},
 		"write a ClusterRoleBinding":        {authorizationv1.ResourceAttributes{Verb: "create", Group: rbacv1.GroupName, Resource: "clusterrolebindings"}, false, "grants are of namespaces"},
@@ -198,9 +202,11 @@ func TestTheOperatorIsBoundToTenants(t *testing.T) {
 		t.Fatal(err)
 	}
 	mine := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "org-bound", Labels: map[string]string{organizationLabel: "org_bound"}}}
+	capped := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "org-bound-capped",
+		Labels: map[string]string{organizationLabel: "org_capped", "clerk-operator.io/derived-access": "Capped"}}}
 	other := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bound-other"}}
 	unmarked := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bound-unmarked"}}
-	if err := errors.Join(cluster.Create(t.Context(), other), thief.Create(t.Context(), mine)); err != nil {
+	if err := errors.Join(cluster.Create(t.Context(), other), thief.Create(t.Context(), mine), thief.Create(t.Context(), capped)); err != nil {
 		t.Fatal(err)
 	}
 	binding := func(namespace string) *rbacv1.RoleBinding {
@@ -210,18 +216,58 @@ func TestTheOperatorIsBoundToTenants(t *testing.T) {
 			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "thief"}},
 		}
 	}
+	secret := func(namespace string, kind corev1.SecretType) *corev1.Secret {
+		return &corev1.Secret{Type: kind, ObjectMeta: metav1.ObjectMeta{Name: "bound", Namespace: namespace,
+			Annotations: map[string]string{corev1.ServiceAccountNameKey: "default"}}}
+	}
+	account := func(namespace string) *corev1.ServiceAccount {
+		return &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "bound", Namespace: namespace}}
+	}
+	for _, object := range []client.Object{
+		secret(mine.Name, corev1.SecretTypeServiceAccountToken), secret(other.Name, corev1.SecretTypeServiceAccountToken),
+		account(mine.Name), account(other.Name),
+	} {
+		if err := cluster.Create(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deleteSecrets := func(namespace string) func() error {
+		return func() error {
+			return thief.DeleteAllOf(t.Context(), &corev1.Secret{}, client.InNamespace(namespace), client.MatchingFields{"metadata.name": "bound"})
+		}
+	}
+	// Where it may delete Secrets, it may not delete those that hold no token.
+	cappedSecrets := func(kind corev1.SecretType) func() error {
+		return func() error {
+			if err := cluster.Create(t.Context(), secret(capped.Name, kind)); err != nil {
+				return err
+			}
+			defer func() { _ = cluster.Delete(context.WithoutCancel(t.Context()), secret(capped.Name, kind)) }()
+			return deleteSecrets(capped.Name)()
+		}
+	}
+	if err := cappedSecrets(corev1.SecretTypeServiceAccountToken)(); err != nil {
+		t.Errorf("Secrets with tokens, where a class bounds derived access: %v", err)
+	}
 	claim := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"`+organizationLabel+`":"org_bound"}}}`))
 	for name, test := range map[string]struct {
 		do      func() error
 		refused bool
 	}{
-		"grant in an organization's namespace": {func() error { return thief.Create(t.Context(), binding(mine.Name)) }, false},
-		"grant in kube-system":                 {func() error { return thief.Create(t.Context(), binding("kube-system")) }, true},
-		"grant in its own namespace":           {func() error { return thief.Create(t.Context(), binding(namespace)) }, true},
-		"make a namespace that is nobody's":    {func() error { return thief.Create(t.Context(), unmarked) }, true},
-		"claim somebody's namespace":           {func() error { return thief.Patch(t.Context(), other.DeepCopy(), claim) }, true},
-		"delete somebody's namespace":          {func() error { return thief.Delete(t.Context(), other.DeepCopy()) }, true},
-		"delete an organization's namespace":   {func() error { return thief.Delete(t.Context(), mine.DeepCopy(), client.DryRunAll) }, false},
+		"grant in an organization's namespace":  {func() error { return thief.Create(t.Context(), binding(mine.Name)) }, false},
+		"grant in kube-system":                  {func() error { return thief.Create(t.Context(), binding("kube-system")) }, true},
+		"grant in its own namespace":            {func() error { return thief.Create(t.Context(), binding(namespace)) }, true},
+		"make a namespace that is nobody's":     {func() error { return thief.Create(t.Context(), unmarked) }, true},
+		"claim somebody's namespace":            {func() error { return thief.Patch(t.Context(), other.DeepCopy(), claim) }, true},
+		"delete somebody's namespace":           {func() error { return thief.Delete(t.Context(), other.DeepCopy()) }, true},
+		"delete other Secrets":                  {cappedSecrets(corev1.SecretTypeOpaque), true},
+		"delete Secrets of an unbounded tenant": {deleteSecrets(mine.Name), true},
+		"delete somebody's Secrets":             {deleteSecrets(other.Name), true},
+		"make a ServiceAccount":                 {func() error { return thief.Create(t.Context(), account(capped.Name)) }, false},
+		"make a ServiceAccount elsewhere":       {func() error { return thief.Create(t.Context(), account("kube-system")) }, true},
+		"delete a ServiceAccount elsewhere":     {func() error { return thief.Delete(t.Context(), account(other.Name)) }, true},
+		"delete one of an unbounded tenant":     {func() error { return thief.Delete(t.Context(), account(mine.Name)) }, true},
+		"delete an organization's namespace":    {func() error { return thief.Delete(t.Context(), mine.DeepCopy(), client.DryRunAll) }, false},
 	} {
 		t.Run(name, func(t *testing.T) { wantRefused(t, test.do(), test.refused) })
 	}

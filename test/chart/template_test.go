@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -401,6 +402,22 @@ func TestTheBreakGlassGroupIsConfigurable(t *testing.T) {
 	})
 	if guards != guardCount {
 		t.Errorf("%d guards, want %d", guards, guardCount)
+	}
+}
+
+// What a guard bounds, the operator may not do where there are no guards.
+func TestWithoutGuardsNoSecretsAreDeleted(t *testing.T) {
+	t.Parallel()
+	for _, enabled := range []bool{true, false} {
+		found := false
+		each(t, render(t, filepath.Join(chart, "ci", "hardened.yaml"), "--set", fmt.Sprintf("admission.enabled=%t", enabled)), "ClusterRole", func(role *rbacv1.ClusterRole) {
+			for _, rule := range role.Rules {
+				found = found || slices.Contains(rule.Resources, "secrets") && !slices.Contains(rule.Verbs, "get")
+			}
+		})
+		if found != enabled {
+			t.Errorf("with guards %t, the right to delete Secrets is there: %t", enabled, found)
+		}
 	}
 }
 

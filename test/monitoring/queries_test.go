@@ -66,6 +66,7 @@ var rare = map[string]string{
 	"clerk_operator_database_rows":                        needsDatabase,
 	"clerk_operator_database_errors_total":                needsDatabase,
 	"clerk_operator_mirror_dropped_fields_total":          "nothing that is odd was sent",
+	"clerk_operator_tenant_derived_access_removed_total":  "nobody leaves an organization whose class bounds derived access",
 }
 
 const needsSink = "the scraped operator has no ClerkSink"

@@ -81,6 +81,7 @@ func TestEndToEnd(t *testing.T) {
 		{"deliveries come in over the network and become tenants", deliveries},
 		{"a token opens the doors of its organization while the membership lasts", access},
 		{"a tenant's limits hold", limits},
+		{"what a member made of their access opens nothing after they left", derivedAccess},
 		{"nobody but the operator writes what Clerk says", guards},
 		{"a receiver that is killed loses nothing and doubles nothing", killReceiver},
 		{"a leader that is killed loses nothing and doubles nothing", killLeader},

@@ -49,7 +49,7 @@ func (e *enforcement) reconcileDeleted(ctx context.Context) (reconcile.Result, e
 	for _, namespace := range plan.Delete {
 		e.attempt(e.deleteNamespace(ctx, namespace), "remove what the deleted organization had")
 	}
-	_, err = e.writeStatus(ctx, organization, tenant.DeletedStatus(organization, e.intent, plan.States, e.problems))
+	_, err = e.writeStatus(ctx, organization, tenant.DeletedStatus(e.situation, e.intent, plan.States, e.problems))
 	if err = errors.Join(retryErrors(e.problems), err); err != nil || len(e.intent.RoleBindings) > 0 {
 		return reconcile.Result{}, err // where a finalizer holds a RoleBinding, it is an event when that goes
 	}

@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 // tenantEvent is something that happened to a tenant, as people find it with kubectl describe and kubectl events.
@@ -54,10 +55,9 @@ func namespaceDeleted() tenantEvent {
 		"Deleted a namespace: the organization was deleted and the class's delay is over"}
 }
 
-func derivedAccessRemoved(changed, deleted int) tenantEvent {
+func derivedAccessRemoved(removal tenant.Removal) tenantEvent {
 	return tenantEvent{corev1.EventTypeNormal, "DerivedAccessRemoved", "RevokeDerivedAccess",
-		fmt.Sprintf("RoleBindings that the operator did not make named people who have no access any longer: %d were changed, %d were deleted",
-			changed, deleted)}
+		"What would have let people in who have no access any longer was removed: " + removal.Counts()}
 }
 
 func organizationDeleted() tenantEvent {

@@ -48,6 +48,7 @@ func (r *Reconciler) gather(
 	if err != nil {
 		return nil, nil, err
 	}
+	situation.Removal = r.sweeper.removal(organization.Name)
 	policies, err := r.policies(ctx, organization.Spec.ID)
 	return situation, policies, err
 }

@@ -208,7 +208,7 @@ func (e *enforcement) preview(ctx context.Context) (reconcile.Result, error) {
 	}
 	status := tenant.Status(e.situation, e.intent, nil)
 	if e.intent.Deleted {
-		status = tenant.DeletedStatus(e.organization(), e.intent, nil, nil)
+		status = tenant.DeletedStatus(e.situation, e.intent, nil, nil)
 	}
 	again, err := e.writeStatus(ctx, e.organization(), status)
 	return reconcile.Result{RequeueAfter: again}, err

@@ -39,7 +39,7 @@ const countPause = time.Second
 
 // statusPause is how long a status gives way to the access of other organizations, and then to whatever of that is waiting in the work
 // queue.
-const statusPause = time.Second
+const statusPause = 3 * time.Second
 
 // statusGivesWay tells whether a status that says something new is to be written later, since the access of other organizations is being
 // changed. It does so for statusPause: the look after that comes when nobody's access is waiting. The class never waits: which one served

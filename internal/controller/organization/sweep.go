@@ -18,19 +18,16 @@ package organization
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
-	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -40,7 +37,8 @@ import (
 )
 
 const (
-	// sweepPage is how many RoleBindings are read at a time. Somebody else's may have 1.5 MB each, and members may make any number.
+	// sweepPage is how many RoleBindings are read at a time, and how many Secrets deleted. Somebody else's may have 1.5 MB each, and members
+	// may make any number.
 	sweepPage = 4
 
 	// sweepPause is how long an organization's next page waits, so that others have their turn.
@@ -54,36 +52,60 @@ const (
 	maxRemembered = 1000
 )
 
-// sweeper takes people who have no access in an organization out of RoleBindings that the operator did not make. The cache holds none of
-// these, so they are read from the API server, page by page: once for each set of people, and once after a start. It has a worker and a
-// queue of its own, so that no revocation waits for it.
+// sweeper takes away what would let people in again who have no access in an organization: it takes them out of RoleBindings that the
+// operator did not make, deletes Secrets with tokens, which they may have read, and makes ServiceAccounts again where the class says so. The
+// cache holds none of these, so they are read from the API server, page by page: once for each set of people, and once after a start. It has
+// a worker and a queue of its own, so that no revocation waits for it.
 type sweeper struct {
 	*Reconciler
+
+	secrets  tokenSecrets
+	accounts recycler
 
 	mu     sync.Mutex
 	queue  watch.Queue
 	states map[string]*sweep // by the organization's name
 }
 
+// sweptKind is what of a namespace is looked at, one after the other.
+type sweptKind int
+
+const (
+	sweptRoleBindings sweptKind = iota
+	sweptSecrets
+	sweptServiceAccounts
+	sweptKinds
+)
+
 // sweep is how far the sweep of an organization is.
 type sweep struct {
 	// done is for whom, and where, the last whole sweep was; began, the one that is under way, 0 if none is.
 	done, began uint64
 
-	// namespace and page are where it goes on.
-	namespace, page string
+	// namespace, kind and page are where it goes on.
+	namespace string
+	kind      sweptKind
+	page      string
 
 	// leavers are those whom it is for. They are known no longer once their statuses are written, or their tombstones collected.
 	leavers tenant.Subjects
 
-	// missed: something was left out; misses, how often in a row that was so.
-	missed bool
+	// misses is how often in a row something was left out.
 	misses int
 
-	changed, deleted int
+	// found is what this sweep has done so far; reported, what the last one that did anything came to.
+	found    tenant.Removal
+	reported *tenant.Removal
 }
 
 func (s *sweeper) setup(manager ctrl.Manager) error {
+	var err error
+	if s.secrets, err = newTokenSecrets(manager); err != nil {
+		return err
+	}
+	if s.accounts, err = newRecycler(manager); err != nil {
+		return err
+	}
 	settings := watch.Options(1)
 	settings.EnableWarmup = nil // nothing is to be watched
 	start := source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
@@ -186,10 +208,21 @@ func (s *sweeper) Reconcile(ctx context.Context, request reconcile.Request) (rec
 		return s.finish(ctx, &organization, state, key), nil
 	}
 	if namespaces[at] != state.namespace {
-		state.namespace, state.page = namespaces[at], ""
+		state.namespace, state.page, state.kind = namespaces[at], "", sweptRoleBindings
 	}
-	if err := s.sweepPage(ctx, &organization, state, leavers); err != nil {
+	switch state.kind {
+	case sweptRoleBindings:
+		err = s.sweepRoleBindings(ctx, &organization, state, leavers)
+	case sweptSecrets:
+		s.sweepSecrets(ctx, &organization, state)
+	default:
+		s.sweepServiceAccounts(ctx, intent, situation, state)
+	}
+	if err != nil {
 		return reconcile.Result{}, err
+	}
+	if state.page == "" { // else this was not its last page
+		state.next()
 	}
 	return reconcile.Result{RequeueAfter: sweepPause}, nil
 }
@@ -218,15 +251,30 @@ func (s *sweeper) begin(
 	return state, state.leavers, key
 }
 
-// finish ends a sweep and tells what it did. What was left out, and those who left meanwhile, need another one.
+// next is the next kind, or after the last the next namespace.
+func (s *sweep) next() {
+	s.kind++
+	if s.kind == sweptKinds {
+		s.namespace += "\x00" // after this one, and before any other
+	}
+}
+
+// finish ends a sweep and reports what it did. What was left out, and those who left meanwhile, need another one.
 func (s *sweeper) finish(ctx context.Context, organization *v1alpha1.ClerkOrganization, state *sweep, key uint64) reconcile.Result {
-	if state.changed+state.deleted > 0 {
-		s.tell(ctx, organization, derivedAccessRemoved(state.changed, state.deleted))
+	found := state.found
+	found.At = s.Now()
+	if !found.IsNothing() {
+		s.tell(ctx, organization, derivedAccessRemoved(found))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	again, missed := state.began != key, state.missed
-	if missed {
+	missed := meta.IsStatusConditionFalse(organization.Status.Conditions, v1alpha1.ConditionDerivedAccessRemoved)
+	if !found.IsNothing() || missed != (found.Missed > 0) {
+		state.reported = &found
+		s.alarms.reset(organization.Name, &found.At) // the status is to say so
+	}
+	again := state.began != key
+	if found.Missed > 0 {
 		state.misses++
 	} else {
 		state.done, state.misses = state.began, 0
@@ -235,9 +283,9 @@ func (s *sweeper) finish(ctx context.Context, organization *v1alpha1.ClerkOrgani
 		}
 	}
 	pause := min(sweepAgain<<min(state.misses, 10), maxSweepAgain)
-	state.began, state.namespace, state.page, state.missed, state.changed, state.deleted = 0, "", "", false, 0, 0
+	state.began, state.namespace, state.page, state.found = 0, "", "", tenant.Removal{}
 	switch {
-	case missed:
+	case found.Missed > 0:
 		return reconcile.Result{RequeueAfter: pause}
 	case again:
 		return reconcile.Result{RequeueAfter: sweepPause}
@@ -245,39 +293,12 @@ func (s *sweeper) finish(ctx context.Context, organization *v1alpha1.ClerkOrgani
 	return reconcile.Result{}
 }
 
-// sweepPage takes people out of the RoleBindings of one page.
-func (s *sweeper) sweepPage(
-	ctx context.Context, organization *v1alpha1.ClerkOrganization, state *sweep, leavers tenant.Subjects,
-) error {
-	var list rbacv1.RoleBindingList
-	err := s.Live.List(ctx, &list, client.InNamespace(state.namespace), client.Limit(sweepPage), client.Continue(state.page))
-	if expired := apierrors.APIStatus(nil); apierrors.IsResourceExpired(err) && errors.As(err, &expired) {
-		state.page = expired.Status().Continue // goes on after the last, in a newer state; if there is none, from the beginning
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("list RoleBindings of an organization: %w", err)
-	}
-	for at := range list.Items {
-		binding := &list.Items[at]
-		kept := tenant.Without(binding.Subjects, leavers)
-		if len(kept) == len(binding.Subjects) {
-			continue
-		}
-		deleted, err := s.takeOut(ctx, binding, kept)
-		switch {
-		case err != nil:
-			state.missed = true
-			log.FromContext(ctx).Info("A RoleBinding names somebody who left, and could not be changed: it is tried again",
-				"organization", organization.Spec.ID, "reason", string(apierrors.ReasonForError(err)))
-		case deleted:
-			state.deleted++
-		default:
-			state.changed++
-		}
-	}
-	if state.page = list.Continue; state.page == "" {
-		state.namespace += "\x00" // after this one, and before any other
+// removal is what the last sweep of an organization that did anything came to; nil where none has.
+func (s *sweeper) removal(organization string) *tenant.Removal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if state := s.states[organization]; state != nil {
+		return state.reported
 	}
 	return nil
 }

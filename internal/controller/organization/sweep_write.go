@@ -18,14 +18,105 @@ package organization
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/controller/write"
+	"github.com/clerk-operator/clerk-operator/internal/metrics"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
+
+// sweepRoleBindings takes people out of the RoleBindings of one page.
+func (s *sweeper) sweepRoleBindings(
+	ctx context.Context, organization *v1alpha1.ClerkOrganization, state *sweep, leavers tenant.Subjects,
+) error {
+	var list rbacv1.RoleBindingList
+	err := s.Live.List(ctx, &list, client.InNamespace(state.namespace), client.Limit(sweepPage), client.Continue(state.page))
+	if state.goesOn(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list RoleBindings of an organization: %w", err)
+	}
+	for at := range list.Items {
+		binding := &list.Items[at]
+		kept := tenant.Without(binding.Subjects, leavers)
+		if len(kept) == len(binding.Subjects) {
+			continue
+		}
+		deleted, err := s.takeOut(ctx, binding, kept)
+		switch {
+		case err != nil:
+			state.found.Missed++
+			s.tellMissed(ctx, organization, "a RoleBinding names somebody who left, and could not be changed", err)
+		case deleted:
+			state.found.RoleBindingsDeleted++
+			metrics.DerivedAccessRemoved.WithLabelValues("RoleBinding").Inc()
+		default:
+			state.found.RoleBindingsChanged++
+			metrics.DerivedAccessRemoved.WithLabelValues("RoleBinding").Inc()
+		}
+	}
+	state.page = list.Continue
+	return nil
+}
+
+// sweepSecrets deletes the Secrets with tokens of one page.
+func (s *sweeper) sweepSecrets(ctx context.Context, organization *v1alpha1.ClerkOrganization, state *sweep) {
+	deleted, next, err := s.secrets.deletePage(ctx, state.namespace, state.page)
+	switch {
+	case state.goesOn(err):
+		return
+	case isNoRight(err): // without the guards there is none: nothing bounds what it could delete
+	case err != nil:
+		state.found.Missed++
+		s.tellMissed(ctx, organization, "Secrets with tokens could not be deleted", err)
+	}
+	state.found.Secrets += deleted
+	metrics.DerivedAccessRemoved.WithLabelValues("Secret").Add(float64(deleted))
+	state.page = next
+}
+
+// sweepServiceAccounts makes the ServiceAccounts of one page again, where the class says so.
+func (s *sweeper) sweepServiceAccounts(ctx context.Context, intent *tenant.Intent, situation *tenant.Situation, state *sweep) {
+	if !intent.RecyclesServiceAccounts(situation) {
+		return
+	}
+	made, next, err := s.accounts.recyclePage(ctx, state.namespace, state.page, intent.LastLeft(situation))
+	switch {
+	case state.goesOn(err):
+		return
+	case err != nil:
+		state.found.Missed++
+		s.tellMissed(ctx, situation.Organization, "a ServiceAccount could not be made again", err)
+	}
+	state.found.ServiceAccounts += made
+	metrics.DerivedAccessRemoved.WithLabelValues("ServiceAccount").Add(float64(made))
+	state.page = next
+}
+
+// goesOn tells whether an error is that of a list which has become too old, and has the sweep go on after the last page, in a newer state;
+// if there is none, from the beginning.
+func (s *sweep) goesOn(err error) bool {
+	expired := apierrors.APIStatus(nil)
+	if !apierrors.IsResourceExpired(err) || !errors.As(err, &expired) {
+		return false
+	}
+	s.page = expired.Status().Continue
+	return true
+}
+
+func (s *sweeper) tellMissed(ctx context.Context, organization *v1alpha1.ClerkOrganization, what string, err error) {
+	log.FromContext(ctx).Info("After somebody left, "+what+": it is tried again",
+		"organization", organization.Spec.ID, "reason", string(apierrors.ReasonForError(err)))
+}
 
 // takeOut has a RoleBinding name only those who are kept. It goes as a whole where nobody is left, and where the operator may not bind its
 // role: then the API server lets it take nobody out.

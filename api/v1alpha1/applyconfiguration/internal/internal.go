@@ -1039,6 +1039,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ServiceAccountPolicy
+  scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkContentMode
   scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SinkData
@@ -1243,6 +1245,10 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
       default: 0
+    - name: serviceAccounts
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ServiceAccountPolicy
+      default: Keep
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantClassStatus
   map:
     fields:

@@ -47,8 +47,13 @@ type TenantClassSpecApplyConfiguration struct {
 	// ServiceAccounts of the same namespace alone. None: no tokens, no Secrets with tokens and no RoleBindings. It counts for everybody
 	// and for ServiceAccounts, except for whom the guards let through: the operator, the cluster's own components, and whom the chart's
 	// admission.breakGlass and admission.derivedAccess name. Without the guards (admission.enabled) it bounds nothing. With Capped and None,
-	// people who have no access any longer are taken out of everybody's RoleBindings in these namespaces.
+	// people who have no access any longer are taken out of everybody's RoleBindings in these namespaces, and when somebody leaves, Secrets
+	// with tokens of ServiceAccounts are deleted there.
 	DerivedAccess *apiv1alpha1.DerivedAccess `json:"derivedAccess,omitempty"`
+	// serviceAccounts says what becomes of the ServiceAccounts in the class's namespaces when somebody leaves. Keep (the default): they stay
+	// as they are. Recycle: each is deleted and made again with the same labels, annotations and image pull secrets, so that none of its tokens
+	// opens anything any longer, whoever has one. Pods that run and ask the API server have to be restarted then. Recycle needs derivedAccess.
+	ServiceAccounts *apiv1alpha1.ServiceAccountPolicy `json:"serviceAccounts,omitempty"`
 	// deletion says what becomes of the namespaces when the organization is deleted. Access ends at once in any case.
 	Deletion *DeletionRuleApplyConfiguration `json:"deletion,omitempty"`
 }
@@ -101,6 +106,14 @@ func (b *TenantClassSpecApplyConfiguration) WithNamespaces(values ...*TenantName
 // If called multiple times, the DerivedAccess field is set to the value of the last call.
 func (b *TenantClassSpecApplyConfiguration) WithDerivedAccess(value apiv1alpha1.DerivedAccess) *TenantClassSpecApplyConfiguration {
 	b.DerivedAccess = &value
+	return b
+}
+
+// WithServiceAccounts sets the ServiceAccounts field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ServiceAccounts field is set to the value of the last call.
+func (b *TenantClassSpecApplyConfiguration) WithServiceAccounts(value apiv1alpha1.ServiceAccountPolicy) *TenantClassSpecApplyConfiguration {
+	b.ServiceAccounts = &value
 	return b
 }
 
