@@ -67,8 +67,8 @@ type TenantClassSpec struct {
 	DerivedAccess DerivedAccess `json:"derivedAccess,omitempty"`
 
 	// serviceAccounts says what becomes of the ServiceAccounts in the class's namespaces when somebody leaves. Keep (the default): they stay
-	// as they are. Recycle: each is deleted and made again with the same labels, annotations and image pull secrets, so that none of its tokens
-	// opens anything any longer, whoever has one. Pods that run and ask the API server have to be restarted then. Recycle needs derivedAccess.
+	// as they are. Recycle: each is deleted and made again with the same labels, annotations and image pull secrets, so that none of its
+	// tokens opens anything any longer, whoever has one. Pods that run and ask the API server have to be restarted then. Recycle needs derivedAccess.
 	// +optional
 	// +kubebuilder:default=Keep
 	ServiceAccounts ServiceAccountPolicy `json:"serviceAccounts,omitempty"`

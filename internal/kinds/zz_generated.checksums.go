@@ -28,5 +28,5 @@ var checksums = map[string]string{
 	"clerkroles.clerk-operator.io":         "659ce7dbac2f636c",
 	"clerksinks.clerk-operator.io":         "9e084d623c895f21",
 	"clerkusers.clerk-operator.io":         "30dd1bda6eb2376e",
-	"tenantclasses.clerk-operator.io":      "e1bdf39b6c05d5e1",
+	"tenantclasses.clerk-operator.io":      "ecae51b02fe081b6",
 }

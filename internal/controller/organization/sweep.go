@@ -53,9 +53,9 @@ const (
 )
 
 // sweeper takes away what would let people in again who have no access in an organization: it takes them out of RoleBindings that the
-// operator did not make, deletes Secrets with tokens, which they may have read, and makes ServiceAccounts again where the class says so. The
-// cache holds none of these, so they are read from the API server, page by page: once for each set of people, and once after a start. It has
-// a worker and a queue of its own, so that no revocation waits for it.
+// operator did not make, deletes Secrets with tokens, which they may have read, and makes ServiceAccounts again where the class says so.
+// The cache holds none of these, so they are read from the API server, page by page: once for each set of people, and once after a start.
+// It has a worker and a queue of its own, so that no revocation waits for it.
 type sweeper struct {
 	*Reconciler
 
@@ -66,16 +66,6 @@ type sweeper struct {
 	queue  watch.Queue
 	states map[string]*sweep // by the organization's name
 }
-
-// sweptKind is what of a namespace is looked at, one after the other.
-type sweptKind int
-
-const (
-	sweptRoleBindings sweptKind = iota
-	sweptSecrets
-	sweptServiceAccounts
-	sweptKinds
-)
 
 // sweep is how far the sweep of an organization is.
 type sweep struct {
@@ -210,19 +200,8 @@ func (s *sweeper) Reconcile(ctx context.Context, request reconcile.Request) (rec
 	if namespaces[at] != state.namespace {
 		state.namespace, state.page, state.kind = namespaces[at], "", sweptRoleBindings
 	}
-	switch state.kind {
-	case sweptRoleBindings:
-		err = s.sweepRoleBindings(ctx, &organization, state, leavers)
-	case sweptSecrets:
-		s.sweepSecrets(ctx, &organization, state)
-	default:
-		s.sweepServiceAccounts(ctx, intent, situation, state)
-	}
-	if err != nil {
+	if err := s.sweepPage(ctx, state, leavers, intent, situation); err != nil {
 		return reconcile.Result{}, err
-	}
-	if state.page == "" { // else this was not its last page
-		state.next()
 	}
 	return reconcile.Result{RequeueAfter: sweepPause}, nil
 }
@@ -249,14 +228,6 @@ func (s *sweeper) begin(
 		state.began = key
 	}
 	return state, state.leavers, key
-}
-
-// next is the next kind, or after the last the next namespace.
-func (s *sweep) next() {
-	s.kind++
-	if s.kind == sweptKinds {
-		s.namespace += "\x00" // after this one, and before any other
-	}
 }
 
 // finish ends a sweep and reports what it did. What was left out, and those who left meanwhile, need another one.

@@ -33,17 +33,54 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
+// sweptKind is what of a namespace is looked at, one after the other.
+type sweptKind int
+
+const (
+	sweptRoleBindings sweptKind = iota
+	sweptSecrets
+	sweptServiceAccounts
+	sweptKinds
+)
+
+// next is the next kind, or after the last the next namespace.
+func (s *sweep) next() {
+	s.kind++
+	if s.kind == sweptKinds {
+		s.namespace += "\x00" // after this one, and before any other
+	}
+}
+
+// sweepPage looks at the next page.
+func (s *sweeper) sweepPage(
+	ctx context.Context, state *sweep, leavers tenant.Subjects, intent *tenant.Intent, situation *tenant.Situation,
+) (err error) {
+	var isLast bool
+	switch state.kind {
+	case sweptRoleBindings:
+		isLast, err = s.sweepRoleBindings(ctx, situation.Organization, state, leavers)
+	case sweptSecrets:
+		isLast = s.sweepSecrets(ctx, situation.Organization, state)
+	default:
+		isLast = s.sweepServiceAccounts(ctx, intent, situation, state)
+	}
+	if isLast {
+		state.next()
+	}
+	return err
+}
+
 // sweepRoleBindings takes people out of the RoleBindings of one page.
 func (s *sweeper) sweepRoleBindings(
 	ctx context.Context, organization *v1alpha1.ClerkOrganization, state *sweep, leavers tenant.Subjects,
-) error {
+) (isLast bool, err error) {
 	var list rbacv1.RoleBindingList
-	err := s.Live.List(ctx, &list, client.InNamespace(state.namespace), client.Limit(sweepPage), client.Continue(state.page))
+	err = s.Live.List(ctx, &list, client.InNamespace(state.namespace), client.Limit(sweepPage), client.Continue(state.page))
 	if state.goesOn(err) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return fmt.Errorf("list RoleBindings of an organization: %w", err)
+		return false, fmt.Errorf("list RoleBindings of an organization: %w", err)
 	}
 	for at := range list.Items {
 		binding := &list.Items[at]
@@ -65,15 +102,15 @@ func (s *sweeper) sweepRoleBindings(
 		}
 	}
 	state.page = list.Continue
-	return nil
+	return state.page == "", nil
 }
 
 // sweepSecrets deletes the Secrets with tokens of one page.
-func (s *sweeper) sweepSecrets(ctx context.Context, organization *v1alpha1.ClerkOrganization, state *sweep) {
+func (s *sweeper) sweepSecrets(ctx context.Context, organization *v1alpha1.ClerkOrganization, state *sweep) (isLast bool) {
 	deleted, next, err := s.secrets.deletePage(ctx, state.namespace, state.page)
 	switch {
 	case state.goesOn(err):
-		return
+		return false
 	case isNoRight(err): // without the guards there is none: nothing bounds what it could delete
 	case err != nil:
 		state.found.Missed++
@@ -82,17 +119,20 @@ func (s *sweeper) sweepSecrets(ctx context.Context, organization *v1alpha1.Clerk
 	state.found.Secrets += deleted
 	metrics.DerivedAccessRemoved.WithLabelValues("Secret").Add(float64(deleted))
 	state.page = next
+	return state.page == ""
 }
 
 // sweepServiceAccounts makes the ServiceAccounts of one page again, where the class says so.
-func (s *sweeper) sweepServiceAccounts(ctx context.Context, intent *tenant.Intent, situation *tenant.Situation, state *sweep) {
+func (s *sweeper) sweepServiceAccounts(
+	ctx context.Context, intent *tenant.Intent, situation *tenant.Situation, state *sweep,
+) (isLast bool) {
 	if !intent.RecyclesServiceAccounts(situation) {
-		return
+		return true
 	}
 	made, next, err := s.accounts.recyclePage(ctx, state.namespace, state.page, intent.LastLeft(situation))
 	switch {
 	case state.goesOn(err):
-		return
+		return false
 	case err != nil:
 		state.found.Missed++
 		s.tellMissed(ctx, situation.Organization, "a ServiceAccount could not be made again", err)
@@ -100,6 +140,7 @@ func (s *sweeper) sweepServiceAccounts(ctx context.Context, intent *tenant.Inten
 	state.found.ServiceAccounts += made
 	metrics.DerivedAccessRemoved.WithLabelValues("ServiceAccount").Add(float64(made))
 	state.page = next
+	return state.page == ""
 }
 
 // goesOn tells whether an error is that of a list which has become too old, and has the sweep go on after the last page, in a newer state;

@@ -1,0 +1,151 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package controller_test
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+)
+
+// A Secret with a token opens the door to whoever has read it. When somebody leaves, all of them go, and no other Secret.
+func TestSecretsWithTokensGoWhenSomebodyLeaves(t *testing.T) {
+	t.Parallel()
+	tn := newTenancy(t)
+	organization := tn.createOrganization()
+	jane := tn.join("org:admin")
+	namespace := tn.namespace()
+	asJane := as(t, subjectOf(jane))
+	wantSubjects(t, namespace, "admin", subjectOf(jane))
+	held := tokenSecret(namespace, "held")
+	held.Finalizers = []string{"example.com/hold"}
+	plain := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "plain"}}
+	made := []client.Object{held, plain}
+	for number := range 10 { // more than two pages
+		made = append(made, tokenSecret(namespace, fmt.Sprintf("token-%d", number)))
+	}
+	for _, object := range made {
+		must(t, asJane.Create(t.Context(), object))
+	}
+	tn.setDerivedAccess(v1alpha1.DerivedAccessCapped, "Capped")
+	wantReady(t, organization)
+	loseAccess(t, tn, jane)
+	eventually(t, "no Secrets with tokens", func(ctx context.Context) error {
+		var secrets corev1.SecretList
+		if err := cluster.List(ctx, &secrets, client.InNamespace(namespace)); err != nil {
+			return err
+		}
+		for at := range secrets.Items {
+			secret := &secrets.Items[at]
+			if secret.Type == corev1.SecretTypeServiceAccountToken && secret.DeletionTimestamp == nil {
+				return fmt.Errorf("there is %s", secret.Name)
+			}
+		}
+		return nil
+	})
+	must(t, cluster.Get(t.Context(), client.ObjectKeyFromObject(plain), plain))
+	edit(t, held, func(s *corev1.Secret) { s.Finalizers = nil })
+	wantCondition(t, organization, v1alpha1.ConditionDerivedAccessRemoved, metav1.ConditionTrue, v1alpha1.ReasonRemoved)
+	have := get(t, &v1alpha1.ClerkOrganization{}, "", organization.Name)
+	said := meta.FindStatusCondition(have.Status.Conditions, v1alpha1.ConditionDerivedAccessRemoved).Message
+	if !strings.HasSuffix(said, "Secrets with tokens deleted: 11, ServiceAccounts made again: 0") {
+		t.Errorf("the condition says %q", said)
+	}
+	wantEvent(t, organization.Name, "DerivedAccessRemoved")
+}
+
+// With Recycle, no token of a ServiceAccount that was there when somebody left opens anything; what it is and what it may do stays.
+func TestServiceAccountsAreMadeAgainWhenSomebodyLeaves(t *testing.T) {
+	t.Parallel()
+	tn := newTenancy(t, derivedAccess(v1alpha1.DerivedAccessCapped), func(class *v1alpha1.TenantClass) {
+		class.Spec.ServiceAccounts = v1alpha1.ServiceAccountsRecycled
+	})
+	organization := tn.createOrganization()
+	jane, joe := tn.join("org:admin"), tn.join("org:admin")
+	namespace := tn.namespace()
+	wantSubjects(t, namespace, "admin", subjectOf(jane), subjectOf(joe))
+	account := func(name string) *corev1.ServiceAccount {
+		return &corev1.ServiceAccount{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name,
+				Labels: map[string]string{"app": name}, Annotations: map[string]string{"example.com/role": name}},
+			ImagePullSecrets: []corev1.LocalObjectReference{{Name: "pull"}}, AutomountServiceAccountToken: new(false),
+		}
+	}
+	before := map[string]types.UID{}
+	held := account("held")
+	held.Finalizers = []string{"example.com/hold"}
+	made := []*corev1.ServiceAccount{held}
+	for number := range 10 { // more than two pages
+		made = append(made, account(fmt.Sprintf("robot-%d", number)))
+	}
+	for _, one := range made {
+		must(t, as(t, subjectOf(jane)).Create(t.Context(), one))
+		before[one.Name] = one.UID
+	}
+	// What a crash left in the middle: the copy is there, the ServiceAccount is gone.
+	lost := account("lost")
+	lost.UID = "6f0f4bd0-0000-4000-8000-000000000000"
+	copied := lost.DeepCopy()
+	sum := fnv.New64a()
+	sum.Write([]byte("lost/" + lost.UID))
+	copied.UID, copied.Name = "", fmt.Sprintf("clerk-operator-recycled-%016x", sum.Sum64())
+	copied.Labels[v1alpha1.RecycledLabel], copied.Annotations[v1alpha1.RecycledAnnotation] = v1alpha1.ManagedBy, "lost/"+string(lost.UID)
+	must(t, cluster.Create(t.Context(), copied))
+	before["lost"] = ""
+	if err := as(t, subjectOf(jane)).Create(t.Context(), copied.DeepCopy()); !apierrors.IsForbidden(err) {
+		t.Errorf("a member makes what looks like a copy: %v", err)
+	}
+	loseAccess(t, tn, jane)
+	eventually(t, "other ServiceAccounts of the same names", func(ctx context.Context) error {
+		var accounts corev1.ServiceAccountList
+		if err := cluster.List(ctx, &accounts, client.InNamespace(namespace)); err != nil {
+			return err
+		}
+		again := 0
+		for at := range accounts.Items {
+			have := &accounts.Items[at]
+			uid, known := before[have.Name]
+			switch {
+			case have.Name == "default":
+			case !known || have.UID == uid || have.DeletionTimestamp != nil:
+				return fmt.Errorf("%s is there", have.Name)
+			case have.Labels["app"] != have.Name || have.Annotations["example.com/role"] != have.Name || len(have.ImagePullSecrets) != 1 ||
+				have.AutomountServiceAccountToken == nil || len(have.Labels) != 1 || len(have.Annotations) != 1:
+				return fmt.Errorf("%s is not as it was: %v", have.Name, have)
+			default:
+				again++
+			}
+		}
+		if again != len(before) {
+			return fmt.Errorf("%d of %d are there again", again, len(before))
+		}
+		return nil
+	})
+	wantCondition(t, organization, v1alpha1.ConditionDerivedAccessRemoved, metav1.ConditionTrue, v1alpha1.ReasonRemoved)
+	wantSubjects(t, namespace, "admin", subjectOf(joe))
+}
