@@ -47,6 +47,7 @@ func (p *plugin) addCompletions(root *cobra.Command) {
 	for command, function := range map[string]cobra.CompletionFunc{
 		"why": p.complete(userNames), "who": p.complete(organizationNames, namespaceNames), "tree": p.complete(organizationNames),
 		"events": p.complete(organizationNames), "resync": instances, "prune show": instances, "prune release": p.complete(heldNames),
+		"send": completeType, "listen": instances,
 	} {
 		found, _, err := root.Find(strings.Fields(command))
 		if err != nil || found.CommandPath() != root.CommandPath()+" "+command {
@@ -54,16 +55,23 @@ func (p *plugin) addCompletions(root *cobra.Command) {
 		}
 		found.ValidArgsFunction = function
 	}
-	why, _, _ := root.Find([]string{"why"})
-	for flag, function := range map[string]cobra.CompletionFunc{
-		"organization": p.completeValue(organizationNames), "namespace": p.completeValue(namespaceNames),
+	noFiles := cobra.ShellCompDirectiveNoFileComp
+	for _, value := range []struct {
+		command, flag string
+		function      cobra.CompletionFunc
+	}{
+		{"why", "organization", p.completeValue(organizationNames)},
+		{"why", "namespace", p.completeValue(namespaceNames)},
+		{"send", "instance", p.completeValue(instanceNames)},
+		{"listen", "relay", cobra.FixedCompletions([]string{relayAuto, relayNever}, noFiles)},
 	} {
-		if err := why.RegisterFlagCompletionFunc(flag, function); err != nil {
+		command, _, _ := root.Find([]string{value.command})
+		if err := command.RegisterFlagCompletionFunc(value.flag, value.function); err != nil {
 			panic(err) // the flags are constants
 		}
 	}
 	for flag, values := range map[string][]string{"output": {formJSON, formYAML, formName, formWide}, "color": {"auto", "always", "never"}} {
-		if err := root.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		if err := root.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, noFiles)); err != nil {
 			panic(err)
 		}
 	}
@@ -144,6 +152,17 @@ func listSome[T any, L any, P interface {
 		}
 	}
 	return found, nil
+}
+
+// completeType completes a type of event, with what it does. The cluster is not asked.
+func completeType(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	var found []string
+	for _, eventType := range listTypes().Types {
+		if len(args) == 0 && strings.HasPrefix(eventType.Name, typed) {
+			found = append(found, eventType.Name+"\t"+eventType.Effect)
+		}
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp
 }
 
 // instanceNames are the ClerkInstances.

@@ -20,6 +20,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/clerk-operator/clerk-operator/internal/examples"
 )
 
 // TestShellsCompleteNames asks as a shell does. What the last line of an answer says is for the shell: to offer no files.
@@ -39,6 +41,13 @@ func TestShellsCompleteNames(t *testing.T) {
 		"resync def":                    {"default"},
 		"prune show def":                {"default"},
 		"prune release ":                nil,
+		"listen def":                    {"default"},
+		"listen default ":               nil,
+		"send --instance def":           {"default"},
+		"listen --relay n":              {"auto", "never"},
+		"send permission.d":             {"permission.deleted\tWhat it means for all who have it can change."},
+		"send user.created ":            nil,
+		"send --context=none session.r": {"session.removed\tNothing: the ClerkInstance acknowledges it.", "session.revoked\tNothing: the ClerkInstance acknowledges it."},
 		"who --as=nobody a":             nil,
 		"who --server=127.0.0.1:1 a":    nil,
 		"who --context=does-not-exist ": nil,
@@ -54,5 +63,14 @@ func TestShellsCompleteNames(t *testing.T) {
 		if !slices.Equal(names, want) || last != ":4" {
 			t.Errorf("%q: %+v, want %q", args, got, want)
 		}
+	}
+}
+
+// All types of which there is an example are offered.
+func TestShellsCompleteEveryType(t *testing.T) {
+	t.Parallel()
+	got := run(t, "__completeNoDesc", "send", "")
+	if names := strings.Split(strings.TrimSpace(got.out), "\n"); !slices.Equal(names[:len(names)-1], examples.Types()) {
+		t.Errorf("%d types are offered, want all %d: %+v", len(names)-1, len(examples.Types()), got)
 	}
 }

@@ -125,7 +125,7 @@ func (d *doctor) checkCaller(ctx context.Context) error {
 		var resources []string
 		for _, name := range need.resources {
 			resource, group, _ := strings.Cut(name, ".")
-			allowed, err := d.callerMay(ctx, "list", group, resource)
+			allowed, err := d.callerMay(ctx, &authorizationv1.ResourceAttributes{Verb: "list", Group: group, Resource: resource})
 			if err != nil {
 				return err
 			}
@@ -137,26 +137,54 @@ func (d *doctor) checkCaller(ctx context.Context) error {
 			lacking = append(lacking, fmt.Sprintf("list %s (for %s)", strings.Join(resources, ", "), need.commands))
 		}
 	}
-	mayPatch, err := d.callerMay(ctx, "patch", "clerk-operator.io", "clerkinstances")
+	mayPatch, err := d.callerMay(ctx, &authorizationv1.ResourceAttributes{
+		Verb: "patch", Group: "clerk-operator.io", Resource: "clerkinstances",
+	})
 	if err != nil {
 		return err
 	}
 	if !mayPatch {
 		lacking = append(lacking, "patch clerkinstances (for resync and prune release)")
 	}
+	there, err := d.lackingThere(ctx)
+	if err != nil {
+		return err
+	}
+	lacking = append(lacking, there...)
 	if len(lacking) > 0 {
 		d.unknown(checkCaller, "you may not "+strings.Join(lacking, "; "), "if you need these commands, ask for the ClusterRole "+
-			"clerk-operator-viewer or clerk-operator-editor, and for the verb list on what is Kubernetes' own")
+			"clerk-operator-viewer or clerk-operator-editor, and for these rights on what is Kubernetes' own")
 		return nil
 	}
 	d.passed(checkCaller, "you may do all that the plugin does")
 	return nil
 }
 
-func (d *doctor) callerMay(ctx context.Context, verb, group, resource string) (bool, error) {
-	review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
-		ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Group: group, Resource: resource},
-	}}
+// lackingThere says what the caller lacks in the operator's namespace.
+func (d *doctor) lackingThere(ctx context.Context) ([]string, error) {
+	var lacking []string
+	for _, need := range []struct{ verb, resource, subresource, commands string }{
+		{"list", "services", "", "logs, send and listen"},
+		{"list", "pods", "", "logs, send and listen"},
+		{"get", "pods", "log", "logs"},
+		{"create", "pods", "portforward", "send and listen"},
+	} {
+		allowed, err := d.callerMay(ctx, &authorizationv1.ResourceAttributes{
+			Namespace: d.namespace, Verb: need.verb, Resource: need.resource, Subresource: need.subresource,
+		})
+		if err != nil {
+			return nil, err
+		}
+		if !allowed {
+			name := strings.TrimSuffix(need.resource+"/"+need.subresource, "/")
+			lacking = append(lacking, fmt.Sprintf("%s %s in %s (for %s)", need.verb, name, d.namespace, need.commands))
+		}
+	}
+	return lacking, nil
+}
+
+func (d *doctor) callerMay(ctx context.Context, what *authorizationv1.ResourceAttributes) (bool, error) {
+	review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: what}}
 	if err := d.cluster.Create(ctx, review); err != nil {
 		return false, fmt.Errorf("ask the API server what you may do: %w", err)
 	}

@@ -59,16 +59,31 @@ type operatorAt struct {
 	tls bool
 }
 
-// findOperator finds the operator's namespace and, if it is needed, its Service.
-func (p *plugin) findOperator(ctx context.Context, cluster client.Client, namespace string, needed bool) (*operatorAt, error) {
+// search says how the operator is looked for.
+type search struct {
+	// namespace is the operator's; where nothing is said, it is where its Service can be seen.
+	namespace string
+
+	// optional: no Service that can be seen is no error.
+	optional bool
+
+	// instead is what else the caller can do, as the end of a sentence.
+	instead string
+}
+
+// orURL is what who delivers can do without the operator's Service.
+const orURL = ", or deliver to --url"
+
+// findOperator finds the operator's namespace and its Service.
+func (p *plugin) findOperator(ctx context.Context, cluster client.Client, where search) (*operatorAt, error) {
 	config, err := p.restConfig()
 	if err != nil {
 		return nil, err
 	}
-	found := &operatorAt{reader: cluster, config: config, cluster: config.Host, namespace: namespace}
+	found := &operatorAt{reader: cluster, config: config, cluster: config.Host, namespace: where.namespace}
 	var services corev1.ServiceList
-	err = cluster.List(ctx, &services, operatorLabel, client.InNamespace(namespace))
-	if apierrors.IsForbidden(err) && namespace == "" {
+	err = cluster.List(ctx, &services, operatorLabel, client.InNamespace(where.namespace))
+	if apierrors.IsForbidden(err) && where.namespace == "" {
 		err = cluster.List(ctx, &services, operatorLabel, client.InNamespace(defaultNamespace))
 	}
 	candidates := receivers(services.Items)
@@ -81,15 +96,15 @@ func (p *plugin) findOperator(ctx context.Context, cluster client.Client, namesp
 		// Who may make Services in their own namespace must not be taken for the operator.
 		return nil, fmt.Errorf("the Services %s all look like the operator's: name its namespace with --operator-namespace",
 			strings.Join(namesOf(candidates), " and "))
-	case !needed:
+	case where.optional:
 		return found, nil
 	case apierrors.IsForbidden(err):
-		return nil, fmt.Errorf("you may not list services in the namespace %s: ask for that right, or deliver to --url", found.namespace)
+		return nil, fmt.Errorf("you may not list services in the namespace %s: ask for that right%s", found.namespace, where.instead)
 	case err != nil:
 		return nil, fmt.Errorf("look for the operator's Service: %w", err)
 	}
-	return nil, errors.New("no Service of the operator's can be seen: install the operator, name its namespace with --operator-namespace, " +
-		"or deliver to --url")
+	return nil, errors.New("no Service of the operator's can be seen: install the operator, or name its namespace with --operator-namespace" +
+		where.instead)
 }
 
 // receivers are those of Services that lead to an operator's receiver.
@@ -121,32 +136,57 @@ func (o *operatorAt) use(service *corev1.Service) {
 	o.tls = port.AppProtocol != nil && *port.AppProtocol == "https"
 }
 
-// pod is a pod of the Service that is ready, and its port.
-func (o *operatorAt) pod(ctx context.Context) (name string, port int32, err error) {
+// pods are those of the Service. The right is what the caller needs besides, to do with them what is to be done.
+func (o *operatorAt) pods(ctx context.Context, right string) ([]corev1.Pod, error) {
 	var pods corev1.PodList
-	err = o.reader.List(ctx, &pods, client.InNamespace(o.namespace), client.MatchingLabels(o.selector))
+	err := o.reader.List(ctx, &pods, client.InNamespace(o.namespace), client.MatchingLabels(o.selector))
 	switch {
 	case apierrors.IsForbidden(err):
-		return "", 0, fmt.Errorf("you may not list pods in the namespace %s: ask for the verb list on pods, and create on pods/portforward",
-			o.namespace)
+		return nil, fmt.Errorf("you may not list pods in the namespace %s: ask for the verb list on pods, and %s", o.namespace, right)
 	case err != nil:
-		return "", 0, fmt.Errorf("look for the operator's pods: %w", err)
+		return nil, fmt.Errorf("look for the operator's pods: %w", err)
 	}
-	for i := range pods.Items {
-		pod := &pods.Items[i]
-		if pod.DeletionTimestamp != nil || !isReady(pod) {
+	return pods.Items, nil
+}
+
+// toForward is the right to forward a port.
+const toForward = "create on pods/portforward"
+
+// pod is a pod of the Service that is ready, and its port: another than the one to avoid, if there is one.
+func (o *operatorAt) pod(ctx context.Context, avoid string) (name string, port int32, err error) {
+	pods, err := o.pods(ctx, toForward)
+	if err != nil {
+		return "", 0, err
+	}
+	for i := range pods {
+		pod := &pods[i]
+		container := receiverOf(pod)
+		if container == nil || pod.DeletionTimestamp != nil || !isReady(pod) {
 			continue
 		}
-		for _, container := range pod.Spec.Containers {
-			for _, at := range container.Ports {
-				if at.Name == receiverPort {
-					return pod.Name, at.ContainerPort, nil
-				}
-			}
+		at := container.Ports[slices.IndexFunc(container.Ports, isReceiverPort)]
+		name, port = pod.Name, at.ContainerPort
+		if name != avoid {
+			break
 		}
 	}
-	return "", 0, fmt.Errorf("no pod of the Service %s/%s is ready: kubectl clerk doctor says why", o.namespace, o.service)
+	if name == "" {
+		return "", 0, fmt.Errorf("no pod of the Service %s/%s is ready: kubectl clerk doctor says why", o.namespace, o.service)
+	}
+	return name, port, nil
 }
+
+// receiverOf is the container of a pod in which the operator runs.
+func receiverOf(pod *corev1.Pod) *corev1.Container {
+	for i := range pod.Spec.Containers {
+		if slices.ContainsFunc(pod.Spec.Containers[i].Ports, isReceiverPort) {
+			return &pod.Spec.Containers[i]
+		}
+	}
+	return nil
+}
+
+func isReceiverPort(port corev1.ContainerPort) bool { return port.Name == receiverPort }
 
 func isReady(pod *corev1.Pod) bool {
 	return slices.ContainsFunc(pod.Status.Conditions, func(condition corev1.PodCondition) bool {
@@ -176,9 +216,10 @@ func (f *forwarded) close() {
 	<-f.ended
 }
 
-// forward forwards a local port to a pod of the operator's, with the caller's rights; "0" is a free one.
-func (o *operatorAt) forward(ctx context.Context, local string) (*forwarded, error) {
-	pod, port, err := o.pod(ctx)
+// forward forwards a free local port to a pod of the operator's, with the caller's rights: to another than the one to avoid, if there is
+// one.
+func (o *operatorAt) forward(ctx context.Context, avoid string) (*forwarded, error) {
+	pod, port, err := o.pod(ctx, avoid)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +230,7 @@ func (o *operatorAt) forward(ctx context.Context, local string) (*forwarded, err
 	ctx, cancel := context.WithCancel(ctx)
 	ready := make(chan struct{})
 	forwarder, err := portforward.NewOnAddressesForStreamingWithContext(ctx, dialer, []string{loopback},
-		[]string{fmt.Sprintf("%s:%d", local, port)}, ready, io.Discard, io.Discard)
+		[]string{fmt.Sprintf(":%d", port)}, ready, io.Discard, io.Discard)
 	if err != nil {
 		cancel()
 		return nil, err

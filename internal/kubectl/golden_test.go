@@ -77,6 +77,8 @@ func TestOutput(t *testing.T) {
 		"send-list-name":      {"send --list -o name", 0},
 		"help-plan":           {"plan --help", 0},
 		"help-send":           {"send --help", 0},
+		"help-logs":           {"logs --help", 0},
+		"help-listen":         {"listen --help", 0},
 		"help":                {"--help", 0},
 		"why-no-output":       {"why jane@acme.example -o xml", 1},
 	}

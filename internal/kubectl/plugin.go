@@ -142,7 +142,7 @@ func (p *plugin) command() *cobra.Command {
 	root.AddCommand(
 		p.whyCommand(), p.whoCommand(), p.treeCommand(), p.mineCommand(), p.planCommand(),
 		p.statusCommand(), p.doctorCommand(), p.resyncCommand(), p.pruneCommand(), p.eventsCommand(),
-		p.sendCommand(),
+		p.logsCommand(), p.sendCommand(), p.listenCommand(),
 		p.uiCommand(),
 	)
 	p.addCompletions(root)

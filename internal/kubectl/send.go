@@ -22,23 +22,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/examples"
 )
-
-// webhookPath is what comes before a ClerkInstance's name in the path of its deliveries.
-const webhookPath = "/webhooks/"
 
 // sendOptions are the flags of send.
 type sendOptions struct {
@@ -107,7 +99,8 @@ func (p *plugin) send(ctx context.Context, args []string, options *sendOptions) 
 	if err != nil {
 		return err
 	}
-	found.Instance, found.Mode, found.To = options.instance, string(target.mode()), target.describe()
+	found.Instance, found.Mode = options.instance, string(target.mode())
+	found.To, found.SignedWith = target.describe(), target.signedWith(options)
 	found.Effect, found.Final = effectOf(found.EventType, &options.subject)
 	if options.file != "" {
 		found.Effect = "What the file says: it was not looked into."
@@ -192,96 +185,13 @@ func (p *plugin) confirm(found *Send, agreed bool) error {
 	if file, ok := p.Streams.In.(*os.File); !ok || !term.IsTerminal(int(file.Fd())) {
 		return errors.New("nobody is there to be asked, so nothing was sent: --yes sends it without asking")
 	}
-	fmt.Fprintf(p.Streams.ErrOut, "Send it? [y/N] ")
+	fmt.Fprintf(p.Streams.ErrOut, "Send it to %s? [y/N] ", clean(found.To))
 	var answer string
 	_, _ = fmt.Fscanln(p.Streams.In, &answer) // nothing is no
 	if answer != "y" && answer != "yes" {
 		return errors.New("nothing was sent")
 	}
 	return nil
-}
-
-// target is where a delivery goes.
-type target struct {
-	*plugin
-	path string
-
-	// url is where, if it does not go to the operator's Service.
-	url *url.URL
-
-	// instance is nil where the cluster is not asked: the URL and the secret were given.
-	instance *v1alpha1.ClerkInstance
-	operator *operatorAt
-}
-
-func (t *target) mode() v1alpha1.InstanceMode {
-	if t.instance == nil {
-		return ""
-	}
-	return t.instance.Spec.Mode
-}
-
-func (t *target) describe() string {
-	if t.url != nil {
-		return t.url.String()
-	}
-	return fmt.Sprintf("the Service %s/%s of %s, through a forwarded port", t.operator.namespace, t.operator.service, t.operator.cluster)
-}
-
-// address is what --url says, if a signed delivery of the ClerkInstance may go there.
-func (t *target) address(options *sendOptions) (*url.URL, error) {
-	address, err := url.Parse(options.url)
-	switch {
-	case err != nil || address.Host == "" || address.Scheme != "https" && address.Scheme != "http":
-		return nil, fmt.Errorf("--url %q is no address of a web server", options.url)
-	case address.Path != t.path:
-		return nil, fmt.Errorf("--url has the path %q, and deliveries of the ClerkInstance %s go to %s: name the one that you mean",
-			address.Path, options.instance, t.path)
-	case address.User != nil:
-		return nil, errors.New("--url holds a name or a password: the receiver asks for neither")
-	case address.Scheme == "http" && !isLoopback(address.Hostname()):
-		return nil, errors.New("--url is no https: whoever reads a signed delivery on its way can send it again")
-	}
-	return address, nil
-}
-
-func isLoopback(host string) bool {
-	address, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && address.IsLoopback()
-}
-
-// findTarget finds where a delivery goes. The cluster is asked only for what is not given.
-func (p *plugin) findTarget(ctx context.Context, options *sendOptions) (*target, error) {
-	t := &target{plugin: p, path: webhookPath + options.instance}
-	if options.url != "" {
-		address, err := t.address(options)
-		if err != nil {
-			return nil, err
-		}
-		t.url = address
-		if options.hasSecret() || options.dryRun {
-			return t, nil
-		}
-	}
-	cluster, err := p.client()
-	if err != nil {
-		return nil, err
-	}
-	instance := &v1alpha1.ClerkInstance{}
-	err = cluster.Get(ctx, client.ObjectKey{Name: options.instance}, instance)
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil, fmt.Errorf("there is no ClerkInstance %q: kubectl get clerkinstances lists them", options.instance)
-	case apierrors.IsForbidden(err):
-		return nil, errors.New("you may not read clerkinstances.clerk-operator.io: ask for the ClusterRole clerk-operator-viewer")
-	case err != nil:
-		return nil, fmt.Errorf("read the ClerkInstance %s: %w", options.instance, err)
-	case instance.Spec.Webhook.SigningSecretRef.Name == "":
-		return nil, fmt.Errorf("the ClerkInstance %s hears no deliveries: give it a signing secret in spec.webhook", options.instance)
-	}
-	t.instance = instance
-	t.operator, err = p.findOperator(ctx, cluster, options.operatorNamespace, t.url == nil)
-	return t, err
 }
 
 // effectOf says what an event does to a cluster that hears it, and whether that is final.

@@ -35,8 +35,9 @@ type Send struct {
 	Instance string `json:"instance"`
 	Mode     string `json:"mode,omitempty"`
 
-	// To says where it goes.
-	To string `json:"to"`
+	// To says where it goes, and SignedWith where the signing secret comes from.
+	To         string `json:"to"`
+	SignedWith string `json:"signedWith"`
 
 	EventType string `json:"eventType"`
 	MessageID string `json:"messageID"`
@@ -137,6 +138,7 @@ func (s *Send) announce(out *page) {
 	out.line("%s, signed as Clerk signs it", out.in(bold, name))
 	s.field(out, "for", "ClerkInstance "+s.Instance+mode)
 	s.field(out, "to", s.To)
+	s.field(out, "signed with", s.SignedWith)
 	for _, subject := range spokenOf {
 		if id := s.About[subject]; id != "" {
 			s.field(out, subject, id)

@@ -122,7 +122,7 @@ func (t *target) deliver(ctx context.Context, found *Send, header http.Header, b
 	if t.url != nil {
 		address = t.url.String()
 	} else {
-		forwarded, err := t.operator.forward(ctx, "0")
+		forwarded, err := t.operator.forward(ctx, "")
 		if err != nil {
 			return err
 		}

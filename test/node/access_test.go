@@ -30,7 +30,6 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -141,12 +140,19 @@ func access(t *testing.T, s *story) {
 	}
 	say("org:admin may do nothing in org-elsewhere, %s, kube-system and default, nor in the cluster as a whole", namespace)
 
+	me := s.forwardMe(t)
+	me.tells(t, s, alice, organizationOf(acme, "org:admin", "admin"))
+	me.tells(t, s, bob, organizationOf(acme, "org:member", "view"))
+	me.refuses(t, s, alice)
+
 	s.tell(t, b, clerktest.MembershipDeleted(membership, time.Now()))
 	say("the membership is deleted: the token is refused %s after the delivery was answered",
 		eventually(t, "alice's access to end", func(ctx context.Context) error { return refused(listPods(ctx, asAlice, "org-acme")) }))
 	if err := listPods(ctx, asBob, "org-acme"); err != nil {
 		t.Errorf("the other member lost access too: %v", err)
 	}
+	me.tells(t, s, alice)
+	me.tells(t, s, bob, organizationOf(acme, "org:member", "view"))
 }
 
 // documentedLogin sets up a kubeconfig by the commands of docs/oidc.md, as they are written, and returns what asks as that person. A
@@ -203,92 +209,5 @@ echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","s
 			t.Errorf("kubectl auth whoami does not name clerk:%s:\n%s", user.ID, output)
 		}
 		say("the commands of docs/oidc.md, as they are written, make a kubeconfig with which kubectl is that user")
-	}
-}
-
-// tenantPod is a pod that the restricted pod security standard allows.
-func (s *story) tenantPod(name string) *corev1.Pod {
-	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: corev1.PodSpec{
-			TerminationGracePeriodSeconds: new(int64(1)),
-			SecurityContext: &corev1.PodSecurityContext{
-				RunAsNonRoot: new(true), SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-			},
-			Containers: []corev1.Container{{
-				Name: "pause", Image: pauseImage, ImagePullPolicy: corev1.PullNever,
-				SecurityContext: &corev1.SecurityContext{
-					AllowPrivilegeEscalation: new(false), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-				},
-			}},
-		},
-	}
-}
-
-func limits(t *testing.T, s *story) {
-	t.Helper()
-	ctx, b := t.Context(), newBalancer(t, s)
-	s.found(t, b, "limited", map[string]string{"plan": "limited"})
-	s.waitOrganizations(t) // Its namespace is there before its limits are.
-	as, own := s.clientset, "org-limited"
-	if s.issuer != nil {
-		carol, asCarol := s.login(t, "carol")
-		s.join(t, b, s.organizations[clerktest.ID("org", "limited")].last, carol, "org:admin")
-		eventually(t, "carol's access", func(ctx context.Context) error { return listPods(ctx, asCarol, own) })
-		as = asCarol
-		say("what follows is done by a tenant's admin, with an id token")
-	}
-	var labelled corev1.Namespace
-	s.get(t, &labelled, "", own)
-	if got := labelled.Labels["pod-security.kubernetes.io/enforce"]; got != "restricted" {
-		t.Errorf("the namespace enforces %q, want restricted", got)
-	}
-	privileged := s.tenantPod("privileged")
-	privileged.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{Privileged: new(true)}
-	_, err := as.CoreV1().Pods(own).Create(ctx, privileged, metav1.CreateOptions{})
-	if refused(err) != nil {
-		t.Errorf("a privileged pod: %v", err)
-	}
-	say("a privileged pod is refused: %v", err)
-
-	made, err := as.CoreV1().Pods(own).Create(ctx, s.tenantPod("first"), metav1.CreateOptions{})
-	if err != nil {
-		t.Fatalf("a pod within the limits: %v", err)
-	}
-	if got := made.Spec.Containers[0].Resources.Requests.Memory().String(); got != "16Mi" {
-		t.Errorf("the LimitRange gives %s of memory, want 16Mi", got)
-	}
-	if s.own { // Elsewhere, nobody has its image.
-		took := eventually(t, "the pod", func(ctx context.Context) error {
-			pod, err := as.CoreV1().Pods(own).Get(ctx, made.Name, metav1.GetOptions{})
-			if err == nil && pod.Status.Phase != corev1.PodRunning {
-				err = fmt.Errorf("it is %s", pod.Status.Phase)
-			}
-			return err
-		})
-		say("a pod within the limits runs after %s, with the memory that the LimitRange gives", took)
-	}
-	_, err = as.CoreV1().Pods(own).Create(ctx, s.tenantPod("second"), metav1.CreateOptions{})
-	if refused(err) != nil {
-		t.Errorf("a pod over the quota: %v", err)
-	}
-	say("a second pod is refused: %v", err)
-	eventually(t, "the quota to be counted", func(ctx context.Context) error {
-		quotas, err := as.CoreV1().ResourceQuotas(own).List(ctx, metav1.ListOptions{})
-		if err != nil || len(quotas.Items) != 1 {
-			return fmt.Errorf("%d quotas: %w", len(quotas.Items), err)
-		}
-		used := quotas.Items[0].Status.Used
-		if used.Pods().Value() != 1 {
-			return fmt.Errorf("used: %v", used)
-		}
-		return nil
-	})
-	say("the quota counts one pod")
-	var policy networkingv1.NetworkPolicy
-	s.get(t, &policy, own, "own-pods")
-	say("the NetworkPolicy %s is there; this node's CNI plugin enforces none, so that is not shown", policy.Name)
-	if err := as.CoreV1().Pods(own).Delete(ctx, made.Name, metav1.DeleteOptions{}); err != nil {
-		t.Error(err)
 	}
 }

@@ -57,10 +57,12 @@ func killReceiver(t *testing.T, s *story) {
 	time.Sleep(headStart)
 	s.kill(t, victim)
 	say("killed %s, which only receives", victim.Name)
+	s.stillDelivers(t)
 	say("two are ready again after %s", s.waitReady(t, victim))
 	time.Sleep(headStart)
 	st.finish(t)
 	s.waitOrganizations(t)
+	s.readAfterKill(t, victim)
 }
 
 func killLeader(t *testing.T, s *story) {
@@ -73,6 +75,7 @@ func killLeader(t *testing.T, s *story) {
 	time.Sleep(headStart)
 	s.kill(t, victim)
 	say("killed %s, which leads", leader)
+	s.stillDelivers(t)
 	took := eventually(t, "another leader", func(ctx context.Context) error {
 		var lease coordinationv1.Lease
 		if err := s.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: release}, &lease); err != nil {
@@ -88,6 +91,7 @@ func killLeader(t *testing.T, s *story) {
 	time.Sleep(headStart)
 	st.finish(t)
 	s.waitOrganizations(t)
+	s.stopListening(t)
 }
 
 func upgrade(t *testing.T, s *story) {

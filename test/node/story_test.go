@@ -55,6 +55,11 @@ type story struct {
 	secret string
 	// organizations are those that were told of, by their id: what the cluster has to hold in the end.
 	organizations map[string]*told
+	// meAuthority is the authority, in PEM, of the certificate that GET /me is served with.
+	meAuthority []byte
+	// whole lasts as long as all steps, and what goes on during several of them is in background.
+	whole      context.Context
+	background *background
 }
 
 // told is what an organization's object has to look like: each event of it changed it once.
@@ -68,7 +73,7 @@ func TestEndToEnd(t *testing.T) {
 	if skipped != "" {
 		t.Skip(skipped)
 	}
-	s := &story{world: cluster, secret: clerktest.NewSecret(), organizations: map[string]*told{}}
+	s := &story{world: cluster, secret: clerktest.NewSecret(), organizations: map[string]*told{}, whole: t.Context()}
 	t.Cleanup(func() { s.leave(t) })
 	steps := []struct {
 		claim string
@@ -77,6 +82,8 @@ func TestEndToEnd(t *testing.T) {
 		{"the tutorial for kind is true", tutorial},
 		{"helm install makes a working operator of two replicas", install},
 		{"kubectl clerk send delivers through a forwarded port", send},
+		{"kubectl clerk logs prints the logs of both replicas", logs},
+		{"kubectl clerk listen forwards deliveries, and kubectl clerk logs follows what comes of them", listen},
 		{"the ServiceAccount may do what the documentation lists and nothing else", rights},
 		{"deliveries come in over the network and become tenants", deliveries},
 		{"a token opens the doors of its organization while the membership lasts", access},
@@ -104,6 +111,7 @@ func say(format string, args ...any) { fmt.Printf("    · "+format+"\n", args...
 // install does what the README says.
 func install(t *testing.T, s *story) {
 	t.Helper()
+	s.certifyMe(t)
 	began := time.Now()
 	s.helm(t, append([]string{"install", release, s.chart(), "--create-namespace"}, s.values()...)...)
 	say("helm install --wait: ready after %s", since(began))
