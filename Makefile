@@ -147,19 +147,26 @@ hack/site/node_modules: hack/site/package.json hack/site/package-lock.json
 
 # The page of kubectl clerk ui. What is built is committed, so that building the plugin needs no Node.js. PAGE_OUT builds it elsewhere.
 PAGE := internal/kubectl/ui/web
+# Why the page cannot be built here; nothing if it can. The versions of Node.js that Vite runs on are in package.json.
+PAGE_NEEDS = if ! command -v npm >/dev/null; then echo "page: no Node.js (with npm) here: see engines in $(PAGE)/package.json"; \
+	else node $(PAGE)/node-version.mjs 2>&1; fi
 
 .PHONY: page
-page: $(PAGE)/node_modules ## Build the page of kubectl clerk ui: internal/kubectl/ui/assets (needs Node.js).
+page: page-needs $(PAGE)/node_modules ## Build the page of kubectl clerk ui: internal/kubectl/ui/assets (needs Node.js).
 	@cd $(PAGE) && npm run --silent build
+
+.PHONY: page-needs
+page-needs:
+	@needs=$$($(PAGE_NEEDS)); if [ -n "$$needs" ]; then echo "$$needs" >&2; exit 1; fi
 
 .PHONY: page-check
 page-check: $(PAGE)/node_modules ## Check that the page that is committed is what its sources make.
-	@if ! command -v npm >/dev/null; then echo "page: no Node.js here: whether the page is current is NOT checked"; exit 0; fi; \
+	@needs=$$($(PAGE_NEEDS)); if [ -n "$$needs" ]; then echo "$$needs: whether the page is current is NOT checked"; exit 0; fi; \
 	rm -rf bin/page; (cd $(PAGE) && PAGE_OUT=$(CURDIR)/bin/page npm run --silent build >$(CURDIR)/bin/page.log) || { cat bin/page.log; exit 1; }; \
 	diff -r bin/page internal/kubectl/ui/assets || { echo "page: what is committed is not current: run make page"; exit 1; }
 
 $(PAGE)/node_modules: $(PAGE)/package.json $(PAGE)/package-lock.json
-	@if ! command -v npm >/dev/null; then exit 0; fi; \
+	@if [ -n "$$($(PAGE_NEEDS))" ]; then exit 0; fi; \
 	cd $(PAGE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules
 
 .PHONY: clean

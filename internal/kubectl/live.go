@@ -17,13 +17,14 @@ limitations under the License.
 package kubectl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -47,6 +48,10 @@ type live struct {
 	// changed is closed at the next change, and replaced.
 	changed chan struct{}
 }
+
+// watchTimeout is how long a watch lasts before it is asked for anew. The API server asks who one is when a watch begins, and not again:
+// after so long at most, a token that has expired and a right that was taken away show.
+const watchTimeout = time.Minute
 
 // liveKind is one of the kinds.
 type liveKind struct {
@@ -120,7 +125,14 @@ func (k *liveKind) list(ctx context.Context, options metav1.ListOptions) (runtim
 // watch also lists where the API server streams lists.
 func (k *liveKind) watch(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 	found := k.listing.list.DeepCopyObject().(client.ObjectList)
+	isStreamed := options.SendInitialEvents != nil && *options.SendInitialEvents
+	if !isStreamed {
+		options.TimeoutSeconds = new(int64(watchTimeout.Seconds()))
+	}
 	watching, err := k.cluster.Watch(ctx, found, k.options(&options)...)
+	if err == nil && isStreamed { // the list takes as long as it takes
+		watching = endAfterList(watching)
+	}
 	if ctx.Err() == nil {
 		k.note(func() {
 			k.watchError = err
@@ -130,6 +142,17 @@ func (k *liveKind) watch(ctx context.Context, options metav1.ListOptions) (watch
 		})
 	}
 	return watching, err
+}
+
+// endAfterList ends a watch some time after all has been listed that was there when it began.
+func endAfterList(watching watch.Interface) watch.Interface {
+	return watch.Filter(watching, func(event watch.Event) (watch.Event, bool) {
+		if object, is := event.Object.(client.Object); is && event.Type == watch.Bookmark &&
+			object.GetAnnotations()[metav1.InitialEventsAnnotationKey] == "true" {
+			time.AfterFunc(watchTimeout, watching.Stop)
+		}
+		return event, true
+	})
 }
 
 func (k *liveKind) options(options *metav1.ListOptions) []client.ListOption {
@@ -196,7 +219,7 @@ func (l *live) take(ctx context.Context, listings []listing) (*snapshot, <-chan 
 	}
 	for _, objects := range s.objects {
 		slices.SortFunc(objects, func(a, b client.Object) int {
-			return strings.Compare(a.GetNamespace()+"/"+a.GetName(), b.GetNamespace()+"/"+b.GetName())
+			return cmp.Or(strings.Compare(a.GetNamespace(), b.GetNamespace()), strings.Compare(a.GetName(), b.GetName()))
 		})
 	}
 	return s, nil, nil
@@ -207,37 +230,4 @@ func (l *live) next() <-chan struct{} {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	return l.changed
-}
-
-// gaps says what is not shown, or not shown as it changes, and why; loading are the kinds that have not been listed yet.
-func (l *live) gaps() (notes, loading []string) {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	for resource, kind := range l.kinds {
-		switch {
-		case isUnanswered(kind.listError) || isUnanswered(kind.watchError):
-			notes = append(notes, "The API server does not answer. What is shown is what it said last.")
-		case kind.listError != nil:
-			notes = append(notes, sentence(explainList(kind.listError, kind.listing.list))+" What it says is left out.")
-		case apierrors.IsForbidden(kind.watchError):
-			notes = append(notes, fmt.Sprintf("You may not watch %s: changes of these show after half a minute or so.", resource))
-		case !kind.isListed:
-			loading = append(loading, resource)
-		}
-	}
-	slices.Sort(notes)
-	slices.Sort(loading)
-	return slices.Compact(notes), loading
-}
-
-// sentence makes one of an error.
-func sentence(err error) string {
-	text := err.Error()
-	return strings.ToUpper(text[:1]) + text[1:] + "."
-}
-
-// isUnanswered tells whether the API server did not answer at all, which may pass.
-func isUnanswered(err error) bool {
-	_, is := errors.AsType[*url.Error](err)
-	return is
 }

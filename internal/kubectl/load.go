@@ -148,6 +148,9 @@ func listAll(ctx context.Context, reader client.Reader, listing listing) error {
 func explainList(err error, list client.ObjectList) error {
 	resource := resourceOf(list)
 	switch {
+	case apierrors.IsUnauthorized(err):
+		return fmt.Errorf("the API server does not accept your credentials (401), so %s are not listed: log in again, or look at another "+
+			"context with --context", resource)
 	case apierrors.IsForbidden(err) && isOwn(list):
 		return fmt.Errorf("you may not list %s: ask for the ClusterRole clerk-operator-viewer", resource)
 	case apierrors.IsForbidden(err):

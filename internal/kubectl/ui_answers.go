@@ -46,16 +46,24 @@ type pageState struct {
 	Context string      `json:"context"`
 	Now     metav1.Time `json:"now"`
 
-	// Loading are kinds that have not been listed yet, and Notes say what the caller may not see.
+	// Loading are kinds that have not been listed yet.
 	Loading []string `json:"loading"`
-	Notes   []string `json:"notes"`
+
+	// Stale says what was shown as it changed and is no longer: the page is not live then.
+	Stale []string `json:"stale"`
+
+	// Notes say what the caller may not see, or sees late; Late is whether the latter.
+	Notes []string `json:"notes"`
+	Late  bool     `json:"late"`
 }
 
 // State implements ui.Source.
 func (p *pageSource) State() (state any, changed <-chan struct{}) {
 	changed = p.live.next() // before, so that no change is missed
-	notes, loading := p.live.gaps()
-	found := &pageState{Context: p.context, Now: metav1.NewTime(p.now()), Loading: loading, Notes: notes}
+	gaps := p.live.gaps()
+	found := &pageState{
+		Context: p.context, Now: metav1.NewTime(p.now()), Loading: gaps.loading, Stale: gaps.stale, Notes: gaps.notes, Late: gaps.isLate,
+	}
 	cleanAll(reflect.ValueOf(found))
 	return found, changed
 }

@@ -6,6 +6,7 @@ import { Organizations } from './organizations'
 import './page.css'
 import { PeopleView, PersonView } from './people'
 import { hear, takeToken, useConnection } from './server'
+import type { State } from './types'
 
 const parts = () => location.hash.replace(/^#\/?/, '').split('/').map(decodeURIComponent)
 
@@ -54,6 +55,13 @@ function View({ route: [view, first, second] }: { route: string[] }) {
   return first ? <OrganizationView key={first} name={first} tab={second ?? ''} /> : <Organizations />
 }
 
+/** Whether what is shown is what is there now: never said of what only was. */
+function Liveness({ state, problem }: { state?: State, problem?: string }) {
+  const [look, text] = problem || (state?.stale ?? []).length > 0 ? ['bad', 'Not live']
+    : !state ? ['', '…'] : state.late ? ['late', 'Partly late'] : ['good', 'Live']
+  return <span class={`live ${look}`}>{text}</span>
+}
+
 function App() {
   const { state, problem } = useConnection()
   const route = useRoute()
@@ -72,11 +80,12 @@ function App() {
         </nav>
         <p class="where" role="status">
           {state?.context && <span class="context">{state.context}</span>}
-          <span class={`live ${problem ? 'bad' : state ? 'good' : ''}`}>{problem ? 'Not live' : state ? 'Live' : '…'}</span>
+          <Liveness state={state} problem={problem} />
         </p>
       </header>
       <div class="notes">
         {problem && <p class="problem" role="alert">{problem}</p>}
+        {!problem && (state?.stale ?? []).map(text => <p class="problem" role="alert" key={text}>{text}</p>)}
         {(state?.notes ?? []).map(note => <p class="note" key={note}>{note}</p>)}
         {(state?.loading ?? []).length > 0 && <p class="note">Still being listed: {state!.loading!.join(', ')}</p>}
       </div>

@@ -1,6 +1,8 @@
 // What the server answers: internal/kubectl/ui_answers.go, and the kinds of docs/kubectl.md.
 
-export type State = { context: string, now: string, loading: string[] | null, notes: string[] | null }
+export type State = {
+  context: string, now: string, loading: string[] | null, stale: string[] | null, notes: string[] | null, late: boolean,
+}
 
 export type Organization = {
   name: string, title: string, fullName?: string, id: string, instance: string, class?: string, members: number,
