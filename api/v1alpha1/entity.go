@@ -21,8 +21,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Entity is what every mirrored object says of the organization, membership, user, role or permission of Clerk that it mirrors: which one
-// it is, and of when that is. The rules below make the API server itself refuse whatever is older than what it knows.
+// Entity is what every mirrored object says of the entity of Clerk that it mirrors: which one it is, and of when
+// that is. The rules below make the API server itself refuse whatever is older than what it knows.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.deletedAt) || has(self.updatedAt)",fieldPath=".updatedAt",reason=FieldValueRequired,message="updatedAt is required of what is not deleted"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.deletedAt) || (has(self.deletedAt) && self.deletedAt <= oldSelf.deletedAt)",fieldPath=".deletedAt",reason=FieldValueForbidden,message="it is deleted for good: deletedAt neither goes up nor away"
@@ -36,7 +36,7 @@ type Entity struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="instance never changes: it belongs to another ClerkInstance"
 	Instance string `json:"instance,omitempty"`
 
-	// id is Clerk's id (org_…, orgmem_…, user_…, role_…, perm_…), in its own case. It never changes.
+	// id is Clerk's id (org_…, orgmem_…, user_…, role_…, perm_…, csub_item_…), in its own case. It never changes.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -65,16 +65,17 @@ type Entity struct {
 
 // The kinds of mirrored objects.
 const (
-	KindOrganization = "ClerkOrganization"
-	KindMember       = "ClerkMember"
-	KindUser         = "ClerkUser"
-	KindRole         = "ClerkRole"
-	KindPermission   = "ClerkPermission"
+	KindOrganization     = "ClerkOrganization"
+	KindMember           = "ClerkMember"
+	KindUser             = "ClerkUser"
+	KindRole             = "ClerkRole"
+	KindPermission       = "ClerkPermission"
+	KindSubscriptionItem = "ClerkSubscriptionItem"
 )
 
 // MirroredKinds are all of them.
 func MirroredKinds() []string {
-	return []string{KindOrganization, KindMember, KindUser, KindRole, KindPermission}
+	return []string{KindOrganization, KindMember, KindUser, KindRole, KindPermission, KindSubscriptionItem}
 }
 
 // Mirrored is an object that mirrors an entity of Clerk.
@@ -120,3 +121,9 @@ func (p *ClerkPermission) GetEntity() *Entity { return &p.Spec.Entity }
 
 // GetConditions implements Mirrored.
 func (p *ClerkPermission) GetConditions() []metav1.Condition { return p.Status.Conditions }
+
+// GetEntity implements Mirrored.
+func (i *ClerkSubscriptionItem) GetEntity() *Entity { return &i.Spec.Entity }
+
+// GetConditions implements Mirrored.
+func (i *ClerkSubscriptionItem) GetConditions() []metav1.Condition { return i.Status.Conditions }

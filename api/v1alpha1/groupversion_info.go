@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package v1alpha1 is the API of clerk-operator: what Clerk says (ClerkOrganization, ClerkMember, ClerkUser, ClerkRole, ClerkPermission),
-// where it is heard (ClerkInstance), what an organization gets in this cluster (TenantClass),
+// Package v1alpha1 is the API of clerk-operator: what Clerk says (ClerkOrganization, ClerkMember, ClerkUser, ClerkRole, ClerkPermission,
+// ClerkSubscriptionItem), where it is heard (ClerkInstance), what an organization gets in this cluster (TenantClass),
 // and where events are handed on to (ClerkSink).
 //
 // +kubebuilder:object:generate=true
@@ -52,6 +52,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&ClerkUser{}, &ClerkUserList{},
 		&ClerkRole{}, &ClerkRoleList{},
 		&ClerkPermission{}, &ClerkPermissionList{},
+		&ClerkSubscriptionItem{}, &ClerkSubscriptionItemList{},
 		&ClerkSink{}, &ClerkSinkList{},
 		&ClerkDatabase{}, &ClerkDatabaseList{},
 		&TenantClass{}, &TenantClassList{},

@@ -307,6 +307,40 @@ func TestClerkPermissionsFollowTheirRules(t *testing.T) {
 	})
 }
 
+func TestClerkSubscriptionItemsFollowTheirRules(t *testing.T) {
+	t.Parallel()
+	item := func(time, rest string) string {
+		return "{instance: default, id: csub_item_2A, organizationID: org_2A, status: active, plan: pro, updatedAt: '" + time + "'" + rest + "}"
+	}
+	tombstone := func(rest string) string {
+		return "{instance: default, id: csub_item_2A, organizationID: org_2A, deletedAt: '" + early + "'" + rest + "}"
+	}
+	const keeps = "FieldValueInvalid spec: Invalid value: a tombstone keeps nothing but instance, the ids and deletedAt"
+	const needs = "FieldValueInvalid spec: Invalid value: organizationID and status are required unless the item has ended"
+	checkRules(t, "ClerkSubscriptionItem", map[string]rule{
+		"least": {"", "", strings.Replace(item(early, ""), ", plan: pro", "", 1), ""},
+		"whole": {
+			"", "", item(early, ", planID: cplan_2A, periodStart: '"+early+"', periodEnd: '"+later+"', seats: 0, createdAt: '"+early+"', asOf: '"+early+
+				"', droppedFields: [plan]"), "",
+		},
+		"no status":            {"it gives a plan, or none", "", strings.Replace(item(early, ""), ", status: active", "", 1), needs},
+		"no organization":      {"", "", strings.Replace(item(early, ""), ", organizationID: org_2A", "", 1), needs},
+		"another organization": {"", item(early, ""), strings.Replace(item(later, ""), "org_2A", "org_2B", 1), "FieldValueInvalid spec.organizationID: "},
+		"a status of tomorrow": {"Clerk may add one", "", strings.Replace(item(early, ""), "active", "paused", 1), ""},
+		"no word":              {"", "", strings.Replace(item(early, ""), "active", "'Not a word'", 1), "FieldValueInvalid spec.status: "},
+		"negative seats":       {"", "", item(early, ", seats: -1"), "FieldValueInvalid spec.seats: "},
+		"newer":                {"", item(early, ""), strings.Replace(item(later, ""), "pro", "free", 1), ""},
+		"older by 1 ms":        {"", item(later, ""), item(early, ""), "FieldValueForbidden spec.updatedAt: Forbidden: updatedAt never goes back"},
+		"it ends":              {"", item(later, ""), tombstone(""), ""},
+		"it begins again":      {"", tombstone(""), item(later, ""), "FieldValueForbidden spec.deletedAt: Forbidden: it is deleted for good"},
+		"ended earlier":        {"", tombstone(""), strings.Replace(tombstone(""), early, past, 1), down},
+		"tombstone, plan":      {"", "", tombstone(", plan: pro"), keeps},
+		"tombstone, status":    {"", "", tombstone(", status: ended"), keeps},
+		"another instance":     {"", item(early, ""), strings.Replace(item(later, ""), "default", "dev", 1), "FieldValueInvalid spec.instance: "},
+		"another id":           {"", item(early, ""), strings.Replace(item(later, ""), "csub_item_2A", "csub_item_2a", 1), "FieldValueInvalid spec.id: "},
+	})
+}
+
 func TestTenantClassesFollowTheirRules(t *testing.T) {
 	t.Parallel()
 	bound := func(rule string) string { return "{namespaces: [{name: a, roleBindings: [" + rule + "]}]}" }

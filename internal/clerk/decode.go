@@ -76,6 +76,12 @@ func changed(data Data) time.Time {
 		return data.UpdatedAt
 	case *Permission:
 		return data.UpdatedAt
+	case *SubscriptionItem:
+		return data.UpdatedAt
+	case *SubscriptionItemEnded:
+		return data.UpdatedAt
+	case *Subscription:
+		return data.UpdatedAt
 	}
 	return time.Time{}
 }
@@ -96,6 +102,20 @@ var dataDecoders = map[string]func(json.RawMessage) (Data, error){
 	TypePermissionCreated:   DecodePermission,
 	TypePermissionUpdated:   DecodePermission,
 	TypePermissionDeleted:   decodePermissionDeleted,
+
+	TypeSubscriptionActive:              decodeSubscription,
+	TypeSubscriptionCreated:             decodeSubscription,
+	TypeSubscriptionPastDue:             decodeSubscription,
+	TypeSubscriptionUpdated:             decodeSubscription,
+	TypeSubscriptionItemAbandoned:       DecodeSubscriptionItem,
+	TypeSubscriptionItemActive:          DecodeSubscriptionItem,
+	TypeSubscriptionItemCanceled:        DecodeSubscriptionItem,
+	TypeSubscriptionItemEnded:           DecodeSubscriptionItem,
+	TypeSubscriptionItemFreeTrialEnding: DecodeSubscriptionItem,
+	TypeSubscriptionItemIncomplete:      DecodeSubscriptionItem,
+	TypeSubscriptionItemPastDue:         DecodeSubscriptionItem,
+	TypeSubscriptionItemUpcoming:        DecodeSubscriptionItem,
+	TypeSubscriptionItemUpdated:         DecodeSubscriptionItem,
 }
 
 type envelopeJSON struct {

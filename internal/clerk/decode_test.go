@@ -58,6 +58,20 @@ func TestEveryKnownTypeHasAnExampleThatDecodes(t *testing.T) {
 		TypePermissionCreated:   &Permission{},
 		TypePermissionUpdated:   &Permission{},
 		TypePermissionDeleted:   &PermissionDeleted{},
+
+		TypeSubscriptionActive:              &Subscription{},
+		TypeSubscriptionCreated:             &Subscription{},
+		TypeSubscriptionPastDue:             &Subscription{},
+		TypeSubscriptionUpdated:             &Subscription{},
+		TypeSubscriptionItemAbandoned:       &SubscriptionItemEnded{},
+		TypeSubscriptionItemActive:          &SubscriptionItem{},
+		TypeSubscriptionItemCanceled:        &SubscriptionItem{},
+		TypeSubscriptionItemEnded:           &SubscriptionItemEnded{},
+		TypeSubscriptionItemFreeTrialEnding: &SubscriptionItem{},
+		TypeSubscriptionItemIncomplete:      &SubscriptionItem{},
+		TypeSubscriptionItemPastDue:         &SubscriptionItem{},
+		TypeSubscriptionItemUpcoming:        &SubscriptionItem{},
+		TypeSubscriptionItemUpdated:         &SubscriptionItem{},
 	}
 	for _, eventType := range Types() {
 		t.Run(eventType, func(t *testing.T) {
@@ -460,6 +474,12 @@ func checkPromises(t *testing.T, event *Event) {
 	case *Permission:
 		if data.Key == "" || data.UpdatedAt.IsZero() {
 			t.Errorf("permission %+v lacks its key or its time", data)
+		}
+	case *SubscriptionItem:
+		checkSubscriptionItem(t, data)
+	case *Subscription:
+		for _, item := range data.Items {
+			checkPromises(t, &Event{Data: item})
 		}
 	case *Membership:
 		checkOrganization(t, data.Organization)

@@ -93,6 +93,24 @@ func (l *losses) limit(field string, limit lax[int64]) int64 {
 	return limit.value
 }
 
+// slug leaves out the slug of a plan that is of no use: a cut one may be that of another.
+func (l *losses) slug(field string, slug lax[string]) string {
+	if slug.isOdd || slug.value != "" && CheckKey("", slug.value, maxSlugLength) != nil {
+		l.note(field)
+		return ""
+	}
+	return slug.value
+}
+
+// moment is a time that decides something; zero where there is none.
+func (l *losses) moment(field string, stamp lax[int64]) time.Time {
+	moment, err := milliseconds("", stamp.value)
+	if stamp.isOdd || err != nil && stamp.value != 0 {
+		l.note(field)
+	}
+	return moment
+}
+
 // created is a time of creation; zero where there is none of use. It orders nothing.
 func (l *losses) created(stamp lax[int64]) time.Time {
 	createdAt, err := milliseconds("", stamp.value)

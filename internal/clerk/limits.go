@@ -29,6 +29,15 @@ const (
 	// for one object; real roles have tens.
 	maxPermissions = 1000
 
+	// maxSubscriptionItems bounds the items of one subscription. One has a handful at a time; Clerk may list those that are over, too.
+	maxSubscriptionItems = 200
+
+	// maxStatusLength bounds Clerk's word for how a subscription item stands, in bytes. The longest known has 10.
+	maxStatusLength = 32
+
+	// maxSlugLength bounds the slug of a plan or a feature, in bytes: people write them into conditions.
+	maxSlugLength = 128
+
 	// maxTextLength bounds display text, in bytes: 256 characters, as Clerk allows, of up to 4 bytes. Longer text is cut.
 	maxTextLength = 1024
 

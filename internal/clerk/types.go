@@ -40,65 +40,82 @@ const (
 	TypePermissionDeleted   = "permission.deleted"
 )
 
+// Those of billing, which Clerk calls experimental.
+const (
+	TypeSubscriptionActive              = "subscription.active"
+	TypeSubscriptionCreated             = "subscription.created"
+	TypeSubscriptionPastDue             = "subscription.pastDue"
+	TypeSubscriptionUpdated             = "subscription.updated"
+	TypeSubscriptionItemAbandoned       = "subscriptionItem.abandoned"
+	TypeSubscriptionItemActive          = "subscriptionItem.active"
+	TypeSubscriptionItemCanceled        = "subscriptionItem.canceled"
+	TypeSubscriptionItemEnded           = "subscriptionItem.ended"
+	TypeSubscriptionItemFreeTrialEnding = "subscriptionItem.freeTrialEnding"
+	TypeSubscriptionItemIncomplete      = "subscriptionItem.incomplete"
+	TypeSubscriptionItemPastDue         = "subscriptionItem.pastDue"
+	TypeSubscriptionItemUpcoming        = "subscriptionItem.upcoming"
+	TypeSubscriptionItemUpdated         = "subscriptionItem.updated"
+)
+
 // OtherType is the label of every type that is not known by name.
 const OtherType = "other"
 
 // knownTypes are the 45 types of Clerk's schema of 2025-04-15, and those that only Clerk's guides and announcements
 // name: invitation.*, session.updated, directoryGroup.*.
 var knownTypes = map[string]struct{}{
-	"directoryGroup.created":           {},
-	"directoryGroup.deleted":           {},
-	"directoryGroup.synced":            {},
-	"directoryGroup.updated":           {},
-	"email.created":                    {},
-	"invitation.accepted":              {},
-	"invitation.created":               {},
-	"invitation.revoked":               {},
-	TypeOrganizationCreated:            {},
-	TypeOrganizationDeleted:            {},
-	TypeOrganizationUpdated:            {},
-	"organizationDomain.created":       {},
-	"organizationDomain.deleted":       {},
-	"organizationDomain.updated":       {},
-	"organizationInvitation.accepted":  {},
-	"organizationInvitation.created":   {},
-	"organizationInvitation.revoked":   {},
-	TypeMembershipCreated:              {},
-	TypeMembershipDeleted:              {},
-	TypeMembershipUpdated:              {},
-	"paymentAttempt.created":           {},
-	"paymentAttempt.updated":           {},
-	TypePermissionCreated:              {},
-	TypePermissionDeleted:              {},
-	TypePermissionUpdated:              {},
-	TypeRoleCreated:                    {},
-	TypeRoleDeleted:                    {},
-	TypeRoleUpdated:                    {},
-	"session.created":                  {},
-	"session.ended":                    {},
-	"session.pending":                  {},
-	"session.removed":                  {},
-	"session.revoked":                  {},
-	"session.updated":                  {},
-	"sms.created":                      {},
-	"subscription.active":              {},
-	"subscription.created":             {},
-	"subscription.pastDue":             {},
-	"subscription.updated":             {},
-	"subscriptionItem.abandoned":       {},
-	"subscriptionItem.active":          {},
-	"subscriptionItem.canceled":        {},
-	"subscriptionItem.ended":           {},
-	"subscriptionItem.freeTrialEnding": {},
-	"subscriptionItem.incomplete":      {},
-	"subscriptionItem.pastDue":         {},
-	"subscriptionItem.upcoming":        {},
-	"subscriptionItem.updated":         {},
-	TypeUserCreated:                    {},
-	TypeUserDeleted:                    {},
-	TypeUserUpdated:                    {},
-	"waitlistEntry.created":            {},
-	"waitlistEntry.updated":            {},
+	"directoryGroup.created":            {},
+	"directoryGroup.deleted":            {},
+	"directoryGroup.synced":             {},
+	"directoryGroup.updated":            {},
+	"email.created":                     {},
+	"invitation.accepted":               {},
+	"invitation.created":                {},
+	"invitation.revoked":                {},
+	TypeOrganizationCreated:             {},
+	TypeOrganizationDeleted:             {},
+	TypeOrganizationUpdated:             {},
+	"organizationDomain.created":        {},
+	"organizationDomain.deleted":        {},
+	"organizationDomain.updated":        {},
+	"organizationInvitation.accepted":   {},
+	"organizationInvitation.created":    {},
+	"organizationInvitation.revoked":    {},
+	TypeMembershipCreated:               {},
+	TypeMembershipDeleted:               {},
+	TypeMembershipUpdated:               {},
+	"paymentAttempt.created":            {},
+	"paymentAttempt.updated":            {},
+	TypePermissionCreated:               {},
+	TypePermissionDeleted:               {},
+	TypePermissionUpdated:               {},
+	TypeRoleCreated:                     {},
+	TypeRoleDeleted:                     {},
+	TypeRoleUpdated:                     {},
+	"session.created":                   {},
+	"session.ended":                     {},
+	"session.pending":                   {},
+	"session.removed":                   {},
+	"session.revoked":                   {},
+	"session.updated":                   {},
+	"sms.created":                       {},
+	TypeSubscriptionActive:              {},
+	TypeSubscriptionCreated:             {},
+	TypeSubscriptionPastDue:             {},
+	TypeSubscriptionUpdated:             {},
+	TypeSubscriptionItemAbandoned:       {},
+	TypeSubscriptionItemActive:          {},
+	TypeSubscriptionItemCanceled:        {},
+	TypeSubscriptionItemEnded:           {},
+	TypeSubscriptionItemFreeTrialEnding: {},
+	TypeSubscriptionItemIncomplete:      {},
+	TypeSubscriptionItemPastDue:         {},
+	TypeSubscriptionItemUpcoming:        {},
+	TypeSubscriptionItemUpdated:         {},
+	TypeUserCreated:                     {},
+	TypeUserDeleted:                     {},
+	TypeUserUpdated:                     {},
+	"waitlistEntry.created":             {},
+	"waitlistEntry.updated":             {},
 }
 
 // Types lists every event type that is known by name, sorted.

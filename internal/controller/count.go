@@ -73,9 +73,10 @@ func (c *counter) count(ctx context.Context) error {
 	var users v1alpha1.ClerkUserList
 	var roles v1alpha1.ClerkRoleList
 	var permissions v1alpha1.ClerkPermissionList
+	var subscriptions v1alpha1.ClerkSubscriptionItemList
 	var instances v1alpha1.ClerkInstanceList
 	var errs []error
-	for _, list := range []client.ObjectList{&organizations, &members, &users, &roles, &permissions, &instances} {
+	for _, list := range []client.ObjectList{&organizations, &members, &users, &roles, &permissions, &subscriptions, &instances} {
 		if err := c.client.List(ctx, list, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
 			errs = append(errs, fmt.Errorf("list %T: %w", list, err))
 		}
@@ -94,6 +95,9 @@ func (c *counter) count(ctx context.Context) error {
 	}
 	for i := range permissions.Items {
 		counted.state(v1alpha1.KindPermission, &permissions.Items[i])
+	}
+	for i := range subscriptions.Items {
+		counted.state(v1alpha1.KindSubscriptionItem, &subscriptions.Items[i])
 	}
 	counted.instances(instances.Items)
 	counted.show(c.shown)

@@ -36,8 +36,8 @@ import (
 // What the operator may do. The verb bind, the Lease, the metrics' own permissions and what bounds derived access are in config/rbac as
 // they stand.
 //
-// +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkorganizations;clerkmembers;clerkusers;clerkroles;clerkpermissions,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkorganizations/status;clerkmembers/status;clerkusers/status;clerkroles/status;clerkpermissions/status,verbs=patch
+// +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkorganizations;clerkmembers;clerkusers;clerkroles;clerkpermissions;clerksubscriptionitems,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkorganizations/status;clerkmembers/status;clerkusers/status;clerkroles/status;clerkpermissions/status;clerksubscriptionitems/status,verbs=patch
 // +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkinstances;tenantclasses,verbs=get;list;watch
 // +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkinstances/status;tenantclasses/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces;resourcequotas;limitranges,verbs=get;list;watch;create;patch;delete

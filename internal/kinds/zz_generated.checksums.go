@@ -20,13 +20,14 @@ package kinds
 
 // checksums are those of the specs of the kinds that this version was built with, by the name of the CustomResourceDefinition.
 var checksums = map[string]string{
-	"clerkdatabases.clerk-operator.io":     "770712169255bf22",
-	"clerkinstances.clerk-operator.io":     "51756934bbce6fc5",
-	"clerkmembers.clerk-operator.io":       "81140168940decf7",
-	"clerkorganizations.clerk-operator.io": "eba232c9fd7222b4",
-	"clerkpermissions.clerk-operator.io":   "cc4c42eef622da10",
-	"clerkroles.clerk-operator.io":         "659ce7dbac2f636c",
-	"clerksinks.clerk-operator.io":         "9e084d623c895f21",
-	"clerkusers.clerk-operator.io":         "30dd1bda6eb2376e",
-	"tenantclasses.clerk-operator.io":      "ecae51b02fe081b6",
+	"clerkdatabases.clerk-operator.io":         "770712169255bf22",
+	"clerkinstances.clerk-operator.io":         "51756934bbce6fc5",
+	"clerkmembers.clerk-operator.io":           "5287da11ee938754",
+	"clerkorganizations.clerk-operator.io":     "1635e6b1aa5c9f3b",
+	"clerkpermissions.clerk-operator.io":       "30bbbcdb94c5535a",
+	"clerkroles.clerk-operator.io":             "1bec78dd3973562c",
+	"clerksinks.clerk-operator.io":             "9e084d623c895f21",
+	"clerksubscriptionitems.clerk-operator.io": "24d60d7b8b9dbad7",
+	"clerkusers.clerk-operator.io":             "0ea9cf5f54bb9ccd",
+	"tenantclasses.clerk-operator.io":          "ecae51b02fe081b6",
 }

@@ -106,6 +106,7 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane) error {
 		&blind: {ByObject: map[client.Object]cache.ByObject{
 			&v1alpha1.ClerkOrganization{}: nothing, &v1alpha1.ClerkMember{}: nothing,
 			&v1alpha1.ClerkUser{}: nothing, &v1alpha1.ClerkRole{}: nothing, &v1alpha1.ClerkPermission{}: nothing,
+			&v1alpha1.ClerkSubscriptionItem{}: nothing,
 		}},
 	} {
 		if *to, err = startReplica(ctx, cp.Config(), scheme, options); err != nil {
@@ -136,7 +137,7 @@ func startReplica(ctx context.Context, config *rest.Config, scheme *runtime.Sche
 	go func() { _ = started.Start(ctx) }()
 	for _, object := range []client.Object{
 		&v1alpha1.ClerkInstance{}, &v1alpha1.ClerkOrganization{}, &v1alpha1.ClerkMember{},
-		&v1alpha1.ClerkUser{}, &v1alpha1.ClerkRole{}, &v1alpha1.ClerkPermission{},
+		&v1alpha1.ClerkUser{}, &v1alpha1.ClerkRole{}, &v1alpha1.ClerkPermission{}, &v1alpha1.ClerkSubscriptionItem{},
 	} {
 		if _, err := started.GetCache().GetInformer(ctx, object); err != nil {
 			return nil, err

@@ -110,6 +110,12 @@ func (m *Mirror) apply(ctx context.Context, instance string, data clerk.Data, to
 		return put(ctx, m, permissions, permissionSpec(instance, data), told)
 	case *clerk.PermissionDeleted:
 		return put(ctx, m, permissions, permissionTombstone(instance, data, told.at), told)
+	case *clerk.SubscriptionItem:
+		return m.subscriptionItem(ctx, subscriptionItemSpec(instance, data), data.IsOfUser, told)
+	case *clerk.SubscriptionItemEnded:
+		return m.subscriptionItem(ctx, subscriptionItemTombstone(instance, data), data.IsOfUser, told)
+	case *clerk.Subscription:
+		return m.subscription(ctx, instance, data, told)
 	default:
 		return Ignored, nil
 	}
@@ -129,6 +135,8 @@ func countDropped(data clerk.Data) {
 		kind, fields = v1alpha1.KindRole, data.Dropped
 	case *clerk.Permission:
 		kind, fields = v1alpha1.KindPermission, data.Dropped
+	case *clerk.SubscriptionItem:
+		kind, fields = v1alpha1.KindSubscriptionItem, data.Dropped
 	}
 	for _, field := range fields {
 		metrics.DroppedFields.WithLabelValues(kind, field).Inc()

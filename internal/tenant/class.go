@@ -24,6 +24,7 @@ import (
 	"slices"
 	"strings"
 
+	"cel.dev/cel-go/cel"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -78,6 +79,9 @@ func CompileClass(object *v1alpha1.TenantClass) (*Class, error) {
 // compileMatch compiles the rule that says for whom a class is. It may not count members: an organization would move to and fro.
 func compileMatch(source string) (*predicate, error) {
 	match, err := organizationScope.predicate(source)
+	if err == nil {
+		match.partial, err = organizationScope.env.Program(match.ast, cel.CostLimit(costLimit), cel.EvalOptions(cel.OptPartialEval))
+	}
 	if err == nil && readsField(match.ast, typeOf(Organization{}), fieldMembers) {
 		return nil, fmt.Errorf("expression %q reads organization.members: say in spec.members how many get the class and keep it", source)
 	}
@@ -224,7 +228,8 @@ func (c *Class) Rules() []Rule {
 
 // Select returns the class for an organization, nil if none is: of those whose rule matches, else of those without a rule, the
 // one of the highest priority, then the first by name. current is the class that it has, "" if none: fewer members keep a class than get
-// it. A rule that reads what was dropped of the organization may match or not: where that decides, the error says so.
+// it. A rule that reads what was dropped of the organization may match or not, and so may one that depends on what Clerk has not
+// told of it: where that decides, the error says so.
 func Select(classes []*Class, organization Organization, current string) (*Class, error) {
 	members := organization.Members
 	organization.Members = 0 // no rule sees it, whatever way it takes
@@ -242,7 +247,7 @@ func Select(classes []*Class, organization Organization, current string) (*Class
 			candidates = append(candidates, class)
 			continue
 		}
-		doubts[class] = unknownRead(class.match.ast, variables)
+		doubts[class] = class.match.doubt(organization, variables)
 		if doubts[class] != "" || class.match.holds(variables) {
 			candidates = append(candidates, class)
 		}

@@ -83,7 +83,9 @@ func Decide(s *Situation) *Intent {
 	if intent.Deleted {
 		intent.ClassName = s.Organization.Status.ClassName
 	} else {
-		organization := OrganizationOf(s.Organization)
+		plan := s.Subscription.Plan(s.Now)
+		intent.Ends.wakeBy(plan.Ends)
+		organization := OrganizationWith(s.Organization, &plan)
 		organization.Members = int64(countMembers(s.Memberships))
 		namespaces = intent.choose(s.Classes, s.Organization, organization)
 		rules = s.Classes.rules(intent.ClassName)

@@ -19,6 +19,7 @@ package tenant
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"cel.dev/cel-go/cel"
 	celast "cel.dev/cel-go/common/ast"
@@ -37,6 +38,24 @@ type partial interface {
 	untoldFields() (fields []string, why string)
 }
 
+// doubt is why a match rule may be true or not; "" if it is certain.
+func (p *predicate) doubt(organization Organization, variables map[string]any) string {
+	unknown := unknownRead(p.ast, variables)
+	if unknown == "" || p.dependsOn(organization.untold, variables) {
+		return unknown
+	}
+	return firstDropped(p.ast, organization)
+}
+
+// firstDropped is unknownRead for what was dropped of an organization alone.
+func firstDropped(source *cel.Ast, organization Organization) string {
+	field := firstRead(source, variableOrganization, organization, organization.dropped)
+	if field == "" {
+		return ""
+	}
+	return field + ", " + whyDropped
+}
+
 const whyDropped = "which could not be kept as Clerk sent it: correct it in Clerk"
 
 // unknownRead is a field that an expression reads and that is not known, and why; empty if there is none. An expression that hands its
@@ -51,12 +70,22 @@ func unknownRead(source *cel.Ast, variables map[string]any) string {
 		}
 		if variable, ok := value.(partial); ok {
 			untold, why := variable.untoldFields()
-			if field := firstRead(source, name, value, untold); field != "" {
+			if field := firstRead(source, name, value, mentioned(source, untold)); field != "" {
 				return field + ", " + why
 			}
 		}
 	}
 	return ""
+}
+
+// mentioned are those of some fields that the text of an expression names: it reads no other, however it goes about it. Looking at the
+// text is cheap, and most expressions name none.
+func mentioned(source *cel.Ast, fields []string) []string {
+	text := source.Source().Content()
+	if strings.Contains(text, "[") { // it may make the name of a field out of parts
+		return fields
+	}
+	return slices.DeleteFunc(slices.Clone(fields), func(field string) bool { return !strings.Contains(text, field) })
 }
 
 // firstRead is the first of some fields of a variable that an expression may read, with the variable's name.

@@ -125,6 +125,9 @@ func failure(err error, source string) string {
 type predicate struct {
 	program cel.Program
 	ast     *cel.Ast
+
+	// partial evaluates it where something is not known; nil where nobody asks for that.
+	partial cel.Program
 }
 
 func (s scope) predicate(source string) (*predicate, error) {
@@ -142,6 +145,21 @@ func (s scope) predicate(source string) (*predicate, error) {
 func (p *predicate) holds(variables map[string]any) bool {
 	value, _, err := p.program.Eval(variables)
 	return err == nil && value == types.True
+}
+
+// dependsOn tells whether it may be true or not by what some fields of the organization are that are not known. An expression that is false
+// whatever they are, as "a && b" is where a is false, does not.
+func (p *predicate) dependsOn(unknown []string, variables map[string]any) bool {
+	patterns := make([]*cel.AttributePatternType, len(unknown))
+	for i, field := range unknown {
+		patterns[i] = cel.AttributePattern(variableOrganization).QualString(field)
+	}
+	known, err := cel.PartialVars(variables, patterns...)
+	if err != nil {
+		return true
+	}
+	value, _, _ := p.partial.Eval(known)
+	return types.IsUnknown(value)
 }
 
 // Template is text with expressions in ${…}. "$${" stands for a plain "${".

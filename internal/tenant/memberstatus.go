@@ -37,6 +37,9 @@ type MemberFacts struct {
 	Organization *v1alpha1.ClerkOrganization
 	Rules        []Rule
 
+	// Subscription is what is known of the organization's plan.
+	Subscription Subscription
+
 	// Now is when this is.
 	Now time.Time
 
@@ -188,7 +191,13 @@ type grantedAt struct{ entry, clusterRole string }
 
 // Given is what a rule comes to for the member, whose organization has to be known.
 func (f *MemberFacts) Given(rule *Rule) Given {
-	return rule.Given(NewHolder(f.Subject, f.Member, f.Standing, OrganizationOf(f.Organization)), f.Now)
+	return rule.Given(NewHolder(f.Subject, f.Member, f.Standing, f.organization()), f.Now)
+}
+
+// organization is what expressions see of the member's organization.
+func (f *MemberFacts) organization() Organization {
+	plan := f.Subscription.Plan(f.Now)
+	return OrganizationWith(f.Organization, &plan)
 }
 
 // given says what the rules for the member's role come to. Of several reasons the one counts that somebody can do something about.
@@ -200,7 +209,7 @@ func (f *MemberFacts) given() givenByRules {
 	}
 	var organization Organization // read for expressions alone
 	if slices.ContainsFunc(f.Rules, func(rule Rule) bool { return rule.IsConditional() && rule.IsFor(f.Standing.Role) }) {
-		organization = OrganizationOf(f.Organization)
+		organization = f.organization()
 	}
 	holder := NewHolder(f.Subject, f.Member, f.Standing, organization)
 	for i := range f.Rules {

@@ -45,11 +45,18 @@ type Organization struct {
 	Members               int64            `cel:"members"`
 	CreatedAt             time.Time        `cel:"createdAt"`
 
-	// dropped are the fields that could not be kept as Clerk sent them.
-	dropped []string
+	// What follows says what the organization's subscription is, as Clerk's billing has it.
+	Plan               string `cel:"plan"`
+	SubscriptionStatus string `cel:"subscriptionStatus"`
+	Seats              int64  `cel:"seats"`
+
+	// dropped are the fields that could not be kept as Clerk sent them, untold those that Clerk has not told.
+	dropped, untold []string
 }
 
 func (o Organization) droppedFields() []string { return o.dropped }
+
+func (o Organization) untoldFields() (fields []string, why string) { return o.untold, whyUntold }
 
 // User is what expressions know as `user`.
 type User struct {
@@ -114,7 +121,8 @@ func MemberOf(object *v1alpha1.ClerkMember, role Role) Member {
 	return member
 }
 
-// OrganizationOf is what expressions see of a ClerkOrganization. How many members it has is what its status says.
+// OrganizationOf is what expressions see of a ClerkOrganization of whose plan nothing is known. How many members it has is what its status
+// says.
 func OrganizationOf(object *v1alpha1.ClerkOrganization) Organization {
 	spec := object.Spec
 	organization := Organization{
@@ -126,6 +134,7 @@ func OrganizationOf(object *v1alpha1.ClerkOrganization) Organization {
 		RoleSetKey:     spec.RoleSetKey,
 		PublicMetadata: metadata(spec.PublicMetadata),
 		dropped:        slices.Clone(spec.DroppedFields),
+		untold:         (&Plan{}).untold(),
 	}
 	if isDropped := slices.Contains[[]string, string]; isDropped(spec.DroppedFields, "slug") ||
 		isDropped(spec.DroppedFields, "name") && dnsLabel(spec.Slug) == "" {

@@ -39,6 +39,9 @@ type Situation struct {
 	// Memberships are the organization's, deleted ones too, with what is known of each. Of a deleted organization they are not needed.
 	Memberships []Membership
 
+	// Subscription is what is known of the organization's plan.
+	Subscription Subscription
+
 	// Namespaces and RoleBindings are those that have the organization's id as a label, whoever put it there.
 	Namespaces   []*corev1.Namespace
 	RoleBindings []*rbacv1.RoleBinding

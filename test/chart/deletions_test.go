@@ -63,6 +63,7 @@ func keepers() map[string]struct {
 		return member
 	}
 	gone, living, role, permission := clerktest.RandomID("org"), clerktest.RandomID("org"), clerktest.RandomID("role"), clerktest.RandomID("perm")
+	item := clerktest.RandomID("csub_item")
 	return map[string]struct {
 		object client.Object
 		kept   bool
@@ -87,6 +88,11 @@ func keepers() map[string]struct {
 		"a permission": {&v1alpha1.ClerkPermission{ObjectMeta: named(permission), Spec: v1alpha1.ClerkPermissionSpec{
 			Entity: v1alpha1.Entity{Instance: "default", ID: permission, UpdatedAt: &now},
 			Key:    "org:keeper:read",
+		}}, true},
+		"a subscription item": {&v1alpha1.ClerkSubscriptionItem{ObjectMeta: named(item), Spec: v1alpha1.ClerkSubscriptionItemSpec{
+			Entity:         v1alpha1.Entity{Instance: "default", ID: item, UpdatedAt: &now},
+			OrganizationID: living,
+			Status:         v1alpha1.SubscriptionActive,
 		}}, true},
 	}
 }
@@ -134,7 +140,7 @@ func TestAKindGoesWithItsTombstonesAlthoughTheyAreGuarded(t *testing.T) {
 		}
 	}
 	ordinary := ordinaryAdmin(t, cp, administrator)
-	for _, kind := range []string{"clerkusers", "clerkmembers", "clerkorganizations", "clerkroles", "clerkpermissions"} {
+	for _, kind := range []string{"clerkusers", "clerkmembers", "clerkorganizations", "clerkroles", "clerkpermissions", "clerksubscriptionitems"} {
 		crd := &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: kind + ".clerk-operator.io"}}
 		if err := ordinary.Delete(t.Context(), crd); err != nil {
 			t.Fatal(err)

@@ -76,6 +76,16 @@ func TestEventsAreUnderstood(t *testing.T) {
 	wantPermission := clerk.Permission{
 		ID: permission.ID, Key: "org:cargo:load", Name: "Load", Description: "D", CreatedAt: updated, UpdatedAt: updated,
 	}
+	item := clerktest.SubscriptionItem{
+		ID: clerktest.ID("csub_item", "pro"), OrganizationID: organization.ID, Status: "active", Plan: "pro", Seats: 5,
+		PeriodEnd: updated.Add(time.Hour), UpdatedAt: updated,
+	}
+	wantItem := clerk.SubscriptionItem{
+		ID: item.ID, OrganizationID: organization.ID, Status: "active", Plan: "pro", PlanID: clerktest.PlanID("pro"), Seats: new(int64(5)),
+		PeriodStart: updated, PeriodEnd: updated.Add(time.Hour), CreatedAt: updated, UpdatedAt: updated,
+	}
+	endedItem := clerktest.SubscriptionItem{ID: item.ID, OrganizationID: organization.ID, Status: "ended", UpdatedAt: updated}
+	subscription := clerktest.SubscriptionEvent("updated", item)
 	deletedAt := updated.Add(time.Hour)
 	cases := map[string]struct {
 		event clerktest.Event
@@ -100,6 +110,15 @@ func TestEventsAreUnderstood(t *testing.T) {
 		clerk.TypePermissionCreated: {clerktest.PermissionCreated(permission), &wantPermission},
 		clerk.TypePermissionUpdated: {clerktest.PermissionUpdated(permission), &wantPermission},
 		clerk.TypePermissionDeleted: {clerktest.PermissionDeleted(permission, deletedAt), &clerk.PermissionDeleted{ID: permission.ID}},
+
+		clerk.TypeSubscriptionItemActive: {clerktest.SubscriptionItemEvent("active", item), &wantItem},
+		clerk.TypeSubscriptionItemEnded: {
+			clerktest.SubscriptionItemEvent("ended", endedItem),
+			&clerk.SubscriptionItemEnded{ID: item.ID, OrganizationID: organization.ID, UpdatedAt: updated},
+		},
+		clerk.TypeSubscriptionUpdated: {
+			subscription, &clerk.Subscription{ID: clerktest.ID("csub", organization.ID), Items: []clerk.Data{&wantItem}, UpdatedAt: updated},
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -82,6 +82,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ClerkSinkSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClerkSinkStatus"):
 		return &apiv1alpha1.ClerkSinkStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkSubscriptionItem"):
+		return &apiv1alpha1.ClerkSubscriptionItemApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkSubscriptionItemSpec"):
+		return &apiv1alpha1.ClerkSubscriptionItemSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkSubscriptionItemStatus"):
+		return &apiv1alpha1.ClerkSubscriptionItemStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClerkUser"):
 		return &apiv1alpha1.ClerkUserApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClerkUserEmail"):

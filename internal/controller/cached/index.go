@@ -30,8 +30,8 @@ import (
 
 // Field indexes: what the caches are asked by.
 const (
-	// ByOrganization finds what belongs to an organization by its Clerk id: itself, namespaces and what is in them; members by the id within
-	// a ClerkInstance.
+	// ByOrganization finds what belongs to an organization by its Clerk id: itself, namespaces and what is in them; members and subscription
+	// items by the id within a ClerkInstance.
 	ByOrganization = "organization"
 
 	// ByOwner finds the RoleBindings that a ClerkOrganization owns, by its name.
@@ -112,6 +112,7 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			spec := &object.(*v1alpha1.ClerkPermission).Spec
 			return []string{Scoped(spec.Instance, spec.ID)}
 		}},
+		{&v1alpha1.ClerkSubscriptionItem{}, ByOrganization, organizationOfItem},
 		{&v1alpha1.ClerkOrganization{}, ByOrganization, func(object client.Object) []string {
 			return nonEmpty(object.(*v1alpha1.ClerkOrganization).Spec.ID)
 		}},
@@ -136,6 +137,11 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		}
 	}
 	return nil
+}
+
+func organizationOfItem(object client.Object) []string {
+	spec := &object.(*v1alpha1.ClerkSubscriptionItem).Spec
+	return scopedAll(spec.Instance, nonEmpty(spec.OrganizationID))
 }
 
 // Scoped is a value of an index that holds within a ClerkInstance. No instance's name has a '/'.

@@ -80,6 +80,9 @@ func (e *Expressions) readOrganization(ctx context.Context, reader client.Reader
 		return nil
 	}
 	facts.Organization = &organization
+	if facts.Subscription, err = subscriptionOf(ctx, reader, &organization); err != nil {
+		return err
+	}
 	if organization.Status.ClassName == "" {
 		return nil
 	}

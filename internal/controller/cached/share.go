@@ -73,6 +73,11 @@ func (s *shared) keep(stored any) (any, error) {
 		object.Status.Namespaces = slices.Clone(object.Status.Namespaces)
 	case *v1alpha1.ClerkMember:
 		s.member(object)
+	case *v1alpha1.ClerkSubscriptionItem:
+		s.one((*string)(&object.Spec.Status))
+		s.one(&object.Spec.Plan)
+		s.one(&object.Spec.PlanID)
+		object.Status.Conditions = s.conditions(object.Status.Conditions)
 	case *v1alpha1.ClerkUser:
 		object.Status.Conditions = s.conditions(object.Status.Conditions)
 	}

@@ -65,6 +65,9 @@ func (g *Gatherer) Situation(ctx context.Context, organization *v1alpha1.ClerkOr
 	if s.Memberships, err = g.memberships(ctx, organization); err != nil {
 		return nil, err
 	}
+	if s.Subscription, err = subscriptionOf(ctx, g.Reader, organization); err != nil {
+		return nil, err
+	}
 	namespaces, err := Items[corev1.NamespaceList](ctx, g.Reader, ByOrganization, id)
 	if err != nil {
 		return nil, err
@@ -84,6 +87,16 @@ func withLatest[O client.Object](known []O, latest func([]O) []O) []O {
 		return known
 	}
 	return latest(known)
+}
+
+// subscriptionOf is what is known of an organization's plan.
+func subscriptionOf(ctx context.Context, reader client.Reader, organization *v1alpha1.ClerkOrganization) (tenant.Subscription, error) {
+	items, err := Items[v1alpha1.ClerkSubscriptionItemList](ctx, reader, ByOrganization,
+		Scoped(organization.Spec.Instance, organization.Spec.ID))
+	if err != nil {
+		return tenant.Subscription{}, err
+	}
+	return tenant.Subscription{Items: Pointers(items.Items)}, nil
 }
 
 // memberships are the organization's, with what is known of each: nothing, where the organization is deleted, since nobody has access.

@@ -48,6 +48,7 @@ func (r *Reconciler) Setup(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkUser{}, r.onUser()).
 		Watches(&v1alpha1.ClerkRole{}, watch.OnRole(r.membersOfRoles)).
 		Watches(&v1alpha1.ClerkPermission{}, watch.OnPermission(r.Client, r.membersOfRoles)).
+		Watches(&v1alpha1.ClerkSubscriptionItem{}, watch.OnSubscriptionItem(r.membersOfItem)).
 		Watches(&rbacv1.RoleBinding{}, r.onRoleBinding()).
 		Complete(reconcile.AsReconciler(write.OwnWrites{Client: manager.GetClient()}, r))
 }
@@ -140,6 +141,19 @@ func (r *Reconciler) membersOfClass(ctx context.Context, class string) []string 
 		names = append(names, r.members(ctx, cached.Scoped(spec.Instance, spec.ID), everyone)...)
 	}
 	return names
+}
+
+// membersOfItem are the members of the organization that has a subscription item, where the class that serves it has conditions: their
+// statuses say what these come to, also where no RoleBinding changes.
+func (r *Reconciler) membersOfItem(ctx context.Context, item *v1alpha1.ClerkSubscriptionItem) []string {
+	var organization v1alpha1.ClerkOrganization
+	name := v1alpha1.ObjectName(item.Spec.Instance, item.Spec.OrganizationID)
+	err := r.Client.Get(ctx, client.ObjectKey{Name: name}, &organization, client.DisableReadYourWritesConsistency)
+	if err != nil || !r.isServedBy(ctx, &organization, isConditional) {
+		return nil
+	}
+	everyone := func(*v1alpha1.ClerkMember) bool { return true }
+	return r.members(ctx, cached.Scoped(item.Spec.Instance, item.Spec.OrganizationID), everyone)
 }
 
 // onRoleBinding causes a reconciliation of the members whose users a RoleBinding began or ceased to name, or names as those of another

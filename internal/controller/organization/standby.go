@@ -110,6 +110,7 @@ func (r *standbyReconciler) setup(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkUser{}, delayed(r.onUser(nil))).
 		Watches(&v1alpha1.ClerkRole{}, delayed(watch.OnRole(r.organizationsOfRoles))).
 		Watches(&v1alpha1.ClerkPermission{}, delayed(watch.OnPermission(r.Client, r.organizationsOfRoles))).
+		Watches(&v1alpha1.ClerkSubscriptionItem{}, delayed(watch.OnSubscriptionItem(organizationOfItem))).
 		Watches(&v1alpha1.TenantClass{}, delayed(watch.OnChange(r.allOrganizations))).
 		Watches(&v1alpha1.ClerkInstance{}, delayed(watch.OnChange(r.organizationsOfInstance))).
 		WatchesRawSource(r.alarms.source())

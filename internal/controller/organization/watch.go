@@ -59,6 +59,7 @@ func (r *Reconciler) setup(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkUser{}, r.onUser(manager.Elected())).
 		Watches(&v1alpha1.ClerkRole{}, watch.OnRole(r.organizationsOfRoles)).
 		Watches(&v1alpha1.ClerkPermission{}, watch.OnPermission(r.Client, r.organizationsOfRoles)).
+		Watches(&v1alpha1.ClerkSubscriptionItem{}, watch.OnSubscriptionItem(organizationOfItem)).
 		Watches(&v1alpha1.TenantClass{}, watch.OnChange(r.allOrganizations)).
 		Watches(&v1alpha1.ClerkInstance{}, watch.OnChange(r.organizationsOfInstance)).
 		WatchesRawSource(r.alarms.source())
@@ -267,6 +268,14 @@ func (r *Reconciler) onUser(elected <-chan struct{}) handler.EventHandler {
 		}
 		watch.Enqueue(queue, priority, slices.Sorted(maps.Keys(names))...)
 	})
+}
+
+// organizationOfItem is the organization that has a subscription item.
+func organizationOfItem(_ context.Context, item *v1alpha1.ClerkSubscriptionItem) []string {
+	if item.Spec.OrganizationID == "" {
+		return nil
+	}
+	return []string{v1alpha1.ObjectName(item.Spec.Instance, item.Spec.OrganizationID)}
 }
 
 func (r *Reconciler) organizationsOfRoles(ctx context.Context, roles []*v1alpha1.ClerkRole) []string {

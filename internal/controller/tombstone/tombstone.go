@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package tombstone says in the statuses of roles and permissions what holds for them, and collects those that Clerk deleted when nothing
-// needs them any longer.
+// Package tombstone says in the statuses of roles, permissions and subscription items what holds for them, and collects those that
+// are gone in Clerk when nothing needs them any longer.
 package tombstone
 
 import (
@@ -33,10 +33,12 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/controller/write"
 )
 
-// neededPause is how often it is looked whether the tombstone of a role or a permission is still needed. Nothing waits for it to go.
+// neededPause is how often it is looked whether the tombstone of a role, a permission or a subscription item is still needed.
+// Nothing waits for it to go.
 const neededPause = 10 * time.Minute
 
-// Reconciler looks after ClerkRoles and ClerkPermissions. It changes no access: organizations look at them themselves.
+// Reconciler looks after ClerkRoles, ClerkPermissions and ClerkSubscriptionItems. It changes no access: organizations look
+// at them themselves.
 type Reconciler struct {
 	Client     client.Client
 	Gate       *write.StatusGate
@@ -44,12 +46,15 @@ type Reconciler struct {
 	Now        func() time.Time
 }
 
-// Setup adds the controllers of both kinds to a manager.
+// Setup adds the controllers of all three kinds to a manager.
 func (r *Reconciler) Setup(manager ctrl.Manager) error {
 	if err := (&roleReconciler{*r}).setup(manager); err != nil {
 		return err
 	}
-	return (&permissionReconciler{*r}).setup(manager)
+	if err := (&permissionReconciler{*r}).setup(manager); err != nil {
+		return err
+	}
+	return (&itemReconciler{*r}).setup(manager)
 }
 
 // tombstone is an object that is, or may become, one.

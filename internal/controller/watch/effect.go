@@ -117,6 +117,37 @@ func effectOfPermission(before, after *v1alpha1.ClerkPermission) Effect {
 	return NoEffect
 }
 
+// effectOfSubscriptionItem is effectOfUser for a ClerkSubscriptionItem.
+func effectOfSubscriptionItem(before, after *v1alpha1.ClerkSubscriptionItem) Effect {
+	switch {
+	case before == nil && after.Spec.DeletedAt != nil:
+		return NoEffect // of an item that nobody has heard of
+	case before == nil, after == nil, !sameOffer(&before.Spec, &after.Spec):
+		return MayTake // another plan may give less
+	}
+	return NoEffect
+}
+
+// sameOffer tells whether two states of an item say the same of all that decides which plan counts, and of what an expression may read.
+func sameOffer(a, b *v1alpha1.ClerkSubscriptionItemSpec) bool {
+	return (a.DeletedAt == nil) == (b.DeletedAt == nil) && a.Status == b.Status && a.Plan == b.Plan && a.PlanID == b.PlanID &&
+		a.OrganizationID == b.OrganizationID && a.PeriodStart.Equal(b.PeriodStart) && a.PeriodEnd.Equal(b.PeriodEnd) &&
+		equality.Semantic.DeepEqual(a.Seats, b.Seats) && slices.Equal(a.DroppedFields, b.DroppedFields)
+}
+
+// OnSubscriptionItem causes a reconciliation of what concerns the organization that has a subscription item.
+func OnSubscriptionItem(find func(ctx context.Context, item *v1alpha1.ClerkSubscriptionItem) []string) handler.EventHandler {
+	return onKnowledge(effectOfSubscriptionItem,
+		func(ctx context.Context, what Effect, queue Queue, items ...*v1alpha1.ClerkSubscriptionItem) {
+			if what == NoEffect {
+				return
+			}
+			for _, item := range items {
+				Enqueue(queue, bulkPriorityOf(what), find(ctx, item)...)
+			}
+		})
+}
+
 // OnUser hands on what a changed ClerkUser may do to access, with the object as it was, if it was, and as it is, if it is.
 func OnUser(act func(ctx context.Context, what Effect, queue Queue, users ...*v1alpha1.ClerkUser)) handler.EventHandler {
 	return onKnowledge(effectOfUser, act)

@@ -667,6 +667,83 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: path
       type:
         scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkSubscriptionItem
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkSubscriptionItemSpec
+    - name: status
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkSubscriptionItemStatus
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkSubscriptionItemSpec
+  map:
+    fields:
+    - name: asOf
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: createdAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: deletedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: droppedFields
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: id
+      type:
+        scalar: string
+    - name: instance
+      type:
+        scalar: string
+    - name: organizationID
+      type:
+        scalar: string
+    - name: periodEnd
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: periodStart
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: plan
+      type:
+        scalar: string
+    - name: planID
+      type:
+        scalar: string
+    - name: seats
+      type:
+        scalar: numeric
+    - name: status
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.SubscriptionItemStatus
+    - name: updatedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkSubscriptionItemStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkUser
   map:
     fields:
@@ -1189,6 +1266,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: serverName
       type:
         scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.SubscriptionItemStatus
+  scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantClass
   map:
     fields:

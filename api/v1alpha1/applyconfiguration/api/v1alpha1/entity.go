@@ -25,12 +25,12 @@ import (
 // EntityApplyConfiguration represents a declarative configuration of the Entity type for use
 // with apply.
 //
-// Entity is what every mirrored object says of the organization, membership, user, role or permission of Clerk that it mirrors: which one
-// it is, and of when that is. The rules below make the API server itself refuse whatever is older than what it knows.
+// Entity is what every mirrored object says of the entity of Clerk that it mirrors: which one it is, and of when
+// that is. The rules below make the API server itself refuse whatever is older than what it knows.
 type EntityApplyConfiguration struct {
 	// instance is the ClerkInstance that it was heard from. It never changes.
 	Instance *string `json:"instance,omitempty"`
-	// id is Clerk's id (org_…, orgmem_…, user_…, role_…, perm_…), in its own case. It never changes.
+	// id is Clerk's id (org_…, orgmem_…, user_…, role_…, perm_…, csub_item_…), in its own case. It never changes.
 	ID *string `json:"id,omitempty"`
 	// createdAt is when it was made, by Clerk's clock.
 	CreatedAt *v1.MicroTime `json:"createdAt,omitempty"`

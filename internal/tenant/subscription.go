@@ -1,0 +1,177 @@
+/*
+Copyright 2026 The clerk-operator Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package tenant
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+)
+
+// Subscription is what is known of an organization's subscription.
+type Subscription struct {
+	// Items are all that are mirrored, those too that have ended.
+	Items []*v1alpha1.ClerkSubscriptionItem
+}
+
+// Plan is what a subscription comes to at one moment.
+type Plan struct {
+	// Slug is the plan's, empty where the organization has none.
+	Slug string
+
+	// Status is Clerk's word for the item that counts: active, past_due or canceled; "ended" where no item counts any more.
+	Status string
+
+	// Seats is how many members it is for; 0 is any number.
+	Seats int64
+
+	// Ends is when the plan ends by itself; nil if it does not.
+	Ends *time.Time
+
+	// isKnown: something is known of the subscription. dropped are what Clerk sent and could not be kept, as fields of `organization`.
+	isKnown  bool
+	hasSeats bool
+	dropped  []string
+}
+
+// Fields of `organization` that say what its plan is.
+const (
+	fieldPlan               = "plan"
+	fieldSubscriptionStatus = "subscriptionStatus"
+	fieldSeats              = "seats"
+)
+
+// statusEnded is the status of an organization of which no item counts any more.
+const statusEnded = "ended"
+
+// Plan says which plan an organization has. Of several items that give one, the one counts whose period began last: so an item whose end
+// was never heard of does not bring an old plan back.
+func (s Subscription) Plan(now time.Time) Plan {
+	plan := Plan{isKnown: len(s.Items) > 0}
+	var current, waiting *v1alpha1.ClerkSubscriptionItem
+	for _, item := range s.Items {
+		switch {
+		case item.Spec.DeletedAt != nil:
+		case givesPlan(&item.Spec, now):
+			current = later(current, item)
+		default:
+			waiting = later(waiting, item)
+		}
+	}
+	switch {
+	case current != nil:
+		plan.take(&current.Spec)
+	case waiting != nil && !isCanceled(&waiting.Spec):
+		plan.Status = string(waiting.Spec.Status)
+	case plan.isKnown:
+		plan.Status = statusEnded
+	}
+	return plan
+}
+
+// givesPlan tells whether an item gives its plan now.
+func givesPlan(item *v1alpha1.ClerkSubscriptionItemSpec, now time.Time) bool {
+	switch item.Status {
+	case v1alpha1.SubscriptionActive, v1alpha1.SubscriptionPastDue:
+		return true
+	case v1alpha1.SubscriptionCanceled:
+		return item.PeriodEnd == nil || !now.IsZero() && now.Before(item.PeriodEnd.Time)
+	}
+	return false
+}
+
+func isCanceled(item *v1alpha1.ClerkSubscriptionItemSpec) bool {
+	return item.Status == v1alpha1.SubscriptionCanceled
+}
+
+// later is the one of two items that began later; of two that began at once, the one that was made, and then changed, later.
+func later(a, b *v1alpha1.ClerkSubscriptionItem) *v1alpha1.ClerkSubscriptionItem {
+	if a == nil {
+		return b
+	}
+	order := cmp.Or(compareTimes(a.Spec.PeriodStart, b.Spec.PeriodStart), compareTimes(a.Spec.CreatedAt, b.Spec.CreatedAt),
+		compareTimes(a.Spec.UpdatedAt, b.Spec.UpdatedAt), cmp.Compare(a.Spec.ID, b.Spec.ID))
+	if order < 0 {
+		return b
+	}
+	return a
+}
+
+// compareTimes compares two times, of which one that is not known is the earliest.
+func compareTimes(a, b *metav1.MicroTime) int {
+	switch {
+	case a == nil && b == nil:
+		return 0
+	case a == nil:
+		return -1
+	case b == nil:
+		return 1
+	}
+	return a.Compare(b.Time)
+}
+
+// take takes what an item says.
+func (p *Plan) take(item *v1alpha1.ClerkSubscriptionItemSpec) {
+	p.Slug, p.Status = item.Plan, string(item.Status)
+	isDropped := func(field string) bool { return slices.Contains(item.DroppedFields, field) }
+	if isDropped("plan") {
+		p.dropped = append(p.dropped, fieldPlan)
+	}
+	switch {
+	case item.Seats != nil:
+		p.Seats, p.hasSeats = *item.Seats, true
+	case isDropped("seats"):
+		p.dropped, p.hasSeats = append(p.dropped, fieldSeats), true
+	}
+	if item.Status == v1alpha1.SubscriptionCanceled && item.PeriodEnd != nil {
+		p.Ends = new(item.PeriodEnd.Time)
+	}
+}
+
+// untold are the fields of `organization` that are not known.
+func (p *Plan) untold() []string {
+	switch {
+	case !p.isKnown:
+		return []string{fieldPlan, fieldSubscriptionStatus, fieldSeats}
+	case !p.hasSeats:
+		return []string{fieldSeats}
+	}
+	return nil
+}
+
+// whyUntold is why they are not.
+const whyUntold = "which Clerk has not told: select the events subscription.* and subscriptionItem.* for the webhook, and replay them"
+
+// OrganizationWith is what expressions see of a ClerkOrganization that has a plan.
+func OrganizationWith(object *v1alpha1.ClerkOrganization, plan *Plan) Organization {
+	organization := OrganizationOf(object)
+	organization.Plan, organization.SubscriptionStatus, organization.Seats = plan.Slug, plan.Status, plan.Seats
+	organization.dropped = append(organization.dropped, plan.dropped...)
+	organization.untold = plan.untold()
+	return organization
+}
+
+// wakeBy lets an organization be looked at when its plan ends.
+func (e *Ends) wakeBy(end *time.Time) {
+	if end != nil && (e.Next == nil || end.Before(*e.Next)) {
+		e.Next = end
+	}
+}
