@@ -66,9 +66,10 @@ type TenantClassSpec struct {
 	// +kubebuilder:default=Unlimited
 	DerivedAccess DerivedAccess `json:"derivedAccess,omitempty"`
 
-	// serviceAccounts says what becomes of the ServiceAccounts in the class's namespaces when somebody leaves. Keep (the default): they stay
-	// as they are. Recycle: each is deleted and made again with the same labels, annotations and image pull secrets, so that none of its
-	// tokens opens anything any longer, whoever has one. Pods that run and ask the API server have to be restarted then. Recycle needs derivedAccess.
+	// serviceAccounts says what becomes of the ServiceAccounts in the class's namespaces when somebody leaves. Keep (the default): they
+	// stay as they are. Recycle: each is deleted and made again with the same labels, annotations and image pull secrets, so that none
+	// of its tokens opens anything any longer, whoever has one. Pods that run and ask the API server have to be restarted then. Recycle
+	// needs derivedAccess.
 	// +optional
 	// +kubebuilder:default=Keep
 	ServiceAccounts ServiceAccountPolicy `json:"serviceAccounts,omitempty"`

@@ -50,9 +50,10 @@ type TenantClassSpecApplyConfiguration struct {
 	// people who have no access any longer are taken out of everybody's RoleBindings in these namespaces, and when somebody leaves, Secrets
 	// with tokens of ServiceAccounts are deleted there.
 	DerivedAccess *apiv1alpha1.DerivedAccess `json:"derivedAccess,omitempty"`
-	// serviceAccounts says what becomes of the ServiceAccounts in the class's namespaces when somebody leaves. Keep (the default): they stay
-	// as they are. Recycle: each is deleted and made again with the same labels, annotations and image pull secrets, so that none of its
-	// tokens opens anything any longer, whoever has one. Pods that run and ask the API server have to be restarted then. Recycle needs derivedAccess.
+	// serviceAccounts says what becomes of the ServiceAccounts in the class's namespaces when somebody leaves. Keep (the default): they
+	// stay as they are. Recycle: each is deleted and made again with the same labels, annotations and image pull secrets, so that none
+	// of its tokens opens anything any longer, whoever has one. Pods that run and ask the API server have to be restarted then. Recycle
+	// needs derivedAccess.
 	ServiceAccounts *apiv1alpha1.ServiceAccountPolicy `json:"serviceAccounts,omitempty"`
 	// deletion says what becomes of the namespaces when the organization is deleted. Access ends at once in any case.
 	Deletion *DeletionRuleApplyConfiguration `json:"deletion,omitempty"`
