@@ -25,6 +25,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -163,7 +164,11 @@ func (w *Window) Until(expression string) {
 	w.test.Helper()
 	deadline := time.Now().Add(patience)
 	for {
-		if run(w, expression, chromedp.Evaluate[bool]("Boolean("+expression+")")) {
+		isTrue, err := w.isTrue(expression)
+		switch {
+		case err != nil && !isElsewhere(err):
+			w.test.Fatalf("%s: %v", expression, err)
+		case isTrue:
 			return
 		}
 		if time.Now().After(deadline) {
@@ -171,6 +176,18 @@ func (w *Window) Until(expression string) {
 		}
 		time.Sleep(pollInterval)
 	}
+}
+
+func (w *Window) isTrue(expression string) (bool, error) {
+	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
+}
+
+// isElsewhere tells whether the page that was asked went while it was: a page may load itself again.
+func isElsewhere(err error) bool {
+	return strings.Contains(err.Error(), "navigated or closed") || strings.Contains(err.Error(), "context was destroyed") ||
+		strings.Contains(err.Error(), "Cannot find context")
 }
 
 // Press presses keys, one after the other: characters, or those of chromedp's package kb. A character is one event, as a keyboard makes
