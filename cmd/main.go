@@ -137,6 +137,12 @@ func defineFlags(c *operator.Config) {
 			c.ClerkAPIHosts = strings.Split(value, ",")
 			return nil
 		})
+	flag.Func("cluster-grant-roles",
+		"ClusterRoles that ClusterGrants may give in the whole cluster, separated by commas. Without it, no ClusterGrant is carried out.",
+		func(value string) error {
+			c.ClusterGrantRoles = strings.FieldsFunc(value, func(r rune) bool { return r == ',' })
+			return nil
+		})
 	flag.BoolVar(&c.LeaderElect, "leader-elect", false,
 		"Let one of several replicas reconcile. Every replica receives.")
 	flag.DurationVar(&c.LeaseDuration, "leader-elect-lease-duration", 15*time.Second,

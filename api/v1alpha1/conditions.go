@@ -325,6 +325,33 @@ const (
 	ReasonRowsRefused = "RowsRefused"
 )
 
+// Reasons of a ClusterGrant. Observing, InstanceNotFound, InstanceInvalid, UsersNotMirrored, ClusterRoleNotFound, BindForbidden, Rejected,
+// Forbidden, Invalid and Progressing are used there too.
+const (
+	// ReasonDisabled: the operator was not told of any ClusterRole that it may give in the whole cluster, so it carries out no ClusterGrant.
+	// Name them in the chart's clusterGrants.clusterRoles.
+	ReasonDisabled = "Disabled"
+
+	// ReasonClusterRoleNotAllowed: the ClusterRole is none of those that the operator may give in the whole cluster. Name it in the chart's
+	// clusterGrants.clusterRoles, or change the grant.
+	ReasonClusterRoleNotAllowed = "ClusterRoleNotAllowed"
+
+	// ReasonClusterRoleBindingTaken: the ClusterRoleBinding exists and is somebody else's, so it is left alone. Delete it, or make the grant
+	// by another name.
+	ReasonClusterRoleBindingTaken = "ClusterRoleBindingTaken"
+
+	// ReasonClusterRoleBindingHeld: the ClusterRoleBinding is deleted and gives nobody access, but a finalizer that somebody put on it keeps
+	// it. Take the finalizer off.
+	ReasonClusterRoleBindingHeld = "ClusterRoleBindingHeld"
+
+	// ReasonTooManyMembers: more members should have the ClusterRole than one grant gives it to. Those who have it keep it. Make several
+	// grants.
+	ReasonTooManyMembers = "TooManyMembers"
+
+	// ReasonOrganizationsMissing: none of the organizations is mirrored from the ClerkInstance. Correct the ids, or ask for a resync.
+	ReasonOrganizationsMissing = "OrganizationsMissing"
+)
+
 // Reasons of a TenantClass.
 const (
 	// ReasonInvalid: an expression or a name of the class does not compile. The message says which; no tenant is touched until then.

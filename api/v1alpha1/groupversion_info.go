@@ -16,7 +16,7 @@ limitations under the License.
 
 // Package v1alpha1 is the API of clerk-operator: what Clerk says (ClerkOrganization, ClerkMember, ClerkUser, ClerkRole, ClerkPermission,
 // ClerkSubscriptionItem), where it is heard (ClerkInstance), what an organization gets in this cluster (TenantClass),
-// and where events are handed on to (ClerkSink).
+// what its members get in all of it (ClusterGrant), and where events are handed on to (ClerkSink).
 //
 // +kubebuilder:object:generate=true
 // +kubebuilder:ac:generate=true
@@ -56,6 +56,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&ClerkSink{}, &ClerkSinkList{},
 		&ClerkDatabase{}, &ClerkDatabaseList{},
 		&TenantClass{}, &TenantClassList{},
+		&ClusterGrant{}, &ClusterGrantList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -224,7 +224,7 @@ func TestKindsHaveShortNamesAndACategory(t *testing.T) {
 	want := map[string]string{
 		"clerkinstances": "cinst", "clerkorganizations": "corg", "clerkmembers": "cmem", "clerkusers": "cuser",
 		"clerkroles": "crole", "clerkpermissions": "cperm", "clerksubscriptionitems": "csubi",
-		"clerksinks": "csink", "clerkdatabases": "cdb", "tenantclasses": "tclass",
+		"clerksinks": "csink", "clerkdatabases": "cdb", "clustergrants": "cgrant", "tenantclasses": "tclass",
 	}
 	if diff := cmp.Diff(want, short); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -298,7 +298,7 @@ type schema struct {
 func TestKubectlExplainHasAWordOnEveryField(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join(crds, "*.yaml"))
-	if err != nil || len(files) != 10 {
+	if err != nil || len(files) != 11 {
 		t.Fatalf("got %v, %v", files, err)
 	}
 	for _, file := range files {
@@ -355,7 +355,7 @@ func TestTheSamplesCanBeApplied(t *testing.T) {
 	t.Parallel()
 	samples := filepath.Join("..", "..", "config", "samples")
 	output := kubectl(t, "apply", "--server-side", "-k", samples)
-	for _, kind := range []string{"clerkinstance", "clerkorganization", "clerkmember", "clerkuser", "clerkrole", "clerkpermission", "clerksubscriptionitem", "clerksink", "clerkdatabase", "tenantclass"} {
+	for _, kind := range []string{"clerkinstance", "clerkorganization", "clerkmember", "clerkuser", "clerkrole", "clerkpermission", "clerksubscriptionitem", "clerksink", "clerkdatabase", "clustergrant", "tenantclass"} {
 		if !strings.Contains(output, kind+".clerk-operator.io/") {
 			t.Errorf("no sample of a %s:\n%s", kind, output)
 		}
@@ -371,6 +371,11 @@ func TestTheSamplesCanBeApplied(t *testing.T) {
 	instance := get[v1alpha1.ClerkInstance](t, "default")
 	if _, err := tenant.CompileUsername(instance.Spec.Username); err != nil {
 		t.Error(err)
+	}
+	for _, name := range []string{"support", "on-call"} {
+		if _, err := tenant.CompileClusterGrant(get[v1alpha1.ClusterGrant](t, name)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	var classes []*tenant.Class
 	for _, name := range []string{"default", "enterprise"} {

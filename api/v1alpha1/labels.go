@@ -64,6 +64,9 @@ const (
 	// status.contradiction.name.
 	ReleaseContradictionAnnotation = "clerk-operator.io/release-contradiction"
 
+	// ClusterGrantLabel marks the ClusterRoleBinding of a ClusterGrant with its name.
+	ClusterGrantLabel = "clerk-operator.io/cluster-grant"
+
 	// APIKeyLabel marks a Secret, by the value APIKeyLabelValue, as one that holds an API key and may be sent to Clerk's API.
 	APIKeyLabel = "clerk-operator.io/api-key"
 

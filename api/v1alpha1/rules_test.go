@@ -528,6 +528,36 @@ func TestClerkDatabasesFollowTheirRules(t *testing.T) {
 	})
 }
 
+func TestClusterGrantsFollowTheirRules(t *testing.T) {
+	t.Parallel()
+	spec := func(rest string) string {
+		return "{instanceRef: {name: default}, organizationIDs: [org_2A], clusterRole: view, " + rest + "}"
+	}
+	ids := func(list string) string {
+		return "{instanceRef: {name: default}, organizationIDs: [" + list + "], clusterRole: view, role: a}"
+	}
+	const either = "FieldValueInvalid spec: Invalid value: give either role or permission"
+	checkRules(t, "ClusterGrant", map[string]rule{
+		"least":                 {"", "", spec("role: 'org:admin'"), ""},
+		"whole":                 {"", "", spec("permission: 'org:a:b', when: 'true', until: 'null'"), ""},
+		"role and permission":   {"which one counts", "", spec("role: a, permission: b"), either},
+		"neither":               {"it would be for every member", "", spec("when: 'true'"), either},
+		"another instance":      {"ids of another environment", spec("role: a"), "{instanceRef: {name: dev}, organizationIDs: [org_2A], clusterRole: view, role: a}", "FieldValueInvalid spec.instanceRef: Invalid value: instanceRef never changes"},
+		"no instance":           {"", "", "{organizationIDs: [org_2A], clusterRole: view, role: a}", "FieldValueRequired spec.instanceRef: "},
+		"no organization":       {"", "", ids(""), "FieldValueInvalid spec.organizationIDs: "},
+		"a slug":                {"its admins can change it", "", ids("acme-corp"), "FieldValueInvalid spec.organizationIDs[0]: "},
+		"an organization twice": {"", "", ids("org_2A, org_2A"), "failed to create typed patch object"},
+		"16 organizations":      {"", "", ids("a1, a2, a3, a4, a5, a6, a7, a8, a9, b1, b2, b3, b4, b5, b6, b7"), ""},
+		"17 organizations":      {"", "", ids("a1, a2, a3, a4, a5, a6, a7, a8, a9, b1, b2, b3, b4, b5, b6, b7, b8"), "FieldValueTooMany spec.organizationIDs: "},
+		"no ClusterRole":        {"", "", "{instanceRef: {name: default}, organizationIDs: [org_2A], role: a}", "FieldValueRequired spec.clusterRole: "},
+		"another ClusterRole":   {"", spec("role: a"), "{instanceRef: {name: default}, organizationIDs: [org_2A], clusterRole: edit, role: a}", ""},
+	})
+	err := apply(t.Context(), "ClusterGrant", strings.Repeat("a", 64), spec("role: a"))
+	if err == nil || !strings.Contains(err.Error(), "the name has at most 63 characters") {
+		t.Errorf("a name that is no value of a label: %v", err)
+	}
+}
+
 func TestWhatIsLeftOutHasDefaults(t *testing.T) {
 	t.Parallel()
 	class, instance := newName(), newName()

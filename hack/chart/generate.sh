@@ -14,7 +14,8 @@ cp config/crd/bases/*.yaml "$chart/crds/"
 cp config/rbac/*.yaml "$chart/files/rbac/"
 cp config/admission/*.yaml "$chart/files/admission/"
 rm "$chart"/files/*/kustomization.yaml
-# The chart renders these by its values: what its TenantClasses map, and the account.
-rm "$chart"/files/rbac/{bind_role,bind_role_binding,service_account,sink_token_role,sink_token_role_binding}.yaml
+# The chart renders these by its values: what its TenantClasses map, what ClusterGrants may give, and the account.
+rm "$chart"/files/rbac/{bind_role,bind_role_binding,cluster_grants_role,cluster_grants_role_binding}.yaml
+rm "$chart"/files/rbac/{service_account,sink_token_role,sink_token_role_binding}.yaml
 
 go -C hack/chart tool helm-docs --log-level=error --chart-search-root="$PWD/charts" --sort-values-order=file

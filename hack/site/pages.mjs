@@ -48,6 +48,7 @@ const listed = [
   ['Explanation', [
     ['docs/architecture.md', 'Architecture', 'why it is built like this'],
     ['docs/tenantclass.md', 'TenantClass guide', 'expressions, namespaces, roles, deletion'],
+    ['docs/clustergrant.md', 'ClusterGrant guide', 'a ClusterRole in the whole cluster for your staff'],
     ['docs/resync.md', 'Resync', 'webhooks, the API, or both; how a deletion is decided'],
     ['docs/security.md', 'Security', 'threat model, guards, what is kept, limits'],
     ['docs/performance.md', 'Performance', 'what it costs, measured'],

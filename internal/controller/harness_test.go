@@ -44,6 +44,7 @@ import (
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/operator"
 	"github.com/clerk-operator/clerk-operator/test/controlplane"
+	"github.com/clerk-operator/clerk-operator/test/operatorproc"
 	"github.com/clerk-operator/clerk-operator/test/wait"
 )
 
@@ -88,6 +89,9 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane) error {
 	if output, err := cp.Kubectl(ctx, "apply", "--server-side", "-k", filepath.Join("..", "..", "config", "base")).CombinedOutput(); err != nil {
 		return fmt.Errorf("install: %w: %s", err, output)
 	}
+	if err := operatorproc.AllowClusterGrants(ctx, cp, clusterGrantRoles...); err != nil {
+		return err
+	}
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return err
@@ -107,7 +111,7 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane) error {
 	go func() {
 		err := operator.Run(ctx, config, operator.Config{
 			Namespace: operatorNamespace, ReceiverBindAddress: "127.0.0.1:0", MetricsBindAddress: "0", HealthProbeBindAddress: "0",
-			ClerkAPIHosts: []string{"127.0.0.1"}, TombstoneRetention: retention,
+			ClerkAPIHosts: []string{"127.0.0.1"}, TombstoneRetention: retention, ClusterGrantRoles: clusterGrantRoles,
 		})
 		if err != nil && ctx.Err() == nil {
 			fmt.Fprintln(os.Stderr, "the operator ended:", err)
@@ -368,6 +372,8 @@ func conditionsOf(object client.Object) []metav1.Condition {
 	case *v1alpha1.ClerkInstance:
 		return object.Status.Conditions
 	case *v1alpha1.TenantClass:
+		return object.Status.Conditions
+	case *v1alpha1.ClusterGrant:
 		return object.Status.Conditions
 	}
 	return nil

@@ -84,6 +84,15 @@ func wantPreview(t *testing.T, organization *v1alpha1.ClerkOrganization, says ..
 	})
 }
 
+// saysReady tells whether the condition Ready says something.
+func saysReady(object client.Object, text string) error {
+	ready := meta.FindStatusCondition(conditionsOf(object), v1alpha1.ConditionReady)
+	if ready == nil || !strings.Contains(ready.Message, text) {
+		return fmt.Errorf("%+v does not say %q", ready, text)
+	}
+	return nil
+}
+
 func TestObservingTouchesNothingUntilItEnforces(t *testing.T) {
 	t.Parallel()
 	tn, instance := observedTenancy(t, v1alpha1.ModeObserve)

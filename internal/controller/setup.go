@@ -21,9 +21,12 @@ import (
 	"fmt"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
+	"github.com/clerk-operator/clerk-operator/internal/controller/clustergrant"
 	"github.com/clerk-operator/clerk-operator/internal/controller/instance"
 	"github.com/clerk-operator/clerk-operator/internal/controller/member"
 	"github.com/clerk-operator/clerk-operator/internal/controller/organization"
@@ -31,15 +34,16 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/controller/tombstone"
 	"github.com/clerk-operator/clerk-operator/internal/controller/user"
 	"github.com/clerk-operator/clerk-operator/internal/controller/write"
+	"github.com/clerk-operator/clerk-operator/internal/permission"
 )
 
-// What the operator may do. The verb bind, the Lease, the metrics' own permissions and what bounds derived access are in config/rbac as
-// they stand.
+// What the operator may do. The verb bind, what ClusterGrants need, the Lease, the metrics' own permissions and what bounds derived access are
+// in config/rbac as they stand.
 //
 // +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkorganizations;clerkmembers;clerkusers;clerkroles;clerkpermissions;clerksubscriptionitems,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkorganizations/status;clerkmembers/status;clerkusers/status;clerkroles/status;clerkpermissions/status;clerksubscriptionitems/status,verbs=patch
-// +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkinstances;tenantclasses,verbs=get;list;watch
-// +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkinstances/status;tenantclasses/status,verbs=patch
+// +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkinstances;tenantclasses;clustergrants,verbs=get;list;watch
+// +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkinstances/status;tenantclasses/status;clustergrants/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces;resourcequotas;limitranges,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=rolebindings,verbs=get;list;watch;create;patch;delete
@@ -65,6 +69,9 @@ type Options struct {
 	// not take long. Nil where nobody can be asked.
 	OrganizationExists func(ctx context.Context, instance, id string) (exists, known bool, err error)
 
+	// ClusterGrantRoles are the ClusterRoles that ClusterGrants may give. Without any, none is carried out.
+	ClusterGrantRoles []string
+
 	// TenantObjects is the one that the manager's cache was made with.
 	TenantObjects *cached.TenantObjects
 }
@@ -79,6 +86,10 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 	}
 	expressions, gate, prompt := cached.NewExpressions(), write.NewStatusGate(), write.NewClient(manager)
 	tombstones := cached.Tombstones{Reader: prompt, Retention: options.TombstoneRetention, Now: options.Now}
+	missing, err := missingForGrants(ctx, manager.GetClient(), options.ClusterGrantRoles)
+	if err != nil {
+		return err
+	}
 	controllers := []interface{ Setup(ctrl.Manager) error }{
 		&organization.Reconciler{
 			Client: prompt, Live: manager.GetAPIReader(), Expressions: expressions, Gate: gate,
@@ -94,6 +105,11 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 		&instance.Reconciler{Client: prompt, Expressions: expressions, OperatorNamespace: options.Namespace},
 		&instance.HorizonReconciler{Client: prompt, Tombstones: tombstones},
 		&tenantclass.Reconciler{Client: prompt, Expressions: expressions},
+		&clustergrant.Reconciler{
+			Client: prompt, Live: manager.GetAPIReader(), Expressions: expressions, Gate: gate,
+			Recorder: manager.GetEventRecorder("clerk-operator"), Now: options.Now,
+			ClusterRoles: options.ClusterGrantRoles, Forbidden: missing,
+		},
 	}
 	for _, controller := range controllers {
 		if err := controller.Setup(manager); err != nil {
@@ -101,4 +117,17 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 		}
 	}
 	return manager.Add(&counter{client: prompt, retention: options.TombstoneRetention, now: options.Now})
+}
+
+// missingForGrants says what the operator would need to carry out ClusterGrants and may not; "" if it may, or has not to. Without these
+// rights a watch of ClusterRoleBindings would never begin, and nothing else would.
+func missingForGrants(ctx context.Context, c client.Client, clusterRoles []string) (string, error) {
+	if len(clusterRoles) == 0 {
+		return "", nil
+	}
+	missing, err := permission.Missing(ctx, c, "", []rbacv1.PolicyRule{{
+		APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterrolebindings"},
+		Verbs: []string{"get", "list", "watch", "create", "patch", "delete"},
+	}})
+	return permission.Describe(missing), err
 }

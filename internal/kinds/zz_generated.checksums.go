@@ -29,5 +29,6 @@ var checksums = map[string]string{
 	"clerksinks.clerk-operator.io":             "9e084d623c895f21",
 	"clerksubscriptionitems.clerk-operator.io": "24d60d7b8b9dbad7",
 	"clerkusers.clerk-operator.io":             "0ea9cf5f54bb9ccd",
+	"clustergrants.clerk-operator.io":          "22adab8d198c852a",
 	"tenantclasses.clerk-operator.io":          "d359c1aeb2566b17",
 }

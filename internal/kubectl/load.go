@@ -46,7 +46,7 @@ type listing struct {
 	// labelled: only what is marked with an organization.
 	labelled bool
 
-	// optional: what the caller may not list is left out, and noted.
+	// optional: what the caller may not list, or the cluster does not know yet, is left out, and noted.
 	optional bool
 }
 
@@ -63,6 +63,9 @@ func mirrored() []listing {
 func bound() []listing {
 	return []listing{{list: &corev1.NamespaceList{}, labelled: true}, {list: &rbacv1.RoleBindingList{}, labelled: true}}
 }
+
+// everywhere are what gives something in the whole cluster.
+func everywhere() []listing { return []listing{{list: &v1alpha1.ClusterGrantList{}}} }
 
 // limiting are the kinds that limit namespaces of organizations.
 func limiting() []listing {
@@ -100,7 +103,7 @@ func load(ctx context.Context, reader client.Reader, groups ...[]listing) (*snap
 	}
 	for i, listing := range listings {
 		switch {
-		case failures[i] != nil && listing.optional && apierrors.IsForbidden(failures[i]):
+		case failures[i] != nil && listing.optional && (apierrors.IsForbidden(failures[i]) || isUnknownKind(failures[i])):
 			s.unread[resourceOf(listing.list)], failures[i] = failures[i], nil
 			continue
 		case failures[i] != nil:
@@ -118,6 +121,9 @@ func load(ctx context.Context, reader client.Reader, groups ...[]listing) (*snap
 	}
 	return s, errors.Join(failures...)
 }
+
+// isUnknownKind tells whether the cluster has no such kind, as where it was installed for an older version.
+func isUnknownKind(err error) bool { return apierrors.IsNotFound(err) || meta.IsNoMatchError(err) }
 
 // listAll lists a kind page by page into the listing's own list.
 func listAll(ctx context.Context, reader client.Reader, listing listing) error {

@@ -38,6 +38,7 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/kubectl"
 	"github.com/clerk-operator/clerk-operator/internal/operator"
 	"github.com/clerk-operator/clerk-operator/test/controlplane"
+	"github.com/clerk-operator/clerk-operator/test/operatorproc"
 )
 
 const (
@@ -102,6 +103,9 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane, folder string) er
 			return fmt.Errorf("install: %w: %s", err, output)
 		}
 	}
+	if err := operatorproc.AllowClusterGrants(ctx, cp, "view"); err != nil {
+		return err
+	}
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return err
@@ -128,7 +132,7 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane, folder string) er
 	go func() {
 		err := operator.Run(ctx, config, operator.Config{
 			Namespace: operatorNamespace, ReceiverBindAddress: receiverAt, MetricsBindAddress: "0", HealthProbeBindAddress: "0",
-			ClerkAPIHosts: []string{"127.0.0.1"}, TombstoneRetention: 365 * 24 * time.Hour,
+			ClerkAPIHosts: []string{"127.0.0.1"}, TombstoneRetention: 365 * 24 * time.Hour, ClusterGrantRoles: []string{"view"},
 			MeBindAddress: serving.address, MeTLSCertFile: serving.certificate, MeTLSKeyFile: serving.key,
 		})
 		if err != nil && ctx.Err() == nil {
@@ -158,8 +162,15 @@ func settled(ctx context.Context) error {
 func isSettled(ctx context.Context, options ...client.ListOption) error {
 	var organizations v1alpha1.ClerkOrganizationList
 	var members v1alpha1.ClerkMemberList
-	if err := errors.Join(cluster.List(ctx, &organizations, options...), cluster.List(ctx, &members, options...)); err != nil {
+	var grants v1alpha1.ClusterGrantList
+	if err := errors.Join(cluster.List(ctx, &organizations, options...), cluster.List(ctx, &members, options...),
+		cluster.List(ctx, &grants, options...)); err != nil {
 		return err
+	}
+	for _, grant := range grants.Items {
+		if len(grant.Status.Conditions) == 0 || grant.Status.Conditions[0].Reason == v1alpha1.ReasonProgressing {
+			return fmt.Errorf("%s is on its way", grant.Name)
+		}
 	}
 	for _, organization := range organizations.Items {
 		if len(organization.Status.Conditions) == 0 || organization.Status.Conditions[0].Reason == v1alpha1.ReasonProgressing {

@@ -41,6 +41,7 @@ type Status struct {
 	Instances []StatusInstance `json:"instances"`
 	Sinks     []StatusObject   `json:"sinks,omitempty"`
 	Databases []StatusObject   `json:"databases,omitempty"`
+	Grants    []StatusObject   `json:"clusterGrants,omitempty"`
 	Classes   StatusCount      `json:"classes"`
 
 	// Tenants are the organizations that are not deleted.
@@ -110,7 +111,8 @@ func (p *plugin) statusCommand() *cobra.Command {
 // statusListings are the kinds without which there is no status, and those that make it better.
 func statusListings() (needed, more []listing) {
 	return []listing{{list: &v1alpha1.ClerkInstanceList{}}, {list: &v1alpha1.TenantClassList{}}, {list: &v1alpha1.ClerkOrganizationList{}}},
-		[]listing{{list: &v1alpha1.ClerkMemberList{}}, {list: &v1alpha1.ClerkSinkList{}}, {list: &v1alpha1.ClerkDatabaseList{}}}
+		[]listing{{list: &v1alpha1.ClerkMemberList{}}, {list: &v1alpha1.ClerkSinkList{}}, {list: &v1alpha1.ClerkDatabaseList{}},
+			{list: &v1alpha1.ClusterGrantList{}}}
 }
 
 func (p *plugin) status(ctx context.Context) error {
@@ -143,6 +145,9 @@ func (s *snapshot) status() *Status {
 	}
 	for _, database := range all[v1alpha1.ClerkDatabase](s) {
 		found.Databases = append(found.Databases, found.judge("ClerkDatabase", database.Name, "", database.Status.Conditions))
+	}
+	for _, grant := range all[v1alpha1.ClusterGrant](s) {
+		found.Grants = append(found.Grants, found.judge("ClusterGrant", grant.Name, "", grant.Status.Conditions))
 	}
 	for _, class := range all[v1alpha1.TenantClass](s) {
 		found.Classes.add(found.judge("TenantClass", class.Name, "", class.Status.Conditions))

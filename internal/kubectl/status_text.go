@@ -98,7 +98,7 @@ func (found *Status) counts(out *page) []string {
 	for _, objects := range []struct {
 		list      []StatusObject
 		one, many string
-	}{{found.Sinks, "sink", "sinks"}, {found.Databases, "database", "databases"}} {
+	}{{found.Sinks, "sink", "sinks"}, {found.Databases, "database", "databases"}, {found.Grants, "cluster grant", "cluster grants"}} {
 		if len(objects.list) == 0 {
 			continue
 		}

@@ -107,7 +107,7 @@ func (s *snapshot) organizationOf(instance, id string) *v1alpha1.ClerkOrganizati
 
 // person is what kubectl clerk why says of somebody.
 func (p *pageSource) person(ctx context.Context, parameters url.Values) (any, error) {
-	snapshot, err := p.live.snapshot(ctx, mirrored(), optional(bound()))
+	snapshot, err := p.live.snapshot(ctx, mirrored(), optional(bound()), optional(everywhere()))
 	if err != nil {
 		return nil, err
 	}

@@ -70,6 +70,9 @@ type WhyMembership struct {
 	Advice  string `json:"advice,omitempty"`
 
 	Steps []WhyStep `json:"steps"`
+
+	// ClusterGrants are those for the member's role. What they give is in the whole cluster, and does not count for HasAccess.
+	ClusterGrants []WhyClusterGrant `json:"clusterGrants,omitempty"`
 }
 
 // WhyStep is one link from the user to the access.
@@ -131,7 +134,7 @@ func (p *plugin) why(ctx context.Context, user, namespace, organization string) 
 	if err != nil {
 		return err
 	}
-	snapshot, err := load(ctx, cluster, mirrored(), optional(bound()))
+	snapshot, err := load(ctx, cluster, mirrored(), optional(bound()), optional(everywhere()))
 	if err != nil {
 		return err
 	}
@@ -267,6 +270,9 @@ func (m *WhyMembership) text(out *page) {
 	}
 	if m.Advice != "" {
 		out.paragraph("What to do: ", "  ", m.Advice, plain)
+	}
+	for i := range m.ClusterGrants {
+		m.ClusterGrants[i].text(out)
 	}
 }
 

@@ -84,6 +84,7 @@ func (e *explainer) membership(ctx context.Context, person *person, member *v1al
 		return nil, err
 	}
 	explained.conclude(facts, broken)
+	explained.ClusterGrants = e.clusterGrants(facts)
 	return explained, nil
 }
 

@@ -81,6 +81,9 @@ type Config struct {
 	// ClerkAPIHosts are the hosts that API keys may be sent to, each with its port or for any.
 	ClerkAPIHosts []string
 
+	// ClusterGrantRoles are the ClusterRoles that ClusterGrants may give in the whole cluster. Without any, none is carried out.
+	ClusterGrantRoles []string
+
 	// TombstoneRetention is how long tombstones are kept, and how old an event may be and still create something.
 	TombstoneRetention time.Duration
 

@@ -189,7 +189,11 @@ func (p *BindingPlan) change(have *rbacv1.RoleBinding, want Binding, kept int, o
 
 // IsOwnedBy tells whether the object with a uid is an owner of a RoleBinding.
 func IsOwnedBy(binding *rbacv1.RoleBinding, owner types.UID) bool {
-	return slices.ContainsFunc(binding.OwnerReferences, func(reference metav1.OwnerReference) bool { return reference.UID == owner })
+	return isOwner(binding.OwnerReferences, owner)
+}
+
+func isOwner(references []metav1.OwnerReference, owner types.UID) bool {
+	return slices.ContainsFunc(references, func(reference metav1.OwnerReference) bool { return reference.UID == owner })
 }
 
 func isUser(subject rbacv1.Subject) bool {

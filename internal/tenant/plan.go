@@ -98,24 +98,25 @@ func (i *Intent) Losses() []Loss {
 	var losses []Loss
 	for namespace, plan := range i.Bindings {
 		for _, binding := range plan.Delete {
-			losses = append(losses, lossesOf(binding, nil)...)
+			losses = append(losses, lossesOf(binding.UID, binding.Subjects, nil)...)
 		}
 		for _, want := range plan.Shrink {
-			losses = append(losses, lossesOf(i.Existing(namespace, want.Name), want.Subjects)...)
+			have := i.Existing(namespace, want.Name)
+			losses = append(losses, lossesOf(have.UID, have.Subjects, want.Subjects)...)
 		}
 	}
 	return losses
 }
 
-// lossesOf are those whom a RoleBinding names that is to name only some.
-func lossesOf(binding *rbacv1.RoleBinding, kept []string) []Loss {
+// lossesOf are those whom a RoleBinding or ClusterRoleBinding names that is to name only some.
+func lossesOf(binding types.UID, subjects []rbacv1.Subject, kept []string) []Loss {
 	var losses []Loss
-	for _, subject := range binding.Subjects {
+	for _, subject := range subjects {
 		if len(losses) == MaxSubjects {
 			break
 		}
 		if !isUser(subject) || !slices.Contains(kept, subject.Name) {
-			losses = append(losses, Loss{RoleBinding: binding.UID, Subject: subject})
+			losses = append(losses, Loss{RoleBinding: binding, Subject: subject})
 		}
 	}
 	return losses

@@ -68,6 +68,17 @@ func IsBarred(user *v1alpha1.ClerkUser) bool {
 	return BarOf(&v1alpha1.ClerkMember{}, user) != NotBarred
 }
 
+// MemberChangedAt is when a member last changed, by Clerk's clock.
+func MemberChangedAt(member *v1alpha1.ClerkMember) time.Time {
+	switch {
+	case member.Spec.DeletedAt != nil:
+		return member.Spec.DeletedAt.Time
+	case member.Spec.UpdatedAt != nil:
+		return member.Spec.UpdatedAt.Time
+	}
+	return member.CreationTimestamp.Time
+}
+
 // UserChangedAt is when a user last changed, by Clerk's clock.
 func UserChangedAt(user *v1alpha1.ClerkUser) time.Time {
 	switch {

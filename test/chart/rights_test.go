@@ -103,6 +103,7 @@ func TestTheChartsRightsAreEnough(t *testing.T) {
 	n := newTenant("enough")
 	deliver(t, operator, clerktest.MembershipCreated(n.membership)) // brings its organization along
 	waitForAccess(t, cluster, n, true)
+	waitForDisabled(t, n)
 	deliver(t, operator, clerktest.MembershipDeleted(n.membership, time.Now()))
 	waitForAccess(t, cluster, n, false)
 	deliver(t, operator, clerktest.OrganizationDeleted(n.organization, time.Now()))
@@ -162,7 +163,9 @@ func TestTheChartsRightsAreNoMore(t *testing.T) {
 		"make a ServiceAccount again":       {authorizationv1.ResourceAttributes{Verb: "create", Resource: "serviceaccounts", Namespace: "default"}, true, "where a class bounds derived access; a guard says where"},
 		"impersonate a user":                {authorizationv1.ResourceAttributes{Verb: "impersonate", Resource: "users"}, false, "it acts as itself"},
 		"change a guard":                    {authorizationv1.ResourceAttributes{Verb: "update", Group: "admissionregistration.k8s.io", Resource: "validatingadmissionpolicies"}, false, "it is what bounds it"},
-		"write a ClusterRoleBinding":        {authorizationv1.ResourceAttributes{Verb: "create", Group: rbacv1.GroupName, Resource: "clusterrolebindings"}, false, "grants are of namespaces"},
+		"write a ClusterRoleBinding":        {authorizationv1.ResourceAttributes{Verb: "create", Group: rbacv1.GroupName, Resource: "clusterrolebindings"}, false, "clusterGrants.clusterRoles names none"},
+		"watch ClusterRoleBindings":         {authorizationv1.ResourceAttributes{Verb: "watch", Group: rbacv1.GroupName, Resource: "clusterrolebindings"}, false, "clusterGrants.clusterRoles names none"},
+		"write a ClusterGrant":              {authorizationv1.ResourceAttributes{Verb: "update", Group: "clerk-operator.io", Resource: "clustergrants"}, false, "those are yours"},
 		"run a pod":                         {authorizationv1.ResourceAttributes{Verb: "create", Resource: "pods"}, false, "it runs nothing"},
 		"do anything with any resource":     {authorizationv1.ResourceAttributes{Verb: "*", Group: "*", Resource: "*"}, false, "no wildcards"},
 		"write a TenantClass":               {authorizationv1.ResourceAttributes{Verb: "update", Group: "clerk-operator.io", Resource: "tenantclasses"}, false, "those are yours"},

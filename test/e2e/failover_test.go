@@ -95,6 +95,7 @@ func TestAFrozenLeaderKeepsNobodyIn(t *testing.T) {
 	w.clerk.found(tenants, tenantMembers)
 	w.deliverAll()
 	w.settle()
+	grant := grantStaff(t, w.clerk.organizationIDs())
 
 	frozen.link().hold()
 	defer frozen.link().release()
@@ -121,6 +122,7 @@ func TestAFrozenLeaderKeepsNobodyIn(t *testing.T) {
 		}
 		return nil
 	})
+	wantStaff(t, grant, false)
 	t.Logf("with a frozen leader, all access was gone after %s", time.Since(began).Round(time.Millisecond))
 	if others[0].leads() {
 		t.Error("the other replica was elected before everybody was out: this shows nothing")

@@ -120,6 +120,9 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane) error {
 	if signingSecret, err = operatorproc.Install(ctx, cp); err != nil {
 		return err
 	}
+	if err := operatorproc.AllowClusterGrants(ctx, cp, staffRole); err != nil {
+		return err
+	}
 	logs.watchFor(signingSecret)
 	if account, err = cp.ServiceAccountConfig(ctx, operatorproc.Namespace, operatorproc.ServiceAccount); err != nil {
 		return err

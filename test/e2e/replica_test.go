@@ -119,6 +119,7 @@ func (r *replica) runHere(ctx context.Context) error {
 		LeaderElect:            true,
 		ClerkAPIHosts:          []string{"127.0.0.1"},
 		TombstoneRetention:     retention,
+		ClusterGrantRoles:      []string{staffRole},
 	})
 }
 

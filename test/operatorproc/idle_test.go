@@ -40,7 +40,7 @@ import (
 )
 
 // Whoever runs the operator pays nothing for what does not happen: neither for tenants that are as they should be, nor for sinks that get no
-// event, nor for a database that is in step.
+// event, nor for a database that is in step, nor for ClusterGrants that are carried out.
 func TestWhereNothingHappensNothingIsAsked(t *testing.T) {
 	if _, err := pgproc.Find(); err != nil {
 		t.Skip("without a database this would not say all: ", err)
@@ -54,12 +54,15 @@ func TestWhereNothingHappensNothingIsAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := operatorproc.AllowClusterGrants(t.Context(), plane, "view"); err != nil {
+		t.Fatal(err)
+	}
 	administrator, err := operatorproc.NewClient(plane)
 	if err != nil {
 		t.Fatal(err)
 	}
 	operator, err := operatorproc.Start(t.Context(), plane, operatorproc.Options{
-		Args: []string{"--sink-allow-local-targets", "--database-allow-local-targets"}, LogDir: t.TempDir(),
+		Args: []string{"--sink-allow-local-targets", "--database-allow-local-targets", "--cluster-grant-roles=view"}, LogDir: t.TempDir(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -80,12 +83,14 @@ func TestWhereNothingHappensNothingIsAsked(t *testing.T) {
 	objects := append(idleSink("service", v1alpha1.ClerkSinkSpec{HTTP: &v1alpha1.SinkHTTP{URL: service.URL}}),
 		idleSink("queue", v1alpha1.ClerkSinkSpec{NATS: &v1alpha1.SinkNATS{Servers: []string{broker.URL()}, SubjectPrefix: "idle"}})...)
 	objects = append(objects, idleDatabase("tables", server.URL(pgproc.Admin, pgproc.Password, "postgres"))...)
+	member := joined(time.Minute)
+	objects = append(objects, grantTo(member))
 	for _, object := range objects {
 		if err := administrator.Create(t.Context(), object); err != nil {
 			t.Fatal(err)
 		}
 	}
-	deliver(t, administrator, operator.Sender(operatorproc.Instance, secret), joined(time.Minute), true)
+	deliver(t, administrator, operator.Sender(operatorproc.Instance, secret), member, true)
 	for _, object := range objects {
 		untilReady(t, administrator, object)
 	}
@@ -127,6 +132,17 @@ func idleDatabase(name, url string) []client.Object {
 	}
 }
 
+// grantTo gives those with the role of a member something in the whole cluster.
+func grantTo(member clerktest.Membership) *v1alpha1.ClusterGrant {
+	return &v1alpha1.ClusterGrant{
+		ObjectMeta: metav1.ObjectMeta{Name: "staff"},
+		Spec: v1alpha1.ClusterGrantSpec{
+			InstanceRef: v1alpha1.InstanceReference{Name: operatorproc.Instance}, OrganizationIDs: []string{member.Organization.ID},
+			Role: member.Role, ClusterRole: "view",
+		},
+	}
+}
+
 // untilReady waits until a sink or a database is.
 func untilReady(t *testing.T, administrator client.Client, object client.Object) {
 	t.Helper()
@@ -135,6 +151,8 @@ func untilReady(t *testing.T, administrator client.Client, object client.Object)
 	case *v1alpha1.ClerkSink:
 		conditions = func() []metav1.Condition { return object.Status.Conditions }
 	case *v1alpha1.ClerkDatabase:
+		conditions = func() []metav1.Condition { return object.Status.Conditions }
+	case *v1alpha1.ClusterGrant:
 		conditions = func() []metav1.Condition { return object.Status.Conditions }
 	default:
 		return

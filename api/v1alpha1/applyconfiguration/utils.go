@@ -96,6 +96,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ClerkUserSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClerkUserStatus"):
 		return &apiv1alpha1.ClerkUserStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClusterGrant"):
+		return &apiv1alpha1.ClusterGrantApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClusterGrantSpec"):
+		return &apiv1alpha1.ClusterGrantSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClusterGrantStatus"):
+		return &apiv1alpha1.ClusterGrantStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Contradiction"):
 		return &apiv1alpha1.ContradictionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DatabaseConnection"):

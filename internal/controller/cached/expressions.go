@@ -51,8 +51,9 @@ func (c *compiled[T]) of(object client.Object) (T, error) {
 	return value, err
 }
 
-// Expressions are the compiled expressions of all TenantClasses and ClerkInstances.
+// Expressions are the compiled expressions of all TenantClasses, ClerkInstances and ClusterGrants.
 type Expressions struct {
+	grants    compiled[*tenant.Rule]
 	classes   compiled[*tenant.Class]
 	usernames compiled[*tenant.Username]
 }
@@ -63,6 +64,9 @@ func NewExpressions() *Expressions {
 		classes: compiled[*tenant.Class]{compile: func(source client.Object) (*tenant.Class, error) {
 			return tenant.CompileClass(source.(*v1alpha1.TenantClass).DeepCopy())
 		}},
+		grants: compiled[*tenant.Rule]{compile: func(source client.Object) (*tenant.Rule, error) {
+			return tenant.CompileClusterGrant(source.(*v1alpha1.ClusterGrant))
+		}},
 		usernames: compiled[*tenant.Username]{compile: func(source client.Object) (*tenant.Username, error) {
 			return tenant.CompileUsername(source.(*v1alpha1.ClerkInstance).Spec.Username)
 		}},
@@ -72,6 +76,11 @@ func NewExpressions() *Expressions {
 // Class is a TenantClass, compiled.
 func (e *Expressions) Class(object *v1alpha1.TenantClass) (*tenant.Class, error) {
 	return e.classes.of(object)
+}
+
+// ClusterGrant is what a ClusterGrant says, compiled.
+func (e *Expressions) ClusterGrant(object *v1alpha1.ClusterGrant) (*tenant.Rule, error) {
+	return e.grants.of(object)
 }
 
 // Username is spec.username of a ClerkInstance, compiled.

@@ -30,8 +30,8 @@ import (
 
 // Field indexes: what the caches are asked by.
 const (
-	// ByOrganization finds what belongs to an organization by its Clerk id: itself, namespaces and what is in them; members and subscription
-	// items by the id within a ClerkInstance.
+	// ByOrganization finds what belongs to an organization by its Clerk id: itself, namespaces and what is in them; members, subscription
+	// items, and ClusterGrants that name it, by the id within a ClerkInstance.
 	ByOrganization = "organization"
 
 	// ByOwner finds the RoleBindings that a ClerkOrganization owns, by its name.
@@ -52,7 +52,7 @@ const (
 	// ByClass finds the ClerkOrganizations that a TenantClass serves.
 	ByClass = "class"
 
-	// ByInstance finds the ClerkOrganizations and ClerkUsers of a ClerkInstance.
+	// ByInstance finds the ClerkOrganizations, ClerkUsers and ClusterGrants of a ClerkInstance.
 	ByInstance = "instance"
 
 	// BySecret finds the ClerkInstances that read a Secret.
@@ -93,9 +93,7 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			spec := &object.(*v1alpha1.ClerkUser).Spec
 			return []string{Scoped(spec.Instance, spec.ID)}
 		}},
-		{&v1alpha1.ClerkUser{}, ByInstance, func(object client.Object) []string {
-			return nonEmpty(object.(*v1alpha1.ClerkUser).Spec.Instance)
-		}},
+		{&v1alpha1.ClerkUser{}, ByInstance, instanceOf},
 		{&v1alpha1.ClerkRole{}, ByKey, func(object client.Object) []string {
 			spec := &object.(*v1alpha1.ClerkRole).Spec
 			return scopedAll(spec.Instance, keysOf(spec))
@@ -119,8 +117,10 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.ClerkOrganization{}, ByClass, func(object client.Object) []string {
 			return nonEmpty(object.(*v1alpha1.ClerkOrganization).Status.ClassName)
 		}},
-		{&v1alpha1.ClerkOrganization{}, ByInstance, func(object client.Object) []string {
-			return nonEmpty(object.(*v1alpha1.ClerkOrganization).Spec.Instance)
+		{&v1alpha1.ClerkOrganization{}, ByInstance, instanceOf},
+		{&v1alpha1.ClusterGrant{}, ByOrganization, organizationsOfGrant},
+		{&v1alpha1.ClusterGrant{}, ByInstance, func(object client.Object) []string {
+			return []string{object.(*v1alpha1.ClusterGrant).Spec.InstanceRef.Name}
 		}},
 		{&v1alpha1.ClerkInstance{}, BySecret, func(object client.Object) []string {
 			return nonEmpty(object.(*v1alpha1.ClerkInstance).Spec.Webhook.SigningSecretRef.Name)
@@ -142,6 +142,16 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 func organizationOfItem(object client.Object) []string {
 	spec := &object.(*v1alpha1.ClerkSubscriptionItem).Spec
 	return scopedAll(spec.Instance, nonEmpty(spec.OrganizationID))
+}
+
+// instanceOf is the ClerkInstance that a mirrored object was heard from.
+func instanceOf(object client.Object) []string {
+	return nonEmpty(object.(v1alpha1.Mirrored).GetEntity().Instance)
+}
+
+func organizationsOfGrant(object client.Object) []string {
+	spec := &object.(*v1alpha1.ClusterGrant).Spec
+	return scopedAll(spec.InstanceRef.Name, spec.OrganizationIDs)
 }
 
 // Scoped is a value of an index that holds within a ClerkInstance. No instance's name has a '/'.

@@ -37,6 +37,10 @@ func Options(namespace string, tenants *TenantObjects) cache.Options {
 	marked := cache.ByObject{Label: labels.NewSelector().Add(ofAnOrganization), Transform: keepNamespace}
 	ours := cache.ByObject{Label: labels.NewSelector().Add(ofAnOrganization, madeByUs), Transform: tenants.keep}
 	mirrored := cache.ByObject{Transform: tenants.shared.keep}
+	ofAGrant := cache.ByObject{
+		Label:     labels.NewSelector().Add(requirement(v1alpha1.ClusterGrantLabel, selection.Exists), madeByUs),
+		Transform: keepClusterBinding,
+	}
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
@@ -54,6 +58,8 @@ func Options(namespace string, tenants *TenantObjects) cache.Options {
 			&v1alpha1.ClerkPermission{}:       mirrored,
 			&v1alpha1.ClerkSubscriptionItem{}: mirrored,
 			&v1alpha1.TenantClass{}:           {},
+			&v1alpha1.ClusterGrant{}:          {},
+			&rbacv1.ClusterRoleBinding{}:      ofAGrant, // watched only where ClusterGrants are carried out
 		},
 	}
 }

@@ -75,10 +75,10 @@ func wasReducedHere(object client.Object) bool {
 	return reflect.ValueOf(object.GetAnnotations()).UnsafePointer() == reflect.ValueOf(reducedAnnotations).UnsafePointer()
 }
 
-// keepMetadata takes off what the operator never looks at, and what could be long.
-func keepMetadata(object client.Object) {
+// keepMetadata takes off what the operator never looks at, and what could be long. Labels that are named besides the usual ones are kept.
+func keepMetadata(object client.Object, more ...string) {
 	labels := map[string]string{}
-	for _, key := range []string{v1alpha1.OrganizationIDLabel, v1alpha1.InstanceLabel, v1alpha1.ManagedByLabel} {
+	for _, key := range append([]string{v1alpha1.OrganizationIDLabel, v1alpha1.InstanceLabel, v1alpha1.ManagedByLabel}, more...) {
 		if value, set := object.GetLabels()[key]; set {
 			labels[key] = value
 		}
@@ -130,6 +130,13 @@ func dropContent(object client.Object) {
 	}
 	switch object := object.(type) {
 	case *rbacv1.RoleBinding:
+		if len(object.Subjects) > 0 {
+			object.Subjects = []rbacv1.Subject{{Kind: reducedSubject}}
+		}
+		if len(object.RoleRef.Name) > maxRoleNameBytes {
+			object.RoleRef = rbacv1.RoleRef{}
+		}
+	case *rbacv1.ClusterRoleBinding:
 		if len(object.Subjects) > 0 {
 			object.Subjects = []rbacv1.Subject{{Kind: reducedSubject}}
 		}

@@ -62,7 +62,7 @@ func (e *enforcement) reconcileDeleted(ctx context.Context) (reconcile.Result, e
 // recordRevocations times how long it took until nobody had access any more.
 func (e *enforcement) recordRevocations(held tenant.Access) {
 	for _, membership := range e.situation.Memberships {
-		e.changes.stop(membership.Name)
+		e.changes.Stop(membership.Name)
 		if subject := membership.Status.Subject; subject != "" && held.Loses(nil, subject) {
 			metrics.RevocationSeconds.Observe(max(0, e.Now().Sub(e.organization().Spec.DeletedAt.Time).Seconds()))
 		}

@@ -63,9 +63,9 @@ type Reconciler struct {
 	beside   spare
 	recent   recentWrites
 	drift    driftDetector
-	changes  timer
+	changes  watch.Timer
 	statuses writtenStatuses
-	alarms   alarms
+	alarms   watch.Alarms
 	sweeper  *sweeper
 }
 
@@ -112,7 +112,7 @@ type enforcement struct {
 	ready map[string]bool
 
 	// alarms are those of the controller that this is for.
-	alarms *alarms
+	alarms *watch.Alarms
 
 	// standby: this replica may not be the elected one, and its cache may be behind.
 	standby bool
@@ -125,7 +125,7 @@ type enforcement struct {
 }
 
 // enforce begins a reconciliation. A standby takes away what it finds, and gives nothing.
-func (r *Reconciler) enforce(standby bool, alarms *alarms) *enforcement {
+func (r *Reconciler) enforce(standby bool, alarms *watch.Alarms) *enforcement {
 	return &enforcement{
 		Reconciler: r, standby: standby, alarms: alarms, failed: map[string]bool{}, ready: map[string]bool{}, accessIsDone: func() {},
 	}
@@ -141,7 +141,7 @@ func (e *enforcement) look(ctx context.Context, organization *v1alpha1.ClerkOrga
 		revokeOnlyWhatIsWhole(situation)
 	}
 	e.situation, e.policies, e.intent = situation, policies, tenant.Decide(situation)
-	e.alarms.reset(organization.Name, e.intent.Ends.Next)
+	e.alarms.Reset(organization.Name, e.intent.Ends.Next)
 	return nil
 }
 
@@ -204,7 +204,7 @@ func (e *enforcement) reconcileLiving(ctx context.Context) (reconcile.Result, er
 // preview says what would be done, and does nothing: it grants nothing, and takes nothing away either.
 func (e *enforcement) preview(ctx context.Context) (reconcile.Result, error) {
 	for _, membership := range e.situation.Memberships {
-		e.changes.stop(membership.Name) // no change is on its way
+		e.changes.Stop(membership.Name) // no change is on its way
 	}
 	status := tenant.Status(e.situation, e.intent, nil)
 	if e.intent.Deleted {

@@ -20,8 +20,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -36,15 +34,6 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
-const (
-	// standbyDelay is how long something has to stand, in the eyes of another replica than the elected one, until that takes it away. The
-	// elected one needs some tens of milliseconds.
-	standbyDelay = 500 * time.Millisecond
-
-	// standbyFirstLook is how long after a change it looks first: by then, the elected one has mostly done what there was to do.
-	standbyFirstLook = 200 * time.Millisecond
-)
-
 // standbyWorkers look at organizations at a time. A look that finds nothing to take away makes no request.
 const standbyWorkers = 4
 
@@ -57,10 +46,10 @@ type standbyReconciler struct {
 	// elected is closed once this replica is elected: then the other controller does all of it.
 	elected <-chan struct{}
 
-	overdue overdueLosses
+	overdue watch.OverdueLosses
 
-	// alarms go off standbyDelay after the ends of grants. They hide the elected replica's.
-	alarms alarms
+	// alarms go off watch.StandbyDelay after the ends of grants. They hide the elected replica's.
+	alarms watch.Alarms
 }
 
 // Reconcile takes away every grant that should not be, if the elected replica did not for a moment. A changed name in RBAC, for one, it
@@ -74,8 +63,8 @@ func (r *standbyReconciler) Reconcile(ctx context.Context, request reconcile.Req
 	var organization v1alpha1.ClerkOrganization
 	err := r.Client.Get(ctx, request.NamespacedName, &organization)
 	if apierrors.IsNotFound(err) {
-		r.alarms.reset(request.Name, nil)
-		r.overdue.any(request.Name, nil, r.Now())
+		r.alarms.Reset(request.Name, nil)
+		r.overdue.Any(request.Name, nil, r.Now())
 		return reconcile.Result{}, r.takeFromOrphaned(ctx, request.Name)
 	}
 	if err != nil {
@@ -86,8 +75,8 @@ func (r *standbyReconciler) Reconcile(ctx context.Context, request reconcile.Req
 		return reconcile.Result{}, err
 	}
 	losses := e.intent.Losses()
-	if !r.overdue.any(request.Name, losses, r.Now()) {
-		again := standbyDelay
+	if !r.overdue.Any(request.Name, losses, r.Now()) {
+		again := watch.StandbyDelay
 		if len(losses) == 0 {
 			again = 0
 		}
@@ -105,18 +94,18 @@ func (r *standbyReconciler) setup(manager ctrl.Manager) error {
 	builder := ctrl.NewControllerManagedBy(manager).
 		Named("standby").
 		WithOptions(settings).
-		Watches(&v1alpha1.ClerkOrganization{}, delayed(unlessNew(r.onOrganization(), never))).
-		Watches(&v1alpha1.ClerkMember{}, delayed(unlessNew(r.onMember(&timer{}, nil), r.takesByCount))).
-		Watches(&v1alpha1.ClerkUser{}, delayed(r.onUser(nil))).
-		Watches(&v1alpha1.ClerkRole{}, delayed(watch.OnRole(r.organizationsOfRoles))).
-		Watches(&v1alpha1.ClerkPermission{}, delayed(watch.OnPermission(r.Client, r.organizationsOfRoles))).
-		Watches(&v1alpha1.ClerkSubscriptionItem{}, delayed(watch.OnSubscriptionItem(organizationOfItem))).
-		Watches(&v1alpha1.TenantClass{}, delayed(watch.OnChange(r.allOrganizations))).
-		Watches(&v1alpha1.ClerkInstance{}, delayed(watch.OnChange(r.organizationsOfInstance))).
-		WatchesRawSource(r.alarms.source())
+		Watches(&v1alpha1.ClerkOrganization{}, watch.Delayed(unlessNew(r.onOrganization(), never))).
+		Watches(&v1alpha1.ClerkMember{}, watch.Delayed(unlessNew(r.onMember(&watch.Timer{}, nil), r.takesByCount))).
+		Watches(&v1alpha1.ClerkUser{}, watch.Delayed(r.onUser(nil))).
+		Watches(&v1alpha1.ClerkRole{}, watch.Delayed(watch.OnRole(r.organizationsOfRoles))).
+		Watches(&v1alpha1.ClerkPermission{}, watch.Delayed(watch.OnPermission(r.Client, r.organizationsOfRoles))).
+		Watches(&v1alpha1.ClerkSubscriptionItem{}, watch.Delayed(watch.OnSubscriptionItem(organizationOfItem))).
+		Watches(&v1alpha1.TenantClass{}, watch.Delayed(watch.OnChange(r.allOrganizations))).
+		Watches(&v1alpha1.ClerkInstance{}, watch.Delayed(watch.OnChange(r.organizationsOfInstance))).
+		WatchesRawSource(r.alarms.Source())
 	nothing := func(client.Object) bool { return false } // what it took away itself, it has to see gone
 	for _, kind := range cached.TenantKinds() {
-		builder = builder.Watches(kind, delayed(r.onTenantObject(nothing)))
+		builder = builder.Watches(kind, watch.Delayed(r.onTenantObject(nothing)))
 	}
 	return builder.Complete(r)
 }
@@ -142,57 +131,4 @@ func unlessNew(inner handler.EventHandler, mayTake func(context.Context) bool) h
 		UpdateFunc: inner.Update,
 		DeleteFunc: inner.Delete,
 	}
-}
-
-// delayed puts what a handler enqueues off until standbyFirstLook.
-func delayed(inner handler.EventHandler) handler.EventHandler {
-	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue watch.Queue) {
-			inner.Create(ctx, e, delayedQueue{queue})
-		},
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue watch.Queue) {
-			inner.Update(ctx, e, delayedQueue{queue})
-		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue watch.Queue) {
-			inner.Delete(ctx, e, delayedQueue{queue})
-		},
-	}
-}
-
-type delayedQueue struct{ watch.Queue }
-
-// AddAfter adds a request, at standbyFirstLook from now at the earliest.
-func (q delayedQueue) AddAfter(request reconcile.Request, after time.Duration) {
-	q.Queue.AddAfter(request, max(after, standbyFirstLook))
-}
-
-// overdueLosses remembers since when what is to be taken away has been, by the organization's name.
-type overdueLosses struct {
-	mu    sync.Mutex
-	since map[string]map[tenant.Loss]time.Time
-}
-
-// any tells whether any loss of an organization has been one for standbyDelay. What is none any more is forgotten.
-func (o *overdueLosses) any(organization string, losses []tenant.Loss, now time.Time) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	before := o.since[organization]
-	if len(losses) == 0 {
-		delete(o.since, organization)
-		return false
-	}
-	since, overdue := make(map[tenant.Loss]time.Time, len(losses)), false
-	for _, loss := range losses {
-		began, known := before[loss]
-		if !known {
-			began = now
-		}
-		since[loss] = began
-		overdue = overdue || now.Sub(began) >= standbyDelay
-	}
-	if o.since == nil {
-		o.since = map[string]map[tenant.Loss]time.Time{}
-	}
-	o.since[organization] = since
-	return overdue
 }

@@ -19,7 +19,6 @@ package organization
 import (
 	"context"
 	"testing"
-	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,41 +30,6 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/controller/watch"
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
-
-func TestALossIsOverdueOnceTheElectedReplicaHadItsTime(t *testing.T) {
-	t.Parallel()
-	loss := func(name string) tenant.Loss {
-		return tenant.Loss{RoleBinding: "1", Subject: rbacv1.Subject{Name: name}}
-	}
-	const acme, other = "default.org-acme", "default.org-other"
-	began := time.Now()
-	var overdue overdueLosses
-	for i, step := range []struct {
-		organization string
-		after        time.Duration
-		losses       []tenant.Loss
-		want         bool
-	}{
-		{acme, 0, []tenant.Loss{loss("jane")}, false},
-		{other, standbyDelay, []tenant.Loss{loss("jane")}, false},
-		{acme, standbyDelay - 1, []tenant.Loss{loss("jane")}, false},
-		{acme, standbyDelay, []tenant.Loss{loss("joe")}, false}, // one after the other, each just now
-		{acme, 2*standbyDelay - 1, []tenant.Loss{loss("joe"), loss("eve")}, false},
-		{acme, 2 * standbyDelay, []tenant.Loss{loss("joe"), loss("eve")}, true},
-		{acme, 2*standbyDelay + 1, nil, false},
-		{acme, 2*standbyDelay + 2, []tenant.Loss{loss("joe")}, false},
-		{other, 3 * standbyDelay, []tenant.Loss{loss("jane")}, true},
-	} {
-		if got := overdue.any(step.organization, step.losses, began.Add(step.after)); got != step.want {
-			t.Errorf("step %d: %s, %v later, losses %v: overdue is %t", i, step.organization, step.after, step.losses, got)
-		}
-	}
-	overdue.any(other, nil, began)
-	overdue.any(acme, nil, began)
-	if len(overdue.since) != 0 {
-		t.Errorf("it still remembers %v", overdue.since)
-	}
-}
 
 // A RoleBinding that is kept without its content names nobody, and so it would be deleted: from those who have it and should.
 func TestAReplicaThatIsNotElectedLeavesAloneWhatIsKeptWithoutItsContent(t *testing.T) {

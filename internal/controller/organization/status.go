@@ -195,7 +195,7 @@ func isToldElsewhere(reason string) bool {
 func (e *enforcement) recordDurations(held tenant.Access, revoked, granted time.Time) {
 	due := e.intent.Due()
 	for _, membership := range e.situation.Memberships {
-		changed, timed := e.changes.stop(membership.Name)
+		changed, timed := e.changes.Stop(membership.Name)
 		subject := e.intent.Subjects[membership.Name]
 		ended, hasEnded := e.intent.Ends.Passed[membership.Name]
 		if !timed && !hasEnded || subject == "" {

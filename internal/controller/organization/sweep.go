@@ -242,7 +242,7 @@ func (s *sweeper) finish(ctx context.Context, organization *v1alpha1.ClerkOrgani
 	missed := meta.IsStatusConditionFalse(organization.Status.Conditions, v1alpha1.ConditionDerivedAccessRemoved)
 	if !found.IsNothing() || missed != (found.Missed > 0) {
 		state.reported = &found
-		s.alarms.reset(organization.Name, &found.At) // the status is to say so
+		s.alarms.Reset(organization.Name, &found.At) // the status is to say so
 	}
 	again := state.began != key
 	if found.Missed > 0 {

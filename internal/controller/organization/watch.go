@@ -20,7 +20,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -39,14 +38,14 @@ import (
 // Setup adds the controllers to a manager: that of the elected replica, and that which takes access away on every other.
 func (r *Reconciler) Setup(manager ctrl.Manager) error {
 	r.recent.now, r.beside = r.Now, make(spare, grantsBeside)
-	r.alarms.now, r.sweeper = r.Now, &sweeper{Reconciler: r}
+	r.alarms.Now, r.sweeper = r.Now, &sweeper{Reconciler: r}
 	if err := r.sweeper.setup(manager); err != nil {
 		return err
 	}
 	if err := r.setup(manager); err != nil {
 		return err
 	}
-	standby := &standbyReconciler{Reconciler: r, elected: manager.Elected(), alarms: alarms{now: r.Now, delay: standbyDelay}}
+	standby := &standbyReconciler{Reconciler: r, elected: manager.Elected(), alarms: watch.Alarms{Now: r.Now, Delay: watch.StandbyDelay}}
 	return standby.setup(manager)
 }
 
@@ -62,7 +61,7 @@ func (r *Reconciler) setup(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkSubscriptionItem{}, watch.OnSubscriptionItem(organizationOfItem)).
 		Watches(&v1alpha1.TenantClass{}, watch.OnChange(r.allOrganizations)).
 		Watches(&v1alpha1.ClerkInstance{}, watch.OnChange(r.organizationsOfInstance)).
-		WatchesRawSource(r.alarms.source())
+		WatchesRawSource(r.alarms.Source())
 	for _, kind := range cached.TenantKinds() {
 		builder = builder.Watches(kind, r.onTenantObject(r.recent.isOwn))
 	}
@@ -92,14 +91,14 @@ func (r *Reconciler) onOrganization() handler.EventHandler {
 			r.drift.forget(e.Object.GetUID())
 			r.recent.forget(e.Object.GetUID())
 			r.statuses.forget(e.Object.GetUID())
-			r.alarms.reset(e.Object.GetName(), nil)
+			r.alarms.Reset(e.Object.GetName(), nil)
 			r.sweeper.forget(e.Object.GetName())
 		},
 	}
 }
 
 // onMember causes a reconciliation of the member's organization, ahead of everything where somebody may have lost access.
-func (r *Reconciler) onMember(changes *timer, elected <-chan struct{}) handler.EventHandler {
+func (r *Reconciler) onMember(changes *watch.Timer, elected <-chan struct{}) handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue watch.Queue) {
 			member := e.Object.(*v1alpha1.ClerkMember)
@@ -108,7 +107,7 @@ func (r *Reconciler) onMember(changes *timer, elected <-chan struct{}) handler.E
 				priority = watch.ProvisioningPriority
 			}
 			if !e.IsInInitialList && isClosed(elected) && member.Spec.OrganizationID != "" {
-				changes.start(member.Name, changedAt(member))
+				changes.Start(member.Name, tenant.MemberChangedAt(member))
 			}
 			enqueueOrganization(queue, priority, member)
 		},
@@ -118,7 +117,7 @@ func (r *Reconciler) onMember(changes *timer, elected <-chan struct{}) handler.E
 				return
 			}
 			if isClosed(elected) {
-				changes.start(after.Name, changedAt(after))
+				changes.Start(after.Name, tenant.MemberChangedAt(after))
 			}
 			priority := watch.UsualPriority
 			if mayLoseAccess(before, after) {
@@ -129,7 +128,7 @@ func (r *Reconciler) onMember(changes *timer, elected <-chan struct{}) handler.E
 			enqueueOrganization(queue, priority, after)
 		},
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, queue watch.Queue) {
-			changes.stop(e.Object.GetName())
+			changes.Stop(e.Object.GetName())
 			enqueueOrganization(queue, watch.RevocationPriority, e.Object.(*v1alpha1.ClerkMember))
 		},
 	}
@@ -139,17 +138,6 @@ func (r *Reconciler) onMember(changes *timer, elected <-chan struct{}) handler.E
 func (r *Reconciler) hasNamespace(ctx context.Context, organizationID string) bool {
 	namespaces, err := cached.Items[corev1.NamespaceList](ctx, r.Client, cached.ByOrganization, organizationID)
 	return err == nil && len(namespaces.Items) > 0
-}
-
-// changedAt is when a member last changed, by Clerk's clock.
-func changedAt(member *v1alpha1.ClerkMember) time.Time {
-	switch {
-	case member.Spec.DeletedAt != nil:
-		return member.Spec.DeletedAt.Time
-	case member.Spec.UpdatedAt != nil:
-		return member.Spec.UpdatedAt.Time
-	}
-	return member.CreationTimestamp.Time
 }
 
 func isClosed(channel <-chan struct{}) bool {
@@ -262,7 +250,7 @@ func (r *Reconciler) onUser(elected <-chan struct{}) handler.EventHandler {
 				continue // where the membership keeps the user out, the user's word may be newer now
 			}
 			if isClosed(elected) && what != watch.NoEffect {
-				r.changes.start(member.Name, tenant.UserChangedAt(user))
+				r.changes.Start(member.Name, tenant.UserChangedAt(user))
 			}
 			names[v1alpha1.ObjectName(member.Spec.Instance, member.Spec.OrganizationID)] = struct{}{}
 		}

@@ -856,6 +856,71 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClusterGrant
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClusterGrantSpec
+    - name: status
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClusterGrantStatus
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClusterGrantSpec
+  map:
+    fields:
+    - name: clusterRole
+      type:
+        scalar: string
+    - name: instanceRef
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.InstanceReference
+    - name: organizationIDs
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: permission
+      type:
+        scalar: string
+    - name: role
+      type:
+        scalar: string
+    - name: until
+      type:
+        scalar: string
+    - name: when
+      type:
+        scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClusterGrantStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: expires
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: members
+      type:
+        scalar: numeric
+    - name: observedGeneration
+      type:
+        scalar: numeric
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.Contradiction
   map:
     fields:

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package organization
+package watch
 
 import (
 	"sync"
@@ -24,14 +24,14 @@ import (
 // maxPending bounds the changes whose way to the cluster is timed at once; more are handled but not timed.
 const maxPending = 100_000
 
-// timer remembers which memberships changed and when, by Clerk's clock, until the change has reached the RoleBindings.
-type timer struct {
+// Timer remembers which memberships changed and when, by Clerk's clock, until the change has reached the RoleBindings.
+type Timer struct {
 	mu      sync.Mutex
 	pending map[string]time.Time
 }
 
-// start begins to time the change of a member.
-func (t *timer) start(member string, changed time.Time) {
+// Start begins to time the change of a member.
+func (t *Timer) Start(member string, changed time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.pending == nil {
@@ -42,8 +42,8 @@ func (t *timer) start(member string, changed time.Time) {
 	}
 }
 
-// stop ends the timing of a member's change; false if none is timed.
-func (t *timer) stop(member string) (changed time.Time, timed bool) {
+// Stop ends the timing of a member's change; false if none is timed.
+func (t *Timer) Stop(member string) (changed time.Time, timed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	changed, timed = t.pending[member]

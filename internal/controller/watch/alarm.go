@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package organization
+package watch
 
 import (
 	"context"
@@ -24,22 +24,23 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
-
-	"github.com/clerk-operator/clerk-operator/internal/controller/watch"
 )
 
 // longestSleep is how long an alarm sleeps at a time: after it, the clock may say something else than expected, as in a virtual machine
 // that was halted.
 const longestSleep = time.Minute
 
-// alarms have organizations looked at again when the next of their grants ends. A reconciliation that asked for that itself would have it
-// only where nothing fails; and in the work queue, what waits for its end would give every other change of the organization its priority.
-type alarms struct {
-	now   func() time.Time
-	delay time.Duration
+// Alarms have objects looked at again when the next of the grants by them ends. A reconciliation that asked for that itself would have it
+// only where nothing fails; and in the work queue, what waits for its end would give every other change of the object its priority.
+type Alarms struct {
+	// Now is the clock.
+	Now func() time.Time
+
+	// Delay is how long after the end the object is looked at.
+	Delay time.Duration
 
 	mu    sync.Mutex
-	queue watch.Queue
+	queue Queue
 	set   map[string]*alarm
 }
 
@@ -48,8 +49,8 @@ type alarm struct {
 	timer *time.Timer
 }
 
-// source has the alarms enqueue into a controller's work queue. None is set before it starts: its reconciliations set them.
-func (a *alarms) source() source.Source {
+// Source has the alarms enqueue into a controller's work queue. None is set before it starts: its reconciliations set them.
+func (a *Alarms) Source() source.Source {
 	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 		a.mu.Lock()
 		a.queue = queue
@@ -59,17 +60,17 @@ func (a *alarms) source() source.Source {
 	})
 }
 
-// reset sets the alarm of an organization, in place of the one before; nil is none.
-func (a *alarms) reset(organization string, at *time.Time) {
+// Reset sets the alarm of an object, in place of the one before; nil is none.
+func (a *Alarms) Reset(name string, at *time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	before := a.set[organization]
+	before := a.set[name]
 	if before != nil && at != nil && before.at.Equal(*at) {
 		return
 	}
 	if before != nil {
 		before.timer.Stop()
-		delete(a.set, organization)
+		delete(a.set, name)
 	}
 	if at == nil {
 		return
@@ -78,32 +79,32 @@ func (a *alarms) reset(organization string, at *time.Time) {
 		a.set = map[string]*alarm{}
 	}
 	made := &alarm{at: *at}
-	a.set[organization] = made
-	made.timer = time.AfterFunc(a.sleep(made), func() { a.wake(organization, made) })
+	a.set[name] = made
+	made.timer = time.AfterFunc(a.sleep(made), func() { a.wake(name, made) })
 }
 
-func (a *alarms) sleep(which *alarm) time.Duration {
-	return min(max(which.at.Add(a.delay).Sub(a.now()), 0), longestSleep)
+func (a *Alarms) sleep(which *alarm) time.Duration {
+	return min(max(which.at.Add(a.Delay).Sub(a.Now()), 0), longestSleep)
 }
 
-// wake enqueues an organization if it is time, and else sleeps on.
-func (a *alarms) wake(organization string, which *alarm) {
+// wake enqueues an object if it is time, and else sleeps on.
+func (a *Alarms) wake(name string, which *alarm) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.set[organization] != which {
+	if a.set[name] != which {
 		return
 	}
 	if wait := a.sleep(which); wait > 0 {
 		which.timer.Reset(wait)
 		return
 	}
-	delete(a.set, organization)
+	delete(a.set, name)
 	if a.queue != nil {
-		watch.Enqueue(a.queue, watch.RevocationPriority, organization)
+		Enqueue(a.queue, RevocationPriority, name)
 	}
 }
 
-func (a *alarms) stop() {
+func (a *Alarms) stop() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, pending := range a.set {

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package organization
+package watch
 
 import (
 	"context"
@@ -45,8 +45,8 @@ func TestAnAlarmGoesOffAtItsTime(t *testing.T) {
 		queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
 		defer queue.ShutDown()
 		ctx, cancel := context.WithCancel(t.Context())
-		alarms := &alarms{now: time.Now, delay: time.Second}
-		if err := alarms.source().Start(ctx, queue); err != nil {
+		alarms := &Alarms{Now: time.Now, Delay: time.Second}
+		if err := alarms.Source().Start(ctx, queue); err != nil {
 			t.Fatal(err)
 		}
 		at := func(after time.Duration) *time.Time { return new(time.Now().Add(after)) }
@@ -57,8 +57,8 @@ func TestAnAlarmGoesOffAtItsTime(t *testing.T) {
 				t.Errorf("%s: %v are enqueued, want %v", what, got, want)
 			}
 		}
-		alarms.reset("acme", at(time.Hour))
-		alarms.reset("acme", at(time.Hour))
+		alarms.Reset("acme", at(time.Hour))
+		alarms.Reset("acme", at(time.Hour))
 		time.Sleep(time.Hour)
 		want("at its time, which the delay is added to")
 		time.Sleep(time.Second)
@@ -66,29 +66,29 @@ func TestAnAlarmGoesOffAtItsTime(t *testing.T) {
 		time.Sleep(time.Hour)
 		want("no second time")
 
-		alarms.reset("acme", at(time.Hour))
-		alarms.reset("acme", at(2*time.Hour))
+		alarms.Reset("acme", at(time.Hour))
+		alarms.Reset("acme", at(2*time.Hour))
 		time.Sleep(time.Hour + time.Second)
 		want("a later one takes its place")
-		alarms.reset("acme", at(time.Minute))
+		alarms.Reset("acme", at(time.Minute))
 		time.Sleep(time.Minute + time.Second)
 		want("an earlier one too", "acme")
-		alarms.reset("acme", at(time.Minute))
-		alarms.reset("acme", nil)
+		alarms.Reset("acme", at(time.Minute))
+		alarms.Reset("acme", nil)
 		time.Sleep(time.Hour)
 		want("none")
-		alarms.reset("acme", at(-time.Hour))
+		alarms.Reset("acme", at(-time.Hour))
 		want("one that is past", "acme")
 
 		// The clock is set forward, as after a halt of the machine.
 		var skew atomic.Int64
-		alarms.now = func() time.Time { return time.Now().Add(time.Duration(skew.Load())) }
-		alarms.reset("acme", at(24*time.Hour))
+		alarms.Now = func() time.Time { return time.Now().Add(time.Duration(skew.Load())) }
+		alarms.Reset("acme", at(24*time.Hour))
 		skew.Store(int64(24 * time.Hour))
 		time.Sleep(longestSleep + time.Second)
 		want("a day earlier than was to be expected", "acme")
 
-		alarms.reset("acme", at(48*time.Hour))
+		alarms.Reset("acme", at(48*time.Hour))
 		cancel()
 		time.Sleep(72 * time.Hour)
 		want("not after the end")
