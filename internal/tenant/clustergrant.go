@@ -57,6 +57,9 @@ type NamedOrganization struct {
 
 	// Memberships are the organization's, with what is known of each. They are not needed where it is deleted.
 	Memberships []Membership
+
+	// Subscription is what is known of the organization's plan.
+	Subscription Subscription
 }
 
 // ClusterIntent is whom a ClusterGrant should give something, and what is to be done about it.
@@ -73,7 +76,7 @@ type ClusterIntent struct {
 	// Plan is what is to be done to the ClusterRoleBindings.
 	Plan ClusterBindingPlan
 
-	// Next is when the first grant ends of those that members have or should have; nil if none does.
+	// Next is when the first grant ends of those that members have or should have, or a plan that decides; nil if none does.
 	Next *time.Time
 
 	// Expires is when the first user has the ClusterRole no longer; nil if all have it without an end.
@@ -196,7 +199,11 @@ func (i *ClusterIntent) take(holder *Holder, given Given, ends map[string]*time.
 func (i *ClusterIntent) nameMembers(s *ClusterSituation, named *NamedOrganization) []*Holder {
 	var organization Organization // read for expressions alone
 	if s.Rule.IsConditional() {
-		organization = OrganizationOf(named.Object)
+		plan := named.Subscription.Plan(s.Now)
+		if plan.Ends != nil && (i.Next == nil || plan.Ends.Before(*i.Next)) {
+			i.Next = plan.Ends
+		}
+		organization = OrganizationWith(named.Object, &plan)
 		organization.Members = int64(countMembers(named.Memberships))
 	}
 	var holders []*Holder

@@ -52,6 +52,9 @@ func (g *Gatherer) ClusterSituation(
 			continue
 		}
 		s.Organizations[at].Object = organization
+		if s.Organizations[at].Subscription, err = subscriptionOf(ctx, g.Reader, organization); err != nil {
+			return nil, err
+		}
 		if s.Organizations[at].Memberships, err = g.memberships(ctx, organization); err != nil {
 			return nil, err
 		}

@@ -70,6 +70,9 @@ func (r *Reconciler) watched(elected <-chan struct{}) []watched {
 		{&v1alpha1.ClerkOrganization{}, r.onOrganization()},
 		{&v1alpha1.ClerkRole{}, watch.OnRole(r.grantsOfRoles)},
 		{&v1alpha1.ClerkPermission{}, watch.OnPermission(r.Client, r.grantsOfRoles)},
+		{&v1alpha1.ClerkSubscriptionItem{}, watch.OnSubscriptionItem(func(ctx context.Context, item *v1alpha1.ClerkSubscriptionItem) []string {
+			return r.names(ctx, cached.ByOrganization, cached.Scoped(item.Spec.Instance, item.Spec.OrganizationID))
+		})},
 		{&v1alpha1.ClerkInstance{}, watch.OnChange(func(ctx context.Context, instance client.Object) []string {
 			return r.grantsOfInstance(ctx, instance.GetName())
 		})},
