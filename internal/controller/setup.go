@@ -37,8 +37,8 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/permission"
 )
 
-// What the operator may do. The verb bind, what ClusterGrants need, the Lease, the metrics' own permissions and what bounds derived access are
-// in config/rbac as they stand.
+// What the operator may do. The verb bind, what ClusterGrants need, the Lease, the metrics' own permissions and what bounds derived access
+// are in config/rbac as they stand.
 //
 // +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkorganizations;clerkmembers;clerkusers;clerkroles;clerkpermissions;clerksubscriptionitems,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkorganizations/status;clerkmembers/status;clerkusers/status;clerkroles/status;clerkpermissions/status;clerksubscriptionitems/status,verbs=patch
