@@ -232,7 +232,7 @@ func grantsByName(t *testing.T, r rendered) {
 		check(c.Name, c.Rules)
 		for _, rule := range c.Rules {
 			for _, resource := range rule.Resources {
-				if resource == "secrets" {
+				if resource == "secrets" && !slices.Equal(rule.Verbs, []string{"deletecollection"}) { // a guard says which
 					t.Errorf("%s gives Secrets of the whole cluster", c.Name)
 				}
 			}
