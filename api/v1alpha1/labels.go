@@ -35,6 +35,9 @@ const (
 	// RecycledAnnotation is the name and uid of the ServiceAccount that is being made again, as "<name>/<uid>".
 	RecycledAnnotation = "clerk-operator.io/recycled"
 
+	// RecycledAtAnnotation is when a ServiceAccount was made again.
+	RecycledAtAnnotation = "clerk-operator.io/recycled-at"
+
 	// UserIDLabel marks a ClerkMember with its user's Clerk id.
 	UserIDLabel = "clerk-operator.io/user-id"
 

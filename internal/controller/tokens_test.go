@@ -71,11 +71,7 @@ func TestSecretsWithTokensGoWhenSomebodyLeaves(t *testing.T) {
 	must(t, cluster.Get(t.Context(), client.ObjectKeyFromObject(plain), plain))
 	edit(t, held, func(s *corev1.Secret) { s.Finalizers = nil })
 	wantCondition(t, organization, v1alpha1.ConditionDerivedAccessRemoved, metav1.ConditionTrue, v1alpha1.ReasonRemoved)
-	have := get(t, &v1alpha1.ClerkOrganization{}, "", organization.Name)
-	said := meta.FindStatusCondition(have.Status.Conditions, v1alpha1.ConditionDerivedAccessRemoved).Message
-	if !strings.HasSuffix(said, "Secrets with tokens deleted: 11, ServiceAccounts made again: 0") {
-		t.Errorf("the condition says %q", said)
-	}
+	wantRemovedSince(t, organization, "Secrets with tokens deleted: 11, ServiceAccounts made again: 0")
 	wantEvent(t, organization.Name, "DerivedAccessRemoved")
 }
 
@@ -116,17 +112,24 @@ func TestServiceAccountsAreMadeAgainWhenSomebodyLeaves(t *testing.T) {
 	copied.UID, copied.Name = "", fmt.Sprintf("clerk-operator-recycled-%016x", sum.Sum64())
 	copied.Labels[v1alpha1.RecycledLabel], copied.Annotations[v1alpha1.RecycledAnnotation] = v1alpha1.ManagedBy, "lost/"+string(lost.UID)
 	must(t, cluster.Create(t.Context(), copied))
+	// Whoever takes the name of a copy beforehand keeps no token by it.
+	squatted := fnv.New64a()
+	squatted.Write([]byte("held/" + held.UID))
+	squatter := account(fmt.Sprintf("clerk-operator-recycled-%016x", squatted.Sum64()))
+	must(t, as(t, subjectOf(jane)).Create(t.Context(), squatter))
+	before[squatter.Name] = squatter.UID
 	before["lost"] = ""
 	if err := as(t, subjectOf(jane)).Create(t.Context(), copied.DeepCopy()); !apierrors.IsForbidden(err) {
 		t.Errorf("a member makes what looks like a copy: %v", err)
 	}
 	loseAccess(t, tn, jane)
+	var again map[string]types.UID
 	eventually(t, "other ServiceAccounts of the same names", func(ctx context.Context) error {
 		var accounts corev1.ServiceAccountList
 		if err := cluster.List(ctx, &accounts, client.InNamespace(namespace)); err != nil {
 			return err
 		}
-		again := 0
+		again = map[string]types.UID{}
 		for at := range accounts.Items {
 			have := &accounts.Items[at]
 			uid, known := before[have.Name]
@@ -135,17 +138,46 @@ func TestServiceAccountsAreMadeAgainWhenSomebodyLeaves(t *testing.T) {
 			case !known || have.UID == uid || have.DeletionTimestamp != nil:
 				return fmt.Errorf("%s is there", have.Name)
 			case have.Labels["app"] != have.Name || have.Annotations["example.com/role"] != have.Name || len(have.ImagePullSecrets) != 1 ||
-				have.AutomountServiceAccountToken == nil || len(have.Labels) != 1 || len(have.Annotations) != 1:
+				have.AutomountServiceAccountToken == nil || len(have.Labels) != 1 || len(have.Annotations) != 2:
 				return fmt.Errorf("%s is not as it was: %v", have.Name, have)
 			default:
-				again++
+				again[have.Name] = have.UID
 			}
 		}
-		if again != len(before) {
-			return fmt.Errorf("%d of %d are there again", again, len(before))
+		if len(again) != len(before) {
+			return fmt.Errorf("%d of %d are there again", len(again), len(before))
 		}
 		return nil
 	})
 	wantCondition(t, organization, v1alpha1.ConditionDerivedAccessRemoved, metav1.ConditionTrue, v1alpha1.ReasonRemoved)
 	wantSubjects(t, namespace, "admin", subjectOf(joe))
+
+	// Another look at the same people, as after a start, makes none again: a RoleBinding shows that it is over.
+	must(t, cluster.Create(t.Context(), bindingTo(namespace, "after", userNamed(subjectOf(jane)))))
+	edit(t, &v1alpha1.TenantClass{ObjectMeta: metav1.ObjectMeta{Name: tn.class}}, func(class *v1alpha1.TenantClass) {
+		class.Spec.Namespaces = append(class.Spec.Namespaces, v1alpha1.TenantNamespace{Name: namespace + "-more"})
+	})
+	wantSubjects(t, namespace, "view")
+	wantRemovedSince(t, organization, "RoleBindings deleted: 1,") // and the new namespace has a new default
+	for name, uid := range again {
+		if have := get(t, &corev1.ServiceAccount{}, namespace, name); have.UID != uid {
+			t.Errorf("%s was made once more", name)
+		}
+	}
+}
+
+// wantRemovedSince waits for what the condition says of the last sweep.
+func wantRemovedSince(t *testing.T, organization *v1alpha1.ClerkOrganization, says string) {
+	t.Helper()
+	eventually(t, "what was taken away", func(ctx context.Context) error {
+		var have v1alpha1.ClerkOrganization
+		if err := cluster.Get(ctx, client.ObjectKeyFromObject(organization), &have); err != nil {
+			return err
+		}
+		said := meta.FindStatusCondition(have.Status.Conditions, v1alpha1.ConditionDerivedAccessRemoved)
+		if said == nil || !strings.Contains(said.Message, says) {
+			return fmt.Errorf("it says %v", said)
+		}
+		return nil
+	})
 }

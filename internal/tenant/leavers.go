@@ -41,39 +41,55 @@ func (i *Intent) RecyclesServiceAccounts(s *Situation) bool {
 	return class != nil && class.Spec.ServiceAccounts == v1alpha1.ServiceAccountsRecycled
 }
 
-// leavingMargin is added to when access ended: Clerk's clock and the operator's are not those of the API server.
-const leavingMargin = time.Minute
-
-// LastLeft is until when those who have no access any longer may have had some: of whose status does not say it yet, until now.
-func (i *Intent) LastLeft(s *Situation) time.Time {
-	var last time.Time
+// LastLeft is until when those who have no access any longer may have had some. Until a member's status says that, it is until now, and
+// isKnown is false.
+func (i *Intent) LastLeft(s *Situation) (last time.Time, isKnown bool) {
+	isKnown = true
 	for at := range s.Memberships {
 		membership := &s.Memberships[at]
 		if !i.Deleted && membership.mayHaveAccess() {
 			continue
 		}
-		ended := s.Now
+		ended, told := s.Now, false
 		bound := meta.FindStatusCondition(membership.Status.Conditions, v1alpha1.ConditionBound)
 		if bound != nil && bound.Status == metav1.ConditionFalse && bound.ObservedGeneration == membership.Generation {
-			ended = bound.LastTransitionTime.Time
+			ended, told = bound.LastTransitionTime.Add(time.Second), true // it is cut to the second
 		}
-		if deleted := membership.Spec.DeletedAt; deleted != nil && deleted.After(ended) {
-			ended = deleted.Time
+		for _, changed := range []*metav1.MicroTime{membership.Spec.DeletedAt, membership.barredSince()} {
+			if changed != nil && changed.After(ended) {
+				ended = changed.Time
+			}
 		}
 		if ended.After(last) {
 			last = ended
 		}
+		isKnown = isKnown && told
 	}
-	return last.Add(leavingMargin)
+	return last, isKnown
+}
+
+// barredSince is when what is known of a user changed last who is kept out; nil where nobody is.
+func (m *Membership) barredSince() *metav1.MicroTime {
+	if m.Bar == NotBarred || m.User == nil {
+		return nil
+	}
+	return m.User.Spec.UpdatedAt
+}
+
+// MayRemove tells whether anything may be taken away at all of what people made of their access; isOver, that it never may as things are.
+func (i *Intent) MayRemove(s *Situation) (may, isOver bool) {
+	bounded := s.Classes.derivedAccess(i.ClassName) != ""
+	return bounded && !i.Observe && !i.Frozen, !bounded && !i.Observe && !i.Frozen
 }
 
 // Leavers are the names in RBAC of those who have left an organization, are banned, or are called otherwise by now, where the class bounds
 // derived access: nobody's RoleBinding may name them. Whoever is a member and let in is none of them, also while nothing gives them access:
-// a role or a condition may, in a moment, and what was taken out of other people's RoleBindings does not come back.
-func (i *Intent) Leavers(s *Situation) Subjects {
-	leavers, stay := Subjects{}, Subjects{}
-	if i.Observe || i.Frozen || s.Classes.derivedAccess(i.ClassName) == "" {
-		return leavers
+// a role or a condition may, in a moment, and what was taken out of other people's RoleBindings does not come back. Those are the ones that
+// stay.
+func (i *Intent) Leavers(s *Situation) (leavers, stay Subjects) {
+	leavers, stay = Subjects{}, Subjects{}
+	if may, _ := i.MayRemove(s); !may {
+		return leavers, stay
 	}
 	due := i.Due()
 	for at := range s.Memberships {
@@ -81,7 +97,9 @@ func (i *Intent) Leavers(s *Situation) Subjects {
 		current, isMember := i.Subjects[membership.Name], !i.Deleted && membership.mayHaveAccess()
 		for _, name := range i.namesOf(s, membership) {
 			switch {
-			case name == "" || len(due[name]) > 0:
+			case name == "":
+			case len(due[name]) > 0:
+				stay[name] = struct{}{}
 			case isMember && (current == "" || name == current):
 				stay[name] = struct{}{}
 			default:
@@ -92,7 +110,7 @@ func (i *Intent) Leavers(s *Situation) Subjects {
 	for name := range stay {
 		delete(leavers, name)
 	}
-	return leavers
+	return leavers, stay
 }
 
 // namesOf are the names that a member has, or is known to have had. In a deleted organization nobody is named.

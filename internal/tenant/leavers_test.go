@@ -70,7 +70,8 @@ func TestLeavers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := situation(test.changes...)
-			got := slices.Sorted(maps.Keys(Decide(s).Leavers(s)))
+			leavers, _ := Decide(s).Leavers(s)
+			got := slices.Sorted(maps.Keys(leavers))
 			if difference := cmp.Diff(test.want, got); difference != "" {
 				t.Errorf("%s (-want +got):\n%s", test.reason, difference)
 			}
@@ -105,10 +106,16 @@ func TestLastLeft(t *testing.T) {
 		reason string
 	}{
 		"nobody left": {func(_, _ *Membership) {}, time.Time{}, "no token is to end"},
+		"who is banned, and had no access before": {func(jane, _ *Membership) {
+			jane.Bar = BarredByBan
+			jane.User = &v1alpha1.ClerkUser{}
+			jane.User.Spec.UpdatedAt = new(metav1.NewMicroTime(now.Add(-time.Hour)))
+			unbound(jane, now.Add(-72*time.Hour))
+		}, now.Add(-time.Hour), "she may have had some that her status never told of"},
 		"who left, and whose status says so": {func(jane, _ *Membership) {
 			left(jane, now.Add(-72*time.Hour))
 			unbound(jane, now.Add(-time.Hour))
-		}, now.Add(-time.Hour), "Clerk's word came late: until then she had access"},
+		}, now.Add(-time.Hour + time.Second), "Clerk's word came late: until then she had access"},
 		"who left, and had no access before": {func(jane, _ *Membership) {
 			left(jane, now.Add(-time.Hour))
 			unbound(jane, now.Add(-72*time.Hour))
@@ -125,15 +132,16 @@ func TestLastLeft(t *testing.T) {
 			unbound(jane, now.Add(-3*time.Hour))
 			joe.Bar = BarredByBan
 			unbound(joe, now.Add(-2*time.Hour))
-		}, now.Add(-2 * time.Hour), "he had access for longer"},
+		}, now.Add(-2*time.Hour + time.Second), "he had access for longer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := situation()
 			s.Now = now
 			test.change(&s.Memberships[0], &s.Memberships[1])
-			if got := Decide(s).LastLeft(s); !got.Equal(test.want.Add(leavingMargin)) {
-				t.Errorf("%s, want %s and a margin: %s", got, test.want, test.reason)
+			got, isKnown := Decide(s).LastLeft(s)
+			if !got.Equal(test.want) || isKnown == test.want.Equal(now) {
+				t.Errorf("%s (known: %t), want %s: %s", got, isKnown, test.want, test.reason)
 			}
 		})
 	}

@@ -145,6 +145,13 @@ func derivedAccess(t *testing.T, s *story) {
 	s.tell(t, b, clerktest.MembershipDeleted(membership, time.Now()))
 	say("dave leaves: his id token is refused %s after the delivery was answered, also by the RoleBinding from before",
 		eventually(t, "dave's access to end", func(ctx context.Context) error { return refused(listPods(ctx, asDave, own)) }))
+	eventually(t, "the Secret to go", func(ctx context.Context) error {
+		_, err := s.clientset.CoreV1().Secrets(own).Get(ctx, robot, metav1.GetOptions{})
+		if !apierrors.IsNotFound(err) {
+			return fmt.Errorf("the Secret is there: %w", err)
+		}
+		return nil
+	})
 	// The API server believes a token for 10 seconds after it last looked.
 	say("the Secret's token opens nothing %s later", eventually(t, "the Secret's token to end",
 		func(ctx context.Context) error { return unauthorized(listPods(ctx, asSecret, own)) }))

@@ -28,6 +28,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/clerk-operator/clerk-operator/test/clerktest"
@@ -227,11 +228,17 @@ const (
 	portAttempts = 100
 )
 
-// freeAddress is a free port of 127.0.0.1.
+// given are the ports that were found so far: no two operators of a process get the same one.
+var given sync.Map
+
+// freeAddress is a free port of 127.0.0.1, each time another one.
 func freeAddress(ctx context.Context) (string, error) {
 	var problem error
 	for range portAttempts {
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+rand.IntN(lastPort-firstPort+1)))
+		if _, isGiven := given.LoadOrStore(address, true); isGiven {
+			continue
+		}
 		listener, err := new(net.ListenConfig).Listen(ctx, "tcp4", address)
 		if err == nil {
 			return address, listener.Close()

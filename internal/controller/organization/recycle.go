@@ -29,6 +29,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -39,23 +40,30 @@ import (
 // ServiceAccount is deleted, it is made from the copy, the copy is deleted. Whoever finds a copy goes on with that.
 
 // recycler makes ServiceAccounts again. It reads from the API server and writes there; the cache holds no ServiceAccount.
-type recycler struct{ client client.Client }
+type recycler struct {
+	client client.Client
+	now    func() time.Time
+}
 
-func newRecycler(manager ctrl.Manager) (recycler, error) {
+func newRecycler(manager ctrl.Manager, now func() time.Time) (recycler, error) {
 	direct, err := client.New(manager.GetConfig(), client.Options{
 		HTTPClient: manager.GetHTTPClient(), Scheme: manager.GetScheme(), Mapper: manager.GetRESTMapper(),
 	})
 	if err != nil {
 		return recycler{}, fmt.Errorf("make a client for ServiceAccounts: %w", err)
 	}
-	return recycler{direct}, nil
+	return recycler{direct, now}, nil
 }
 
-// recyclePage makes some of a namespace's ServiceAccounts again that were there at a time, and says where it goes on; "" at the end. Those
-// made later have no token that somebody may have who lost access before.
-func (r recycler) recyclePage(ctx context.Context, namespace, page string, until time.Time) (made int, next string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, deletionTimeout)
-	defer cancel()
+// quotaPause is how long a quota is waited for at a time.
+const quotaPause = 200 * time.Millisecond
+
+// leavingMargin is added to when access ended, to compare it with the API server's clock.
+const leavingMargin = time.Minute
+
+// recyclePage makes some of a namespace's ServiceAccounts again that somebody may have a token of who had access until a time, and says
+// where it goes on; "" at the end.
+func (r recycler) recyclePage(ctx context.Context, namespace, page string, left time.Time) (made int, next string, err error) {
 	var list corev1.ServiceAccountList
 	err = r.client.List(ctx, &list, client.InNamespace(namespace), client.Limit(sweepPage), client.Continue(page))
 	if err != nil {
@@ -65,12 +73,14 @@ func (r recycler) recyclePage(ctx context.Context, namespace, page string, until
 		account := &list.Items[at]
 		one := r.recycle
 		switch {
+		case account.DeletionTimestamp != nil: // somebody deleted it: no more than a finalizer keeps it, and its tokens
+			one = r.end
 		case account.Labels[v1alpha1.RecycledLabel] != "":
 			one = r.finish
-		case account.CreationTimestamp.After(until):
+		case account.CreationTimestamp.After(left.Add(leavingMargin)), isRecycledSince(account, left):
 			continue
 		}
-		if failed := one(ctx, account); failed != nil {
+		if failed := r.whole(ctx, account, one); failed != nil {
 			err = errors.Join(err, failed)
 			continue
 		}
@@ -79,25 +89,73 @@ func (r recycler) recyclePage(ctx context.Context, namespace, page string, until
 	return made, list.Continue, err
 }
 
-// recycle makes a ServiceAccount again.
+// whole does something with a ServiceAccount to its end, also where the operator is to end meanwhile, but not for long.
+func (r recycler) whole(
+	ctx context.Context, account *corev1.ServiceAccount, do func(context.Context, *corev1.ServiceAccount) error,
+) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deletionTimeout)
+	defer cancel()
+	return do(ctx, account)
+}
+
+// isRecycledSince tells whether a ServiceAccount was made again after a time.
+func isRecycledSince(account *corev1.ServiceAccount, left time.Time) bool {
+	at, err := time.Parse(time.RFC3339Nano, account.Annotations[v1alpha1.RecycledAtAnnotation])
+	return err == nil && at.After(left)
+}
+
+// recycle makes a ServiceAccount again. Where no copy can be kept, since it is too large, a quota leaves no room or something else has the
+// copy's name, its tokens end all the same: whoever made it so would keep them.
 func (r recycler) recycle(ctx context.Context, account *corev1.ServiceAccount) error {
 	kept := copyOf(account)
 	kept.Name = copyName(account)
 	kept.Labels[v1alpha1.RecycledLabel] = v1alpha1.ManagedBy
 	kept.Annotations[v1alpha1.RecycledAnnotation] = account.Name + "/" + string(account.UID)
-	if err := r.client.Create(ctx, kept); err != nil && !apierrors.IsAlreadyExists(err) {
+	err := r.client.Create(ctx, kept)
+	switch {
+	case apierrors.IsAlreadyExists(err):
+		if err := r.client.Get(ctx, client.ObjectKeyFromObject(kept), kept); err != nil {
+			return fmt.Errorf("look at the copy of a ServiceAccount: %w", err)
+		}
+		if !isCopyOf(kept, account) {
+			return r.recycleWithoutCopy(ctx, account)
+		}
+	case isTooLarge(err), isOverQuota(err):
+		return r.recycleWithoutCopy(ctx, account)
+	case err != nil:
 		return fmt.Errorf("keep what a ServiceAccount is: %w", err)
 	}
 	return r.finish(ctx, kept)
 }
 
-// finish deletes the ServiceAccount that a copy is of, and makes it again. What is no copy by its name is none: whoever may make
+func (r recycler) recycleWithoutCopy(ctx context.Context, account *corev1.ServiceAccount) error {
+	if err := r.end(ctx, account); err != nil {
+		return fmt.Errorf("end the tokens of a ServiceAccount: %w", err)
+	}
+	return r.makeAgain(ctx, account)
+}
+
+func isTooLarge(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err)
+}
+
+func isOverQuota(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota")
+}
+
+// isCopyOf tells whether a ServiceAccount is the copy of another one.
+func isCopyOf(kept, original *corev1.ServiceAccount) bool {
+	return kept.Labels[v1alpha1.RecycledLabel] == v1alpha1.ManagedBy && kept.Name == copyName(original) &&
+		kept.Annotations[v1alpha1.RecycledAnnotation] == original.Name+"/"+string(original.UID)
+}
+
+// finish deletes the ServiceAccount that a copy is of, and makes it again. What is no copy by its label and name is none: whoever may make
 // ServiceAccounts gets no other one deleted by it.
 func (r recycler) finish(ctx context.Context, kept *corev1.ServiceAccount) error {
 	name, uid, _ := strings.Cut(kept.Annotations[v1alpha1.RecycledAnnotation], "/")
 	original := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: kept.Namespace, Name: name, UID: types.UID(uid)}}
-	if name == "" || kept.Name != copyName(original) {
-		return nil
+	if !isCopyOf(kept, original) {
+		return errors.New("what has the label of a copy of a ServiceAccount is none")
 	}
 	if err := r.end(ctx, original); err != nil {
 		return fmt.Errorf("end the tokens of a ServiceAccount: %w", err)
@@ -106,22 +164,45 @@ func (r recycler) finish(ctx context.Context, kept *corev1.ServiceAccount) error
 	again.Name = name
 	delete(again.Labels, v1alpha1.RecycledLabel)
 	delete(again.Annotations, v1alpha1.RecycledAnnotation)
-	err := r.client.Create(ctx, again)
+	if err := r.makeAgain(ctx, again); err != nil {
+		return err
+	}
+	return r.end(ctx, kept)
+}
+
+// makeAgain makes what a ServiceAccount was, once it is gone.
+func (r recycler) makeAgain(ctx context.Context, was *corev1.ServiceAccount) error {
+	again := copyOf(was)
+	again.Name = was.Name
+	again.Annotations[v1alpha1.RecycledAtAnnotation] = r.now().UTC().Format(time.RFC3339Nano)
+	err := r.create(ctx, again)
+	if isTooLarge(err) { // somebody left no room for the annotation
+		again.Annotations = map[string]string{v1alpha1.RecycledAtAnnotation: again.Annotations[v1alpha1.RecycledAtAnnotation]}
+		err = r.create(ctx, again)
+	}
 	if apierrors.IsAlreadyExists(err) { // of default, the controller manager makes a new one at once
 		err = r.fill(ctx, again)
 	}
 	if err != nil {
 		return fmt.Errorf("make a ServiceAccount again: %w", err)
 	}
-	return client.IgnoreNotFound(r.client.Delete(ctx, kept))
+	return nil
+}
+
+// create waits for a quota to notice that a ServiceAccount is gone.
+func (r recycler) create(ctx context.Context, account *corev1.ServiceAccount) (err error) {
+	_ = wait.PollUntilContextCancel(ctx, quotaPause, true, func(ctx context.Context) (bool, error) {
+		err = r.client.Create(ctx, account)
+		return !isOverQuota(err), nil
+	})
+	return err
 }
 
 // end deletes a ServiceAccount, also one that a finalizer would keep: until it is gone, another one of its name cannot be made.
 func (r recycler) end(ctx context.Context, original *corev1.ServiceAccount) error {
-	same := client.Preconditions{UID: &original.UID}
 	var left metav1.PartialObjectMetadata
 	left.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ServiceAccount"))
-	err := r.client.Delete(ctx, original, same)
+	err := r.client.Delete(ctx, original, client.Preconditions{UID: &original.UID})
 	if err == nil {
 		err = r.client.Get(ctx, client.ObjectKeyFromObject(original), &left)
 	}
@@ -132,7 +213,7 @@ func (r recycler) end(ctx context.Context, original *corev1.ServiceAccount) erro
 		return err
 	}
 	patch := fmt.Appendf(nil, `{"metadata":{"uid":%q,"finalizers":null}}`, original.UID)
-	err = r.client.Patch(ctx, original, client.RawPatch(types.MergePatchType, patch))
+	err = r.client.Patch(ctx, original.DeepCopy(), client.RawPatch(types.MergePatchType, patch))
 	if apierrors.IsConflict(err) {
 		return nil
 	}

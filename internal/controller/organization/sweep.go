@@ -44,6 +44,13 @@ const (
 	// sweepPause is how long an organization's next page waits, so that others have their turn.
 	sweepPause = 5 * time.Millisecond
 
+	// statusesPause is how long a sweep waits at a time for the statuses of those who left, which tell since when they have no access, and
+	// maxWaits how often.
+	statusesPause, maxWaits = 500 * time.Millisecond, 20
+
+	// maxPasses is how often a namespace's ServiceAccounts are looked at until all are new: somebody with a token may make others meanwhile.
+	maxPasses = 10
+
 	// sweepAgain is how long a sweep waits that left something out: somebody else was changing it, or the API server refused. It doubles
 	// up to maxSweepAgain.
 	sweepAgain, maxSweepAgain = 5 * time.Second, 5 * time.Minute
@@ -61,6 +68,9 @@ type sweeper struct {
 
 	secrets  tokenSecrets
 	accounts recycler
+
+	// news has an organization's status written.
+	news watch.Alarms
 
 	mu     sync.Mutex
 	queue  watch.Queue
@@ -83,6 +93,10 @@ type sweep struct {
 	// misses is how often in a row something was left out.
 	misses int
 
+	// waits is how often the statuses of those who left were waited for; pass, how often the namespace's ServiceAccounts were looked at; made,
+	// how many of them were made again in this pass.
+	waits, pass, made int
+
 	// found is what this sweep has done so far; reported, what the last one that did anything came to.
 	found    tenant.Removal
 	reported *tenant.Removal
@@ -93,7 +107,7 @@ func (s *sweeper) setup(manager ctrl.Manager) error {
 	if s.secrets, err = newTokenSecrets(manager); err != nil {
 		return err
 	}
-	if s.accounts, err = newRecycler(manager); err != nil {
+	if s.accounts, err = newRecycler(manager, s.Now); err != nil {
 		return err
 	}
 	settings := watch.Options(1)
@@ -111,11 +125,14 @@ func (s *sweeper) setup(manager ctrl.Manager) error {
 // ask has an organization swept if that was not done for these people yet.
 func (s *sweeper) ask(intent *tenant.Intent, situation *tenant.Situation) {
 	name := situation.Organization.Name
-	leavers := intent.Leavers(situation)
+	leavers, stay := intent.Leavers(situation)
+	may, isOver := intent.MayRemove(situation)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(leavers) == 0 && len(s.waiting(name)) == 0 {
+	if isOver || may && len(leavers) == 0 && len(s.waiting(name)) == 0 {
 		delete(s.states, name)
+	}
+	if !may || len(leavers) == 0 && len(s.waiting(name)) == 0 {
 		return
 	}
 	if s.states == nil {
@@ -125,7 +142,7 @@ func (s *sweeper) ask(intent *tenant.Intent, situation *tenant.Situation) {
 		s.states[name] = &sweep{}
 	}
 	state := s.states[name]
-	state.leavers = together(state.leavers, leavers, intent.Due())
+	state.leavers = together(state.leavers, leavers, stay)
 	if key := sweepKey(state.leavers, intent); state.done != key && s.queue != nil {
 		state.done = 0
 		watch.Enqueue(s.queue, watch.UsualPriority, name)
@@ -141,10 +158,10 @@ func (s *sweeper) waiting(organization string) tenant.Subjects {
 }
 
 // together are those who left before, and have not come back, and those who left now.
-func together(before, now tenant.Subjects, due tenant.Access) tenant.Subjects {
+func together(before, now, stay tenant.Subjects) tenant.Subjects {
 	all := maps.Clone(now)
 	for name := range before {
-		if len(due[name]) == 0 {
+		if _, stays := stay[name]; !stays {
 			all[name] = struct{}{}
 		}
 	}
@@ -198,12 +215,13 @@ func (s *sweeper) Reconcile(ctx context.Context, request reconcile.Request) (rec
 		return s.finish(ctx, &organization, state, key), nil
 	}
 	if namespaces[at] != state.namespace {
-		state.namespace, state.page, state.kind = namespaces[at], "", sweptRoleBindings
+		state.namespace, state.page, state.kind, state.pass, state.made = namespaces[at], "", sweptRoleBindings, 0, 0
 	}
-	if err := s.sweepPage(ctx, state, leavers, intent, situation); err != nil {
+	pause, err := s.sweepPage(ctx, state, leavers, intent, situation)
+	if err != nil {
 		return reconcile.Result{}, err
 	}
-	return reconcile.Result{RequeueAfter: sweepPause}, nil
+	return reconcile.Result{RequeueAfter: pause}, nil
 }
 
 // begin begins a sweep, or goes on with the one that is under way, also where other people left meanwhile: else it would never end where
@@ -216,10 +234,15 @@ func (s *sweeper) begin(
 	if state = s.states[organization]; state == nil {
 		return nil, nil, 0
 	}
-	state.leavers = together(state.leavers, intent.Leavers(situation), intent.Due())
+	leavers, stay := intent.Leavers(situation)
+	may, isOver := intent.MayRemove(situation)
+	if !may && !isOver {
+		return nil, nil, 0 // when it may again, it is asked for
+	}
+	state.leavers = together(state.leavers, leavers, stay)
 	key = sweepKey(state.leavers, intent)
 	switch {
-	case key == 0:
+	case isOver, key == 0:
 		delete(s.states, organization)
 		return nil, nil, 0
 	case state.began == 0 && state.done == key:
@@ -242,7 +265,7 @@ func (s *sweeper) finish(ctx context.Context, organization *v1alpha1.ClerkOrgani
 	missed := meta.IsStatusConditionFalse(organization.Status.Conditions, v1alpha1.ConditionDerivedAccessRemoved)
 	if !found.IsNothing() || missed != (found.Missed > 0) {
 		state.reported = &found
-		s.alarms.Reset(organization.Name, &found.At) // the status is to say so
+		s.news.Reset(organization.Name, &found.At) // the status is to say so
 	}
 	again := state.began != key
 	if found.Missed > 0 {
@@ -254,7 +277,7 @@ func (s *sweeper) finish(ctx context.Context, organization *v1alpha1.ClerkOrgani
 		}
 	}
 	pause := min(sweepAgain<<min(state.misses, 10), maxSweepAgain)
-	state.began, state.namespace, state.page, state.found = 0, "", "", tenant.Removal{}
+	state.began, state.namespace, state.page, state.waits, state.found = 0, "", "", 0, tenant.Removal{}
 	switch {
 	case found.Missed > 0:
 		return reconcile.Result{RequeueAfter: pause}

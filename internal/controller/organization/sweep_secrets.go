@@ -58,10 +58,14 @@ func newTokenSecrets(manager ctrl.Manager) (tokenSecrets, error) {
 // deletePage deletes some of a namespace's Secrets with tokens, and says where it goes on; "" at the end. One that a finalizer keeps gives
 // nobody access any longer: the API server takes no token of a Secret that is being deleted.
 func (t tokenSecrets) deletePage(ctx context.Context, namespace, page string) (deleted int, next string, err error) {
-	answer, err := t.client.Delete().Namespace(namespace).Resource("secrets").
+	result := t.client.Delete().Namespace(namespace).Resource("secrets").
 		Param("fieldSelector", "type="+string(corev1.SecretTypeServiceAccountToken)).
 		Param("limit", strconv.Itoa(sweepPage)).Param("continue", page).
-		SetHeader("Accept", metadataAlone).Timeout(deletionTimeout).Do(ctx).Raw()
+		SetHeader("Accept", metadataAlone).Timeout(deletionTimeout).Do(ctx)
+	if err := result.Error(); err != nil { // Raw has no error that says what the API server meant
+		return 0, "", err
+	}
+	answer, err := result.Raw()
 	if err != nil {
 		return 0, "", err
 	}
@@ -77,7 +81,8 @@ func (t tokenSecrets) deletePage(ctx context.Context, namespace, page string) (d
 	return deleted, list.Continue, nil
 }
 
-// isNoRight tells whether RBAC gives the operator no right to delete Secrets.
+// isNoRight tells whether RBAC gives the operator no right, as where there are no guards.
 func isNoRight(err error) bool {
-	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "cannot deletecollection resource")
+	return apierrors.IsForbidden(err) &&
+		(strings.Contains(err.Error(), "cannot deletecollection resource") || strings.Contains(err.Error(), "cannot list resource"))
 }

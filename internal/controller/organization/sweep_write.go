@@ -20,8 +20,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -51,23 +54,31 @@ func (s *sweep) next() {
 	}
 }
 
-// sweepPage looks at the next page.
+// sweepPage looks at the next page, and says how long to wait then.
 func (s *sweeper) sweepPage(
 	ctx context.Context, state *sweep, leavers tenant.Subjects, intent *tenant.Intent, situation *tenant.Situation,
-) (err error) {
-	var isLast bool
-	switch state.kind {
-	case sweptRoleBindings:
+) (pause time.Duration, err error) {
+	isLast, pause := true, sweepPause
+	switch {
+	case state.kind == sweptRoleBindings:
 		isLast, err = s.sweepRoleBindings(ctx, situation.Organization, state, leavers)
-	case sweptSecrets:
+	case !isBounded(intent, state.namespace): // the guards let the operator do no more there
+	case state.kind == sweptSecrets:
 		isLast = s.sweepSecrets(ctx, situation.Organization, state)
-	default:
-		isLast = s.sweepServiceAccounts(ctx, intent, situation, state)
+	case intent.RecyclesServiceAccounts(situation):
+		isLast, pause = s.sweepServiceAccounts(ctx, intent, situation, state)
 	}
 	if isLast {
 		state.next()
 	}
-	return err
+	return pause, err
+}
+
+// isBounded tells whether the guards bound derived access in a namespace, as its label says.
+func isBounded(intent *tenant.Intent, name string) bool {
+	return slices.ContainsFunc(intent.Namespaces, func(namespace *corev1.Namespace) bool {
+		return namespace.Name == name && namespace.Labels[v1alpha1.DerivedAccessLabel] != ""
+	})
 }
 
 // sweepRoleBindings takes people out of the RoleBindings of one page.
@@ -122,25 +133,37 @@ func (s *sweeper) sweepSecrets(ctx context.Context, organization *v1alpha1.Clerk
 	return state.page == ""
 }
 
-// sweepServiceAccounts makes the ServiceAccounts of one page again, where the class says so.
+// sweepServiceAccounts makes the ServiceAccounts of one page again, and says how long to wait then.
 func (s *sweeper) sweepServiceAccounts(
 	ctx context.Context, intent *tenant.Intent, situation *tenant.Situation, state *sweep,
-) (isLast bool) {
-	if !intent.RecyclesServiceAccounts(situation) {
-		return true
+) (isLast bool, pause time.Duration) {
+	left, isKnown := intent.LastLeft(situation)
+	if (!isKnown || left.After(s.Now())) && state.waits < maxWaits {
+		state.waits++
+		return false, statusesPause
 	}
-	made, next, err := s.accounts.recyclePage(ctx, state.namespace, state.page, intent.LastLeft(situation))
+	made, next, err := s.accounts.recyclePage(ctx, state.namespace, state.page, left)
 	switch {
 	case state.goesOn(err):
-		return false
+		return false, sweepPause
+	case isNoRight(err):
 	case err != nil:
 		state.found.Missed++
 		s.tellMissed(ctx, situation.Organization, "a ServiceAccount could not be made again", err)
 	}
+	state.made += made
 	state.found.ServiceAccounts += made
 	metrics.DerivedAccessRemoved.WithLabelValues("ServiceAccount").Add(float64(made))
-	state.page = next
-	return state.page == ""
+	if state.page = next; state.page != "" {
+		return false, sweepPause
+	}
+	made, state.made = state.made, 0
+	state.pass++
+	if made > 0 && state.pass == maxPasses {
+		state.found.Missed++
+		s.tellMissed(ctx, situation.Organization, "somebody makes ServiceAccounts all the time", errors.New("too many passes"))
+	}
+	return made == 0 || state.pass >= maxPasses, sweepPause
 }
 
 // goesOn tells whether an error is that of a list which has become too old, and has the sweep go on after the last page, in a newer state;

@@ -38,7 +38,7 @@ import (
 // Setup adds the controllers to a manager: that of the elected replica, and that which takes access away on every other.
 func (r *Reconciler) Setup(manager ctrl.Manager) error {
 	r.recent.now, r.beside = r.Now, make(spare, grantsBeside)
-	r.alarms.Now, r.sweeper = r.Now, &sweeper{Reconciler: r}
+	r.alarms.Now, r.sweeper = r.Now, &sweeper{Reconciler: r, news: watch.Alarms{Now: r.Now}}
 	if err := r.sweeper.setup(manager); err != nil {
 		return err
 	}
@@ -61,7 +61,8 @@ func (r *Reconciler) setup(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkSubscriptionItem{}, watch.OnSubscriptionItem(organizationOfItem)).
 		Watches(&v1alpha1.TenantClass{}, watch.OnChange(r.allOrganizations)).
 		Watches(&v1alpha1.ClerkInstance{}, watch.OnChange(r.organizationsOfInstance)).
-		WatchesRawSource(r.alarms.Source())
+		WatchesRawSource(r.alarms.Source()).
+		WatchesRawSource(r.sweeper.news.Source())
 	for _, kind := range cached.TenantKinds() {
 		builder = builder.Watches(kind, r.onTenantObject(r.recent.isOwn))
 	}
@@ -93,6 +94,7 @@ func (r *Reconciler) onOrganization() handler.EventHandler {
 			r.statuses.forget(e.Object.GetUID())
 			r.alarms.Reset(e.Object.GetName(), nil)
 			r.sweeper.forget(e.Object.GetName())
+			r.sweeper.news.Reset(e.Object.GetName(), nil)
 		},
 	}
 }
