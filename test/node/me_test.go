@@ -35,6 +35,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -85,17 +86,22 @@ type meAt struct {
 	client         *http.Client
 }
 
-var forwardedTo = regexp.MustCompile(`^Forwarding from (127\.0\.0\.1:\d+) `)
+var forwardedTo = regexp.MustCompile(`^Forwarding from (127\.0\.0\.1:(\d+)) `)
 
-// forwardMe forwards a port to the Service of GET /me until the test ends.
+// forwardMe forwards a port to the Service of GET /me until the test ends. kubectl gives up when a connection is reset, as one is that the
+// operator has ended before the client does; then it is begun again.
 func (s *story) forwardMe(t *testing.T) *meAt {
 	t.Helper()
 	var service corev1.Service
 	s.get(t, &service, namespace, release+"-me")
-	command := exec.CommandContext(t.Context(), filepath.Join(s.root, "bin", "k8s", "kubectl"),
-		"-n", namespace, "port-forward", "service/"+service.Name, fmt.Sprintf(":%d", service.Spec.Ports[0].Port))
-	command.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig, "KUBERC=off")
-	command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }
+	forward := func(port string) *exec.Cmd {
+		command := exec.CommandContext(t.Context(), filepath.Join(s.root, "bin", "k8s", "kubectl"),
+			"-n", namespace, "port-forward", "service/"+service.Name, fmt.Sprintf("%s:%d", port, service.Spec.Ports[0].Port))
+		command.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig, "KUBERC=off")
+		command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }
+		return command
+	}
+	command := forward("")
 	out, err := command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -103,12 +109,22 @@ func (s *story) forwardMe(t *testing.T) *meAt {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = command.Wait() }) // the test's context is done by then
+	port, ended := make(chan string, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		at := <-port
+		_ = command.Wait()
+		for at != "" && t.Context().Err() == nil {
+			_ = forward(at).Run()
+		}
+	}()
+	t.Cleanup(func() { close(port); <-ended }) // the test's context is done by then
 	line, err := bufio.NewReader(out).ReadString('\n')
 	found := forwardedTo.FindStringSubmatch(line)
 	if found == nil {
 		t.Fatalf("kubectl port-forward prints %q (%v)", line, err)
 	}
+	port <- found[2]
 	file := filepath.Join(t.TempDir(), "authority.pem")
 	if err := os.WriteFile(file, s.meAuthority, 0o600); err != nil {
 		t.Fatal(err)
@@ -137,7 +153,14 @@ func (m *meAt) ask(ctx context.Context, token string) (status int, answer me.Min
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	response, err := m.client.Do(request)
+	var response *http.Response
+	for began := time.Now(); ; { // while kubectl begins again, nobody listens
+		response, err = m.client.Do(request)
+		if err == nil || time.Since(began) > patience || ctx.Err() != nil {
+			break
+		}
+		time.Sleep(pollInterval)
+	}
 	if err != nil {
 		return 0, answer, err
 	}
@@ -173,17 +196,20 @@ func (m *meAt) tells(t *testing.T, s *story, user clerktest.User, organizations 
 	if err := clientcmd.WriteToFile(*cluster, kubeconfig); err != nil {
 		t.Fatal(err)
 	}
-	found := s.plugin(t.Context(), "mine", "--url", m.url, "--url-certificate-authority", m.authority, "--kubeconfig", kubeconfig, "-o", "json")
-	code := <-found.ended
-	var mine kubectl.Mine
 	wantCode := kubectl.ExitYes
 	if len(organizations) == 0 {
 		wantCode = kubectl.ExitNo
 	}
-	if err := json.Unmarshal([]byte(found.out.String()), &mine); err != nil || code != wantCode ||
-		cmp.Diff(append([]me.Organization{}, organizations...), mine.Organizations) != "" {
-		t.Errorf("kubectl clerk mine ends with %d (%v), want %d:\n%s%s", code, err, wantCode, found.out, found.problems)
-	}
+	eventually(t, "kubectl clerk mine", func(ctx context.Context) error {
+		found := s.plugin(ctx, "mine", "--url", m.url, "--url-certificate-authority", m.authority, "--kubeconfig", kubeconfig, "-o", "json")
+		code := <-found.ended
+		var mine kubectl.Mine
+		if err := json.Unmarshal([]byte(found.out.String()), &mine); err != nil || code != wantCode ||
+			cmp.Diff(append([]me.Organization{}, organizations...), mine.Organizations) != "" {
+			return fmt.Errorf("it ends with %d (%w), want %d:\n%s%s", code, err, wantCode, found.out, found.problems)
+		}
+		return nil
+	})
 	say("GET /me, and kubectl clerk mine by it, tell %s of %d organizations after %s", user.Identifier, len(organizations), took)
 }
 
