@@ -95,7 +95,9 @@ func TestNothingLeavesThatMustNot(t *testing.T) {
 	database := startDatabase(t)
 	for _, eventType := range clerk.Types() {
 		id := clerktest.RandomID("msg")
-		delivered(t, operator.Sender(operatorproc.Instance, secret), id, events[eventType], operator)
+		if !strings.HasPrefix(eventType, "subscription") { // a word in the status of a subscription is no status, and refused
+			delivered(t, operator.Sender(operatorproc.Instance, secret), id, events[eventType], operator)
+		}
 		for name, outlet := range outlets {
 			url := operator.URL(operatorproc.Instance) + "/sinks/canaries-" + name
 			delivered(t, clerktest.Sender{URL: url, Secret: outlet.secret}, id, events[eventType], operator)
