@@ -158,6 +158,25 @@ func TestWhoeverHadAccessByAPlanLosesItWithThePlan(t *testing.T) {
 	wantSubjects(t, tn.namespace(), "admin")
 }
 
+// An item that nobody has heard of before it ended says that the organization has no plan.
+func TestTheEndOfAnUnknownItemTakesAccessAway(t *testing.T) {
+	t.Parallel()
+	tn := newTenancy(t)
+	organization := tn.createOrganization()
+	member := tn.join("org:admin")
+	wantSubjects(t, tn.namespace(), "admin", subjectOf(member))
+	edit(t, get(t, &v1alpha1.TenantClass{}, "", tn.class), func(c *v1alpha1.TenantClass) { c.Spec.Match += ` && organization.plan == "pro"` })
+	wantStalled(t, organization, v1alpha1.ReasonExpressionFailed, "organization.plan, which Clerk has not told")
+	wantSubjects(t, tn.namespace(), "admin", subjectOf(member))
+	tn.subscribe("", func(i *v1alpha1.ClerkSubscriptionItemSpec) {
+		*i = v1alpha1.ClerkSubscriptionItemSpec{
+			Entity:         v1alpha1.Entity{Instance: i.Instance, ID: i.ID, DeletedAt: new(metav1.NowMicro())},
+			OrganizationID: i.OrganizationID,
+		}
+	})
+	wantSubjects(t, tn.namespace(), "admin")
+}
+
 // A canceled plan ends when its period does, without a word of Clerk's.
 func TestACanceledPlanEndsByItself(t *testing.T) {
 	t.Parallel()

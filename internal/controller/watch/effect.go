@@ -120,8 +120,8 @@ func effectOfPermission(before, after *v1alpha1.ClerkPermission) Effect {
 // effectOfSubscriptionItem is effectOfUser for a ClerkSubscriptionItem.
 func effectOfSubscriptionItem(before, after *v1alpha1.ClerkSubscriptionItem) Effect {
 	switch {
-	case before == nil && after.Spec.DeletedAt != nil:
-		return NoEffect // of an item that nobody has heard of
+	case before == nil && after.Spec.OrganizationID == "":
+		return NoEffect // nobody knows of which organization the item was
 	case before == nil, after == nil, !sameOffer(&before.Spec, &after.Spec):
 		return MayTake // another plan may give less
 	}
