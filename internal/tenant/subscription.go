@@ -63,20 +63,24 @@ const (
 const statusEnded = "ended"
 
 // Plan says which plan an organization has. Of several items that give one, the one counts whose period began last: so an item whose end
-// was never heard of does not bring an old plan back.
+// was never heard of does not bring an old plan back. Where the time that decides could not be kept, nothing is known of the plan.
 func (s Subscription) Plan(now time.Time) Plan {
 	plan := Plan{isKnown: len(s.Items) > 0}
 	var current, waiting *v1alpha1.ClerkSubscriptionItem
+	giving, isOrdered := 0, true
 	for _, item := range s.Items {
 		switch {
 		case item.Spec.DeletedAt != nil:
 		case givesPlan(&item.Spec, now):
 			current = later(current, item)
+			giving, isOrdered = giving+1, isOrdered && !isDropped(&item.Spec, "periodStart")
 		default:
 			waiting = later(waiting, item)
 		}
 	}
 	switch {
+	case giving > 1 && !isOrdered, current != nil && isCanceled(&current.Spec) && isDropped(&current.Spec, "periodEnd"):
+		plan.drop(s.Items, now)
 	case current != nil:
 		plan.take(&current.Spec)
 	case waiting != nil && !isCanceled(&waiting.Spec):
@@ -96,6 +100,11 @@ func givesPlan(item *v1alpha1.ClerkSubscriptionItemSpec, now time.Time) bool {
 		return item.PeriodEnd == nil || !now.IsZero() && now.Before(item.PeriodEnd.Time)
 	}
 	return false
+}
+
+// isDropped tells whether Clerk sent a field of an item that could not be kept.
+func isDropped(item *v1alpha1.ClerkSubscriptionItemSpec, field string) bool {
+	return slices.Contains(item.DroppedFields, field)
 }
 
 func isCanceled(item *v1alpha1.ClerkSubscriptionItemSpec) bool {
@@ -128,17 +137,27 @@ func compareTimes(a, b *metav1.MicroTime) int {
 	return a.Compare(b.Time)
 }
 
+// drop makes all of the plan unknown: Clerk told of it, and what it told could not be kept. That may be over once an item gives no plan.
+func (p *Plan) drop(items []*v1alpha1.ClerkSubscriptionItem, now time.Time) {
+	p.dropped, p.hasSeats = []string{fieldPlan, fieldSubscriptionStatus, fieldSeats}, true
+	for _, item := range items {
+		end := item.Spec.PeriodEnd
+		if end != nil && isCanceled(&item.Spec) && now.Before(end.Time) && (p.Ends == nil || end.Time.Before(*p.Ends)) {
+			p.Ends = new(end.Time)
+		}
+	}
+}
+
 // take takes what an item says.
 func (p *Plan) take(item *v1alpha1.ClerkSubscriptionItemSpec) {
 	p.Slug, p.Status = item.Plan, string(item.Status)
-	isDropped := func(field string) bool { return slices.Contains(item.DroppedFields, field) }
-	if isDropped("plan") {
+	if isDropped(item, "plan") {
 		p.dropped = append(p.dropped, fieldPlan)
 	}
 	switch {
 	case item.Seats != nil:
 		p.Seats, p.hasSeats = *item.Seats, true
-	case isDropped("seats"):
+	case isDropped(item, "seats"):
 		p.dropped, p.hasSeats = append(p.dropped, fieldSeats), true
 	}
 	if item.Status == v1alpha1.SubscriptionCanceled && item.PeriodEnd != nil {

@@ -48,6 +48,19 @@ func endsIn(hours int) func(*v1alpha1.ClerkSubscriptionItemSpec) {
 	return func(i *v1alpha1.ClerkSubscriptionItemSpec) { i.PeriodEnd = hoursFromNoon(hours) }
 }
 
+// lost says that a time of an item could not be kept.
+func lost(field string) func(*v1alpha1.ClerkSubscriptionItemSpec) {
+	return func(i *v1alpha1.ClerkSubscriptionItemSpec) {
+		i.DroppedFields = []string{field}
+		switch field {
+		case "periodStart":
+			i.PeriodStart = nil
+		case "periodEnd":
+			i.PeriodEnd = nil
+		}
+	}
+}
+
 // overAndDone is the tombstone of an item.
 func overAndDone() *v1alpha1.ClerkSubscriptionItem {
 	return &v1alpha1.ClerkSubscriptionItem{Spec: v1alpha1.ClerkSubscriptionItemSpec{
@@ -85,6 +98,25 @@ func TestOneItemSaysWhichPlanAnOrganizationHas(t *testing.T) {
 			"the old plan does not come back", []*v1alpha1.ClerkSubscriptionItem{offer("pro", active, 9), offer("free", active, 1)},
 			Plan{Slug: "free", Status: "active"},
 		},
+		"canceled, its end was not kept": {
+			"it may be over", []*v1alpha1.ClerkSubscriptionItem{offer("pro", canceled, 5, lost("periodEnd"))}, Plan{},
+		},
+		"a start that was not kept": {
+			"which one began last?", []*v1alpha1.ClerkSubscriptionItem{offer("pro", active, 9), offer("free", active, 1, lost("periodStart"))},
+			Plan{},
+		},
+		"a start that was not kept, until the other ends": {
+			"", []*v1alpha1.ClerkSubscriptionItem{offer("pro", canceled, 9, endsIn(1)), offer("free", active, 1, lost("periodStart"))},
+			Plan{Ends: &soon},
+		},
+		"a start that was not kept, of the only one": {
+			"", []*v1alpha1.ClerkSubscriptionItem{overAndDone(), offer("free", active, 1, lost("periodStart"))},
+			Plan{Slug: "free", Status: "active"},
+		},
+		"an end that was not kept, of an old one": {
+			"it does not count", []*v1alpha1.ClerkSubscriptionItem{offer("pro", canceled, 9, lost("periodEnd")), offer("free", active, 1)},
+			Plan{Slug: "free", Status: "active"},
+		},
 		"no plan at all": {"", []*v1alpha1.ClerkSubscriptionItem{offer("", active, 1)}, Plan{Status: "active"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -107,6 +139,7 @@ func TestAPlanThatIsNotKnownDecidesNothing(t *testing.T) {
 	acme := &v1alpha1.ClerkOrganization{Spec: v1alpha1.ClerkOrganizationSpec{Entity: v1alpha1.Entity{ID: "org_acme"}, Slug: "acme"}}
 	unknown, unread := []*v1alpha1.ClerkSubscriptionItem(nil), []*v1alpha1.ClerkSubscriptionItem{offer("", v1alpha1.SubscriptionActive, 1, dropped)}
 	known := []*v1alpha1.ClerkSubscriptionItem{offer("pro", v1alpha1.SubscriptionActive, 1)}
+	endless := []*v1alpha1.ClerkSubscriptionItem{offer("pro", v1alpha1.SubscriptionCanceled, 1, lost("periodEnd"))}
 	for name, tc := range map[string]struct {
 		when  string
 		items []*v1alpha1.ClerkSubscriptionItem
@@ -121,6 +154,9 @@ func TestAPlanThatIsNotKnownDecidesNothing(t *testing.T) {
 		"not kept":              {`organization.plan != "free"`, unread, false, "organization.plan, which could not be kept"},
 		"seats, not kept":       {`organization.seats == 0`, unread, false, "organization.seats, which could not be kept"},
 		"the status, kept":      {`organization.subscriptionStatus == "active"`, unread, true, ""},
+		"an end, not kept":      {`organization.plan == "pro"`, endless, false, "organization.plan, which could not be kept"},
+		"its status":            {`organization.subscriptionStatus == "canceled"`, endless, false, "organization.subscriptionStatus, which could not be kept"},
+		"its seats":             {`organization.seats == 0`, endless, false, "organization.seats, which could not be kept"},
 		"in parts":              {`dyn(organization)["pl" + "an"] != "free"`, unknown, false, "organization.plan, which Clerk has not told"},
 		"something else":        {`organization.slug == "acme"`, unknown, true, ""},
 		"ended":                 {`organization.subscriptionStatus == "ended" && organization.plan == ""`, []*v1alpha1.ClerkSubscriptionItem{overAndDone()}, true, ""},
