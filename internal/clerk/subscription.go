@@ -56,7 +56,7 @@ type SubscriptionItemEnded struct {
 	OrganizationID string
 	// IsOfUser says that a user had the subscription.
 	IsOfUser bool
-	// UpdatedAt is when it changed last, and so when it ended. Never zero.
+	// UpdatedAt is when it ended, or changed last if that was later. Never zero.
 	UpdatedAt time.Time
 }
 
@@ -162,7 +162,7 @@ func (i *subscriptionItemJSON) item(path string, payer payerJSON) (Data, error) 
 	}
 	organizationID, isOfUser := payer.whose()
 	if finalStatuses[i.Status] {
-		return &SubscriptionItemEnded{ID: i.ID, OrganizationID: organizationID, IsOfUser: isOfUser, UpdatedAt: updatedAt}, nil
+		return &SubscriptionItemEnded{ID: i.ID, OrganizationID: organizationID, IsOfUser: isOfUser, UpdatedAt: i.ended(updatedAt)}, nil
 	}
 	var dropped losses
 	item := &SubscriptionItem{
@@ -191,6 +191,14 @@ func (i *subscriptionItemJSON) updated() int64 {
 		return i.UpdatedAt
 	}
 	return max(i.CreatedAt.value, i.CanceledAt.value, i.PastDueAt.value, i.EndedAt.value)
+}
+
+// ended is when an item ended that changed last at a time: Clerk need not have noted the end as a change.
+func (i *subscriptionItemJSON) ended(updatedAt time.Time) time.Time {
+	if endedAt, err := milliseconds("", i.EndedAt.value); err == nil && endedAt.After(updatedAt) {
+		return endedAt
+	}
+	return updatedAt
 }
 
 // planID is only used to find the plan in the list of plans, and so is left out where it is of no use.

@@ -44,6 +44,7 @@ func subscriptionCases() map[string]acceptance {
 	}
 	at := time.UnixMilli(1773480360123).UTC()
 	ended := &SubscriptionItemEnded{ID: "csub_item_1", OrganizationID: "org_1", UpdatedAt: updated}
+	later := &SubscriptionItemEnded{ID: "csub_item_1", OrganizationID: "org_1", UpdatedAt: updated.Add(time.Second)}
 	active := func(fields string) string { return itemEvent(`"status":"active",` + ofOrganization + fields) }
 	return map[string]acceptance{
 		"least": {"", active(""), item(nil)},
@@ -68,6 +69,9 @@ func subscriptionCases() map[string]acceptance {
 		"abandoned":         {"", itemEvent(`"status":"abandoned",` + ofOrganization), ended},
 		"expired":           {"only the API says so", itemEvent(`"status":"expired",` + ofOrganization), ended},
 		"ended, all is odd": {"an end takes access away", itemEvent(`"status":"ended","plan":7,"seats":"x","period_start":"y",` + ofOrganization), ended},
+		"ended later":       {"than Clerk changed it last", itemEvent(`"status":"ended","ended_at":1773480661123,` + ofOrganization), later},
+		"ended before":      {"Clerk changed it", itemEvent(`"status":"ended","ended_at":1773480360123,` + ofOrganization), ended},
+		"ended, some day":   {"an odd time says nothing", itemEvent(`"status":"ended","ended_at":9223372036854775807,` + ofOrganization), ended},
 		"a subscription": {"its items do not say whose they are", eventOf(TypeSubscriptionUpdated, `"id":"csub_1",`+ofOrganization+`,"items":[
 			{"id":"csub_item_1","status":"ended","payer":null,"updated_at":1773480660123},
 			{"id":"csub_item_1","status":"active","payer":null,"updated_at":1773480660123}]`),

@@ -106,7 +106,8 @@ func firstWorthAnotherAttempt(errs []error) error {
 	return errs[0]
 }
 
-// subscriptionItem writes an item of an organization's subscription. Those of users are nobody's business here.
+// subscriptionItem writes an item of an organization's subscription. Those of users are nobody's business here. One that has ended leaves a
+// tombstone also where nobody knows of which organization it was: without, what was said before would bring it to life for good.
 func (m *Mirror) subscriptionItem(
 	ctx context.Context, want v1alpha1.ClerkSubscriptionItemSpec, isOfUser bool, told telling,
 ) (Outcome, error) {
@@ -115,7 +116,7 @@ func (m *Mirror) subscriptionItem(
 	}
 	if want.OrganizationID == "" {
 		isKnown, err := m.knowsWhose(ctx, &want)
-		if err != nil || !isKnown {
+		if err != nil || !isKnown && want.DeletedAt == nil {
 			return Ignored, err
 		}
 	}

@@ -121,6 +121,20 @@ func TestWhoseASubscriptionIs(t *testing.T) {
 	}
 }
 
+// What was said before the end of an item comes late, and the end did not say of which organization the item was.
+func TestAnItemThatEndedDoesNotBeginAgainWhoseverItWas(t *testing.T) {
+	t.Parallel()
+	id := newID("csub_item")
+	ended := over(id, 20)
+	ended.OrganizationID = ""
+	blind.apply(t, happened(20, ended), mirror.Applied)
+	blind.apply(t, happened(30, pro(id, "active", 30)), mirror.Stale)
+	blind.apply(t, happened(10, ended), mirror.Duplicate)
+	if spec := itemOf(t, id).Spec; spec.OrganizationID != "" || spec.DeletedAt == nil {
+		t.Errorf("got %+v", spec)
+	}
+}
+
 // An item that Clerk lists long after its end needs no tombstone: what could bring it back is too old to create anything.
 func TestAnItemThatEndedLongAgoLeavesNothing(t *testing.T) {
 	t.Parallel()
