@@ -21,15 +21,18 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/controller"
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
@@ -112,10 +115,16 @@ func TestAClusterGrantFollowsTheMembers(t *testing.T) {
 	joe, jim := tn.join("org:member"), tn.join("org:admin")
 	wantGranted(t, grant, subjectOf(jane), subjectOf(jim))
 	wantEverywhere(t, subjectOf(joe), "list", false)
+	eventually(t, "it counts 2 members", func(ctx context.Context) error {
+		if err := cluster.Get(ctx, client.ObjectKeyFromObject(grant), grant); err != nil {
+			return err
+		}
+		if members := grant.Status.Members; members == nil || *members != 2 {
+			return fmt.Errorf("its status is %+v", grant.Status)
+		}
+		return nil
+	})
 	wantReady(t, grant)
-	if *grant.Status.Members != 2 {
-		t.Errorf("it counts %d members, want 2", *grant.Status.Members)
-	}
 	tn.changeMember(joe, func(m *v1alpha1.ClerkMemberSpec) { m.Role = "org:admin" })
 	wantGranted(t, grant, subjectOf(jane), subjectOf(jim), subjectOf(joe))
 	tn.changeMember(jim, func(m *v1alpha1.ClerkMemberSpec) { m.User.Banned = new(true) })
@@ -222,7 +231,112 @@ func TestAClusterRoleBindingThatSomebodyChangesIsPutRight(t *testing.T) {
 		Subjects:   []rbacv1.Subject{userNamed("mallory-of-" + grant.Name)},
 	}
 	must(t, cluster.Create(t.Context(), made))
+	eventually(t, "the copy is gone", func(ctx context.Context) error {
+		err := cluster.Get(ctx, client.ObjectKeyFromObject(made), &rbacv1.ClusterRoleBinding{})
+		if err == nil {
+			return errors.New("it is there")
+		}
+		return client.IgnoreNotFound(err)
+	})
 	wantEverywhere(t, "mallory-of-"+grant.Name, "list", false)
+}
+
+// What is hidden from the operator's cache is looked for until it is gone, also after a deletion that failed.
+func TestAHiddenClusterRoleBindingIsDeletedAsSoonAsThatIsPossible(t *testing.T) {
+	t.Parallel()
+	tn := newTenancy(t)
+	tn.createOrganization()
+	jane := tn.join("org:admin")
+	grant := tn.newGrant()
+	wantGranted(t, grant, subjectOf(jane))
+	wantEverywhere(t, subjectOf(jane), "list", true)
+	binding := get(t, &rbacv1.ClusterRoleBinding{}, "", tenant.ClusterBindingName(grant.Name))
+	policy := refuseDeletion(t, binding, "at first")
+	tn.leave(jane)
+	wantStalled(t, grant, v1alpha1.ReasonForbidden, "at first")
+	edit(t, binding, func(b *rbacv1.ClusterRoleBinding) { b.Labels = nil })
+	edit(t, policy, func(p *admissionregistrationv1.ValidatingAdmissionPolicy) { p.Spec.Validations[0].Message = "again" })
+	wantStalled(t, grant, v1alpha1.ReasonForbidden, "again")
+	must(t, cluster.Delete(t.Context(), policy))
+	wantGranted(t, grant)
+	wantEverywhere(t, subjectOf(jane), "list", false)
+}
+
+// refuseDeletion has the API server refuse to delete a ClusterRoleBinding, and say so.
+func refuseDeletion(t *testing.T, binding *rbacv1.ClusterRoleBinding, says string) *admissionregistrationv1.ValidatingAdmissionPolicy {
+	t.Helper()
+	name := "keep-" + strings.ReplaceAll(binding.Name, ":", "-")
+	policy := &admissionregistrationv1.ValidatingAdmissionPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: admissionregistrationv1.ValidatingAdmissionPolicySpec{
+			MatchConstraints: &admissionregistrationv1.MatchResources{ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{
+				ResourceNames: []string{binding.Name},
+				RuleWithOperations: admissionregistrationv1.RuleWithOperations{
+					Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Delete},
+					Rule: admissionregistrationv1.Rule{
+						APIGroups: []string{rbacv1.GroupName}, APIVersions: []string{"v1"}, Resources: []string{"clusterrolebindings"},
+					},
+				},
+			}}},
+			Validations: []admissionregistrationv1.Validation{{Expression: "false", Message: says, Reason: new(metav1.StatusReasonForbidden)}},
+		},
+	}
+	binds := &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName: name, ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny},
+		},
+	}
+	for _, object := range []client.Object{policy, binds} {
+		must(t, cluster.Create(t.Context(), object))
+		t.Cleanup(func() { _ = cluster.Delete(context.WithoutCancel(t.Context()), object) })
+	}
+	eventually(t, "the API server refuses to delete "+binding.Name, func(ctx context.Context) error {
+		err := cluster.Delete(ctx, binding.DeepCopy(), client.DryRunAll)
+		switch {
+		case err == nil:
+			return errors.New("it does not")
+		case !strings.Contains(err.Error(), says):
+			return err
+		}
+		return nil
+	})
+	return policy
+}
+
+// Without list and watch nothing could be seen of ClusterRoleBindings. Without any other right, what does not need it goes on.
+func TestClusterGrantsAreCarriedOutWithTheRightsThatThereAre(t *testing.T) {
+	t.Parallel()
+	name := strings.ToLower(strings.ReplaceAll(uniqueID("poor"), "_", "-"))
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: []rbacv1.PolicyRule{{
+		APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterrolebindings"}, Verbs: []string{"list", "watch"},
+	}}}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
+		Subjects:   []rbacv1.Subject{userNamed(name)},
+	}
+	for _, object := range []client.Object{role, binding} {
+		must(t, cluster.Create(t.Context(), object))
+		t.Cleanup(func() { _ = cluster.Delete(context.WithoutCancel(t.Context()), object) })
+	}
+	config := plane.Config()
+	config.Impersonate.UserName = name
+	poor, err := client.New(config, client.Options{Scheme: cluster.Scheme()})
+	must(t, err)
+	want := func(want string) {
+		t.Helper()
+		eventually(t, "what is missing", func(ctx context.Context) error {
+			missing, err := controller.MissingForGrants(ctx, poor, clusterGrantRoles)
+			if err == nil && missing != want {
+				err = fmt.Errorf("got %q, want %q", missing, want)
+			}
+			return err
+		})
+	}
+	want("")
+	edit(t, role, func(r *rbacv1.ClusterRole) { r.Rules[0].Verbs = []string{"list"} })
+	want("watch clusterrolebindings.rbac.authorization.k8s.io")
 }
 
 func TestAClusterRoleBindingOfSomebodyElseIsLeftAlone(t *testing.T) {
@@ -312,6 +426,7 @@ func TestWhatADeletedClusterGrantGaveIsTakenAway(t *testing.T) {
 				_ = cluster.Patch(context.WithoutCancel(t.Context()), binding,
 					client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`)))
 			})
+			wantEverywhere(t, subjectOf(jane), "list", true)
 			must(t, cluster.Delete(t.Context(), grant))
 			wantEverywhere(t, subjectOf(jane), "list", false)
 		})

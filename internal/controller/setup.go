@@ -119,15 +119,16 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 	return manager.Add(&counter{client: prompt, retention: options.TombstoneRetention, now: options.Now})
 }
 
-// missingForGrants says what the operator would need to carry out ClusterGrants and may not; "" if it may, or has not to. Without these
-// rights a watch of ClusterRoleBindings would never begin, and nothing else would.
+// missingForGrants says what the operator would need to look at ClusterGrants and may not; "" if it may, or has not to. Without these
+// rights a watch of ClusterRoleBindings would never begin, and nothing else would. Any other right is missed by what needs it alone, which
+// the ClusterGrant then says: without create, what has to go is taken away all the same.
 func missingForGrants(ctx context.Context, c client.Client, clusterRoles []string) (string, error) {
 	if len(clusterRoles) == 0 {
 		return "", nil
 	}
 	missing, err := permission.Missing(ctx, c, "", []rbacv1.PolicyRule{{
 		APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterrolebindings"},
-		Verbs: []string{"get", "list", "watch", "create", "patch", "delete"},
+		Verbs: []string{"list", "watch"},
 	}})
 	return permission.Describe(missing), err
 }

@@ -20,6 +20,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -36,8 +37,8 @@ import (
 )
 
 // bindings are the ClusterRoleBindings that concern a ClusterGrant, as the cache has them or, where that is newer, as they were written.
-// The cache holds those alone that have the operator's labels. Where it holds none of the name, the API server is asked once: somebody may
-// have taken the labels off while the operator was away, and what it gives would stay.
+// The cache holds those alone that have the operator's labels. Where it holds none of the name, the API server is asked until it has none
+// either: somebody may have taken the labels off while the operator was away, and what it gives would stay.
 func (e *enforcement) bindings(ctx context.Context, grant *v1alpha1.ClusterGrant) ([]*rbacv1.ClusterRoleBinding, error) {
 	var list rbacv1.ClusterRoleBindingList
 	if err := e.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
@@ -49,14 +50,35 @@ func (e *enforcement) bindings(ctx context.Context, grant *v1alpha1.ClusterGrant
 		return binding.Name == name || tenant.GrantOfBinding(binding) == grant.Name || slices.ContainsFunc(binding.OwnerReferences, isOwned)
 	}
 	known := slices.DeleteFunc(cached.Pointers(list.Items), func(binding *rbacv1.ClusterRoleBinding) bool { return !concerns(binding) })
-	isNamed := func(binding *rbacv1.ClusterRoleBinding) bool { return binding.Name == name }
-	if _, isChecked := e.checked.Load(grant.Name); !isChecked && !slices.ContainsFunc(known, isNamed) {
-		if err := e.reread(ctx, name); err != nil {
+	known = e.withLatest(known)
+	if _, isChecked := e.checked.Load(grant.Name); !isChecked && !hasName(known, name) {
+		if err := e.check(ctx, grant.Name, name); err != nil {
 			return nil, err
 		}
 	}
-	e.checked.Store(grant.Name, struct{}{})
 	return e.withLatest(known), nil
+}
+
+// check asks the API server for the ClusterRoleBinding of a name that the cache does not hold. Where there is none, the elected replica
+// need not ask again: of one that is made from now on it hears, or makes it itself. Whatever is there has to be dealt with first.
+func (e *enforcement) check(ctx context.Context, grant, name string) error {
+	err := e.reread(ctx, name)
+	doing := "read the ClusterRoleBinding " + name
+	switch {
+	case apierrors.IsForbidden(err):
+		if !e.failed[doing] { // those that the cache holds are dealt with all the same
+			e.fail(err, doing)
+		}
+		return nil
+	case err == nil && !e.standby && !hasName(slices.Collect(maps.Values(e.latest)), name):
+		e.checked.Store(grant, struct{}{})
+	}
+	return err
+}
+
+// hasName tells whether one of some ClusterRoleBindings has a name. Those that are nil are gone.
+func hasName(bindings []*rbacv1.ClusterRoleBinding, name string) bool {
+	return slices.ContainsFunc(bindings, func(binding *rbacv1.ClusterRoleBinding) bool { return binding != nil && binding.Name == name })
 }
 
 // withLatest are ClusterRoleBindings as they were written or read since the cache saw them.

@@ -72,7 +72,8 @@ type Reconciler struct {
 	changes watch.Timer
 	drift   sync.Map // types.UID of a ClusterGrant → the tenant.Binding that last was right
 
-	// checked are the ClusterGrants, by name, of which it is known that no ClusterRoleBinding has their name that the cache does not hold.
+	// checked are the ClusterGrants, by name, of which this replica found, while it was elected, that no ClusterRoleBinding has their name
+	// that the cache does not hold.
 	checked sync.Map
 }
 

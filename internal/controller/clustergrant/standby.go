@@ -28,7 +28,8 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/controller/watch"
 )
 
-// standbyWorkers look at ClusterGrants at a time. A look that finds nothing to take away makes no request.
+// standbyWorkers look at ClusterGrants at a time. A look that finds nothing to take away makes no request, but one for a ClusterGrant of
+// which the cache holds no ClusterRoleBinding.
 const standbyWorkers = 2
 
 // standbyReconciler takes away access on every replica that is not elected: the elected one may just have been killed, or be frozen. It
