@@ -41,6 +41,9 @@ type WhyClusterGrant struct {
 	Given   bool         `json:"given"`
 	Until   *metav1.Time `json:"until,omitempty"`
 	Message string       `json:"message,omitempty"`
+
+	// Uncertain: the ClusterGrant is not ready, and so the member may have the ClusterRole or not. Message says why.
+	Uncertain bool `json:"uncertain,omitempty"`
 }
 
 // clusterGrants are what the ClusterGrants come to that name a member's organization and are for the member's role.
@@ -55,19 +58,49 @@ func (e *explainer) clusterGrants(facts *tenant.MemberFacts) []WhyClusterGrant {
 		if !rule.IsFor(facts.Standing.Role) {
 			continue
 		}
-		given := facts.Given(rule)
-		one := WhyClusterGrant{Name: grant.Name, ClusterRole: grant.Spec.ClusterRole, Given: given.Holds, Message: given.Message}
-		if given.Holds && given.Until != nil {
-			one.Until = new(metav1.NewTime(*given.Until))
-		}
-		if reason := notCarriedOut(grant); given.Holds && reason != "" {
-			one.Given, one.Message = false, "the ClusterGrant is not ready ("+reason+"): see kubectl describe clustergrant "+grant.Name
-		}
-		found = append(found, one)
+		found = append(found, whyClusterGrant(grant, facts.Given(rule)))
 	}
 	slices.SortFunc(found, func(a, b WhyClusterGrant) int { return cmp.Compare(a.Name, b.Name) })
 	return found
 }
+
+// whyClusterGrant is what a ClusterGrant comes to for a member, by how it stands.
+func whyClusterGrant(grant *v1alpha1.ClusterGrant, given tenant.Given) WhyClusterGrant {
+	found := WhyClusterGrant{Name: grant.Name, ClusterRole: grant.Spec.ClusterRole, Given: given.Holds, Message: given.Message}
+	if given.Holds && given.Until != nil {
+		found.Until = new(metav1.NewTime(*given.Until))
+	}
+	reason := notCarriedOut(grant)
+	see := " (" + reason + "): see kubectl describe clustergrant " + grant.Name
+	switch {
+	case reason == "":
+	case given.Holds && givesNothing[reason]:
+		found.Given, found.Message = false, "the ClusterGrant is not ready"+see
+	case given.Holds:
+		found.Given, found.Uncertain = false, true
+		found.Message = "they should have it, but the ClusterGrant is not ready" + see + ", and ask the API server with kubectl auth can-i --as"
+	case takesNothing[reason]:
+		found.Uncertain = true
+		found.Message = "they should not have it (" + given.Message + "), but the ClusterGrant is not ready" + see +
+			", and ask the API server with kubectl auth can-i --as"
+	}
+	return found
+}
+
+// givesNothing are the reasons for which nobody has anything by a ClusterGrant that is not ready. With any other, who had it may have it
+// still, and some may have it already.
+var givesNothing = map[string]bool{
+	notLookedAt: true, v1alpha1.ReasonClusterRoleNotAllowed: true, v1alpha1.ReasonInvalid: true, v1alpha1.ReasonInstanceNotFound: true,
+	v1alpha1.ReasonClusterRoleBindingTaken: true,
+}
+
+// takesNothing are the reasons for which somebody may have something still who should not.
+var takesNothing = map[string]bool{
+	v1alpha1.ReasonObserving: true, v1alpha1.ReasonDisabled: true, v1alpha1.ReasonForbidden: true, v1alpha1.ReasonProgressing: true,
+}
+
+// notLookedAt is the reason of a ClusterGrant that no operator has seen yet.
+const notLookedAt = "NotLookedAt"
 
 // mayBeGranted tells whether a member may be given anything at all.
 func mayBeGranted(facts *tenant.MemberFacts) bool {
@@ -83,7 +116,7 @@ func notCarriedOut(grant *v1alpha1.ClusterGrant) string {
 	case ready, reason == v1alpha1.ReasonOrganizationsMissing, reason == v1alpha1.ReasonConditionUndecided:
 		return "" // it serves all others
 	case reason == "":
-		return "NotLookedAt"
+		return notLookedAt
 	}
 	return reason
 }
@@ -91,6 +124,8 @@ func notCarriedOut(grant *v1alpha1.ClusterGrant) string {
 func (g *WhyClusterGrant) text(out *page) {
 	text, look := "ClusterRole "+g.ClusterRole+" in the whole cluster, by the ClusterGrant "+g.Name, green
 	switch {
+	case g.Uncertain:
+		text, look = "perhaps "+text+": "+g.Message, yellow
 	case !g.Given:
 		text, look = "no "+text+": "+strings.TrimSpace(g.Message), yellow
 	case g.Until != nil:
