@@ -48,6 +48,7 @@ func waitForDisabled(t *testing.T, n tenant) {
 	if err := cluster.Create(t.Context(), grant); err != nil {
 		t.Fatal(err)
 	}
+	removeLater(t, grant)
 	eventually(t, func() error {
 		if err := cluster.Get(t.Context(), client.ObjectKeyFromObject(grant), grant); err != nil {
 			return err
@@ -57,6 +58,19 @@ func waitForDisabled(t *testing.T, n tenant) {
 			return fmt.Errorf("it says %+v", grant.Status.Conditions)
 		}
 		return nil
+	})
+}
+
+// removeLater deletes objects of fixed names at the end of the test, so that it can run again.
+func removeLater(t *testing.T, objects ...client.Object) {
+	t.Helper()
+	t.Cleanup(func() {
+		for _, object := range objects {
+			err := client.IgnoreNotFound(cluster.Delete(context.WithoutCancel(t.Context()), object))
+			if err != nil {
+				t.Error(err)
+			}
+		}
 	})
 }
 
@@ -82,6 +96,7 @@ func stolen(t *testing.T) client.Client {
 		if err := errors.Join(cluster.Create(t.Context(), made), cluster.Create(t.Context(), binding)); err != nil {
 			t.Fatal(err)
 		}
+		removeLater(t, made, binding)
 	})
 	each(t, r, "ValidatingAdmissionPolicy", func(policy *admissionregistrationv1.ValidatingAdmissionPolicy) {
 		if policy.Name != "clerk-operator-cluster-grants-only" {
@@ -139,6 +154,7 @@ func TestClusterRoleBindingsOfClusterGrantsAreGuarded(t *testing.T) {
 	if err := who.admin.Create(t.Context(), free); err != nil {
 		t.Fatal(err)
 	}
+	removeLater(t, ours, foreign, free)
 	create := func(by client.Client, binding *rbacv1.ClusterRoleBinding) func(context.Context) error {
 		return func(ctx context.Context) error { return by.Create(ctx, binding, client.DryRunAll) }
 	}

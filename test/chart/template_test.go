@@ -335,7 +335,10 @@ func TestWhatDoesNotGoTogetherIsRefused(t *testing.T) {
 			secret + ",rbac.create=false,metrics.serviceMonitor.enabled=true,metrics.serviceMonitor.prometheus.serviceAccount=a", "rbac.create=true",
 		},
 		"/me without a certificate": {secret + ",me.enabled=true", "me.tls.secretName is not set"},
-		"two priority classes":      {secret + ",priorityClass.name=a", "priorityClass.create=false"},
+		"ClusterGrants without guards": {
+			secret + ",clusterGrants.clusterRoles[0]=view,admission.enabled=false", "clusterGrants.clusterRoles needs the guards",
+		},
+		"two priority classes": {secret + ",priorityClass.name=a", "priorityClass.create=false"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
