@@ -18,7 +18,6 @@ package clustergrant
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -216,18 +215,8 @@ func (e *enforcement) emptyHeld(ctx context.Context, binding *rbacv1.ClusterRole
 
 // patch changes a ClusterRoleBinding, if it still is as it was seen; binding is what came of it.
 func (e *enforcement) patch(ctx context.Context, binding *rbacv1.ClusterRoleBinding, change map[string]any) error {
-	metadata, _ := change["metadata"].(map[string]any)
-	if metadata == nil {
-		metadata = map[string]any{}
-		change["metadata"] = metadata
-	}
-	metadata["resourceVersion"], metadata["uid"] = binding.ResourceVersion, binding.UID
-	patch, err := json.Marshal(change)
-	if err != nil {
-		return err
-	}
 	changed := &rbacv1.ClusterRoleBinding{ObjectMeta: write.NameOf(binding)}
-	err = e.Client.Patch(ctx, changed, client.RawPatch(types.MergePatchType, patch), write.FieldOwner, client.DisableReadYourWritesConsistency)
+	err := write.PatchUnchanged(ctx, e.Client, binding, changed, change)
 	if err == nil {
 		*binding = *changed
 		e.latest[binding.UID] = changed.DeepCopy()

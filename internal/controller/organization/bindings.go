@@ -18,7 +18,6 @@ package organization
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -26,7 +25,6 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/internal/controller/write"
@@ -173,18 +171,8 @@ func (e *enforcement) patchBinding(ctx context.Context, binding *rbacv1.RoleBind
 
 // patchUnchanged changes any RoleBinding, if it still is as it was seen; binding is what came of it.
 func (r *Reconciler) patchUnchanged(ctx context.Context, binding *rbacv1.RoleBinding, change map[string]any) error {
-	metadata, _ := change["metadata"].(map[string]any)
-	if metadata == nil {
-		metadata = map[string]any{}
-		change["metadata"] = metadata
-	}
-	metadata["resourceVersion"], metadata["uid"] = binding.ResourceVersion, binding.UID
-	patch, err := json.Marshal(change)
-	if err != nil {
-		return err
-	}
 	changed := &rbacv1.RoleBinding{ObjectMeta: write.NameOf(binding)}
-	err = r.Client.Patch(ctx, changed, client.RawPatch(types.MergePatchType, patch), write.FieldOwner, client.DisableReadYourWritesConsistency)
+	err := write.PatchUnchanged(ctx, r.Client, binding, changed, change)
 	if err == nil {
 		*binding = *changed
 	}

@@ -18,10 +18,12 @@ package write
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -39,6 +41,22 @@ func DeleteUnchanged(ctx context.Context, c client.Client, object client.Object)
 	return c.Delete(ctx, object, client.Preconditions{
 		UID: new(object.GetUID()), ResourceVersion: new(object.GetResourceVersion()),
 	}, client.DisableReadYourWritesConsistency)
+}
+
+// PatchUnchanged changes an object by a merge patch, if it still is exactly as it was seen; else the error is a conflict. What comes of it
+// is read into changed, which has the object's name alone.
+func PatchUnchanged(ctx context.Context, c client.Client, seen, changed client.Object, change map[string]any) error {
+	metadata, _ := change["metadata"].(map[string]any)
+	if metadata == nil {
+		metadata = map[string]any{}
+		change["metadata"] = metadata
+	}
+	metadata["resourceVersion"], metadata["uid"] = seen.GetResourceVersion(), seen.GetUID()
+	patch, err := json.Marshal(change)
+	if err != nil {
+		return err
+	}
+	return c.Patch(ctx, changed, client.RawPatch(types.MergePatchType, patch), FieldOwner, client.DisableReadYourWritesConsistency)
 }
 
 // Configuration is what server-side apply takes, of any kind.
