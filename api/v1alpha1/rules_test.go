@@ -383,6 +383,69 @@ func TestTenantClassesFollowTheirRules(t *testing.T) {
 	})
 }
 
+func TestQuantitiesAndPortsOfATenantClassFollowTheirRules(t *testing.T) {
+	t.Parallel()
+	quota := func(pods string) string {
+		return "{namespaces: [{name: a, resourceQuota: {hard: {pods: " + pods + "}}}]}"
+	}
+	limits := func(cpu string) string {
+		return "{namespaces: [{name: a, limitRange: {limits: [{type: Container, max: {cpu: " + cpu + "}}]}}]}"
+	}
+	port := func(port string) string {
+		return "{namespaces: [{name: a, networkPolicies: [{name: p, spec: {podSelector: {}, egress: [{ports: [" + port + "]}]}}]}]}"
+	}
+	const (
+		pods = "FieldValueInvalid spec.namespaces[0].resourceQuota.hard.pods: "
+		cpu  = "FieldValueInvalid spec.namespaces[0].limitRange.limits[0].max.cpu: "
+		at   = "spec.namespaces[0].networkPolicies[0].spec.egress[0].ports[0]."
+	)
+	long := "'${" + strings.Repeat("a", 1022) + "}'"
+	checkRules(t, "TenantClass", map[string]rule{
+		"a number":           {"as Kubernetes itself takes it", "", quota("10"), ""},
+		"text":               {"", "", quota("'10'"), ""},
+		"with a suffix":      {"", "", limits("500m"), ""},
+		"an exponent":        {"", "", limits("5e3"), ""},
+		"an expression":      {"", "", quota("'${organization.members}'"), ""},
+		"in lines":           {"", "", quota(`"${organization.\nmembers}"`), ""},
+		"part of it":         {"", "", limits("'${organization.members}Gi'"), ""},
+		"no quantity":        {"", "", quota("many"), pods},
+		"a fraction of YAML": {"it may be rounded", "", quota("1.5"), "FieldValueTypeInvalid spec.namespaces[0].resourceQuota.hard.pods: "},
+		"a truth":            {"", "", quota("true"), "FieldValueTypeInvalid spec.namespaces[0].resourceQuota.hard.pods: "},
+		"no limit":           {"", "", limits("lots"), cpu},
+		"below 0":            {"", "", quota("'-1'"), pods},
+		"an endless number":  {"it would take all memory to compute with", "", quota("1e1000000000"), pods},
+		"1024 characters":    {"", "", quota(long[:1024] + "}'"), ""},
+		"1025 characters":    {"", "", quota(long), "FieldValueTooLong spec.namespaces[0].resourceQuota.hard.pods: "},
+		"a port":             {"", "", port("{port: 8080, endPort: 8090}"), ""},
+		"a port's name":      {"", "", port("{port: http}"), ""},
+		"ports, expressions": {"", "", port("{port: '${organization.members}', endPort: '${organization.members + 1}', protocol: '${\"TCP\"}'}"), ""},
+		"a port below 0":     {"", "", port("{port: '-1'}"), "FieldValueInvalid " + at + "port: "},
+		"no port's name":     {"", "", port("{port: Not_A_Name}"), "FieldValueInvalid " + at + "port: "},
+		"no end of ports":    {"", "", port("{port: 1, endPort: '2-'}"), "FieldValueInvalid " + at + "endPort: "},
+		"a long name":        {"a port's name has 15 characters at most", "", port("{port: abcdefghijklmnop}"), "FieldValueInvalid " + at + "port: "},
+		"an empty port":      {"", "", port("{port: ''}"), "FieldValueInvalid " + at + "port: "},
+		"a port, a list":     {"", "", port("{port: [1]}"), "FieldValueTypeInvalid " + at + "port: "},
+	})
+}
+
+// What is stored is read, whatever number it is: one class must not keep all others from being read.
+func TestAPortBeyondAllNumbersIsRead(t *testing.T) {
+	t.Parallel()
+	name := newName()
+	if err := apply(t.Context(), "TenantClass", name, `{namespaces: [{name: a, resourceQuota: {hard: {pods: 10, cpu: "2"}},
+		networkPolicies: [{name: p, spec: {podSelector: {}, egress: [{ports: [{port: 9000000000000000000, endPort: 443}]}]}}]}]}`); err != nil {
+		t.Fatal(err)
+	}
+	namespace := get[v1alpha1.TenantClass](t, name).Spec.Namespaces[0]
+	want := v1alpha1.TenantPolicyPort{Port: "9000000000000000000", EndPort: "443"}
+	if have := namespace.NetworkPolicies[0].Spec.Egress[0].Ports[0]; have != want {
+		t.Errorf("the port is %+v", have)
+	}
+	if hard := namespace.ResourceQuota.Hard; hard["pods"] != "10" || hard["cpu"] != "2" {
+		t.Errorf("the quota is %v", hard)
+	}
+}
+
 func TestATenantClassHasBounds(t *testing.T) {
 	t.Parallel()
 	// list is so many items, map so many entries, of which each holds its number at %d.

@@ -17,8 +17,6 @@ limitations under the License.
 package v1alpha1
 
 import (
-	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -144,15 +142,15 @@ type TenantNamespace struct {
 	// +kubebuilder:validation:MaxProperties=64
 	Annotations map[string]string `json:"annotations,omitempty"`
 
-	// resourceQuota is the spec of the namespace's ResourceQuota; none when absent.
+	// resourceQuota is the spec of the namespace's ResourceQuota; none when absent. Quantities may hold expressions.
 	// +optional
-	ResourceQuota *corev1.ResourceQuotaSpec `json:"resourceQuota,omitempty"`
+	ResourceQuota *TenantResourceQuota `json:"resourceQuota,omitempty"`
 
-	// limitRange is the spec of the namespace's LimitRange; none when absent.
+	// limitRange is the spec of the namespace's LimitRange; none when absent. Quantities may hold expressions.
 	// +optional
-	LimitRange *corev1.LimitRangeSpec `json:"limitRange,omitempty"`
+	LimitRange *TenantLimitRange `json:"limitRange,omitempty"`
 
-	// networkPolicies are the namespace's NetworkPolicies. Strings within them may hold expressions.
+	// networkPolicies are the namespace's NetworkPolicies. Strings and ports within them may hold expressions.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -177,7 +175,7 @@ type TenantNetworkPolicy struct {
 
 	// spec of the NetworkPolicy.
 	// +required
-	Spec networkingv1.NetworkPolicySpec `json:"spec,omitzero"`
+	Spec TenantNetworkPolicySpec `json:"spec,omitzero"`
 }
 
 // TenantRoleBinding gives a ClusterRole to the members with a role or with a permission.

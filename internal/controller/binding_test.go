@@ -27,7 +27,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -182,7 +181,7 @@ func TestANamespaceWithAnIDAloneIsAdoptedForGood(t *testing.T) {
 func TestAGrantThatWasDecidedIsNotWrittenWhenItsMemberHasLeft(t *testing.T) {
 	t.Parallel()
 	tn := newTenancy(t, func(class *v1alpha1.TenantClass) {
-		class.Spec.Namespaces[0].ResourceQuota = &corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"pods": resource.MustParse("5")}}
+		class.Spec.Namespaces[0].ResourceQuota = &v1alpha1.TenantResourceQuota{Hard: map[corev1.ResourceName]v1alpha1.TenantQuantity{"pods": "5"}}
 	})
 	quota := "/api/v1/namespaces/" + tn.namespace() + "/resourcequotas/clerk-operator"
 	letGo := hanging.hold(t, quota)

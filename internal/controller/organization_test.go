@@ -205,15 +205,15 @@ func TestASlugThatChangesMovesNothing(t *testing.T) {
 
 func withPolicies(class *v1alpha1.TenantClass) {
 	namespace := &class.Spec.Namespaces[0]
-	namespace.ResourceQuota = &corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("10")}}
-	namespace.LimitRange = &corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
-		Type: corev1.LimitTypeContainer,
-		Max:  corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2")},
-		Min:  corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")},
+	namespace.ResourceQuota = &v1alpha1.TenantResourceQuota{Hard: map[corev1.ResourceName]v1alpha1.TenantQuantity{corev1.ResourcePods: "10"}}
+	namespace.LimitRange = &v1alpha1.TenantLimitRange{Limits: []v1alpha1.TenantLimitRangeItem{{
+		Type: string(corev1.LimitTypeContainer),
+		Max:  map[corev1.ResourceName]v1alpha1.TenantQuantity{corev1.ResourceCPU: "2"},
+		Min:  map[corev1.ResourceName]v1alpha1.TenantQuantity{corev1.ResourceMemory: "64Mi"},
 	}}}
-	namespace.NetworkPolicies = []v1alpha1.TenantNetworkPolicy{{Name: "own", Spec: networkingv1.NetworkPolicySpec{
-		Ingress: []networkingv1.NetworkPolicyIngressRule{{
-			Ports: []networkingv1.NetworkPolicyPort{{}},
+	namespace.NetworkPolicies = []v1alpha1.TenantNetworkPolicy{{Name: "own", Spec: v1alpha1.TenantNetworkPolicySpec{
+		Ingress: []v1alpha1.TenantIngressRule{{
+			Ports: []v1alpha1.TenantPolicyPort{{}},
 			From: []networkingv1.NetworkPolicyPeer{{NamespaceSelector: &metav1.LabelSelector{
 				MatchLabels: map[string]string{v1alpha1.OrganizationIDLabel: "${organization.id}"},
 			}}},
@@ -566,8 +566,8 @@ func TestAQuotaThatLeavesNoRoomIsSaidAndHeals(t *testing.T) {
 func TestAnObjectThatTheAPIServerRefusesIsSaid(t *testing.T) {
 	t.Parallel()
 	tn := newTenancy(t, func(class *v1alpha1.TenantClass) {
-		class.Spec.Namespaces[0].ResourceQuota = &corev1.ResourceQuotaSpec{
-			Hard: corev1.ResourceList{"Not A Resource": resource.MustParse("1")},
+		class.Spec.Namespaces[0].ResourceQuota = &v1alpha1.TenantResourceQuota{
+			Hard: map[corev1.ResourceName]v1alpha1.TenantQuantity{"Not A Resource": "1"},
 		}
 	})
 	organization := tn.createOrganization()

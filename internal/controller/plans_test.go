@@ -24,7 +24,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -89,8 +88,8 @@ func (tn *tenancy) wantPods(want string) {
 func withPlans(t *testing.T, pods map[string]string) *tenancy {
 	t.Helper()
 	quota := func(class *v1alpha1.TenantClass, plan string) {
-		class.Spec.Namespaces[0].ResourceQuota = &corev1.ResourceQuotaSpec{
-			Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse(pods[plan])},
+		class.Spec.Namespaces[0].ResourceQuota = &v1alpha1.TenantResourceQuota{
+			Hard: map[corev1.ResourceName]v1alpha1.TenantQuantity{corev1.ResourcePods: v1alpha1.TenantQuantity(pods[plan])},
 		}
 		class.Spec.Namespaces[0].Labels["example.com/plan"] = "${organization.plan}"
 		class.Spec.Namespaces[0].Annotations = map[string]string{"example.com/subscription": "${organization.subscriptionStatus}"}

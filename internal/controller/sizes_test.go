@@ -24,7 +24,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -39,17 +38,17 @@ const (
 	removals = 32
 )
 
-func quotaOf(resources int) *corev1.ResourceQuotaSpec {
-	spec := &corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{}}
+func quotaOf(resources int) *v1alpha1.TenantResourceQuota {
+	spec := &v1alpha1.TenantResourceQuota{Hard: map[corev1.ResourceName]v1alpha1.TenantQuantity{}}
 	for i := range resources {
-		spec.Hard[corev1.ResourceName(fmt.Sprintf("count/r%d.x", i))] = resource.MustParse("1")
+		spec.Hard[corev1.ResourceName(fmt.Sprintf("count/r%d.x", i))] = "1"
 	}
 	return spec
 }
 
 func policyOf(rules int) v1alpha1.TenantNetworkPolicy {
-	return v1alpha1.TenantNetworkPolicy{Name: "rules", Spec: networkingv1.NetworkPolicySpec{
-		Ingress:     make([]networkingv1.NetworkPolicyIngressRule, rules),
+	return v1alpha1.TenantNetworkPolicy{Name: "rules", Spec: v1alpha1.TenantNetworkPolicySpec{
+		Ingress:     make([]v1alpha1.TenantIngressRule, rules),
 		PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}}}
 }
 
@@ -64,10 +63,10 @@ func longPolicy() v1alpha1.TenantNetworkPolicy {
 	return policy
 }
 
-func limitsOf(limits int) *corev1.LimitRangeSpec {
-	spec := &corev1.LimitRangeSpec{}
+func limitsOf(limits int) *v1alpha1.TenantLimitRange {
+	spec := &v1alpha1.TenantLimitRange{}
 	for range limits {
-		spec.Limits = append(spec.Limits, corev1.LimitRangeItem{Type: corev1.LimitTypeContainer})
+		spec.Limits = append(spec.Limits, v1alpha1.TenantLimitRangeItem{Type: string(corev1.LimitTypeContainer)})
 	}
 	return spec
 }
@@ -160,7 +159,7 @@ func TestHoweverManyUnwantedObjectsThereAreAllGo(t *testing.T) {
 					ObjectMeta: metav1.ObjectMeta{Namespace: tn.namespace(), Name: fmt.Sprintf("foreign-%d", i), Labels: map[string]string{
 						v1alpha1.OrganizationIDLabel: tn.id, v1alpha1.InstanceLabel: tn.instance, v1alpha1.ManagedByLabel: v1alpha1.ManagedBy,
 					}},
-					Spec: policyOf(1).Spec,
+					Spec: networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}},
 				}))
 			}
 			eventually(t, "what nobody wants goes", func(ctx context.Context) error {

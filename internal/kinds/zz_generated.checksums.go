@@ -30,5 +30,5 @@ var checksums = map[string]string{
 	"clerksubscriptionitems.clerk-operator.io": "24d60d7b8b9dbad7",
 	"clerkusers.clerk-operator.io":             "0ea9cf5f54bb9ccd",
 	"clustergrants.clerk-operator.io":          "22adab8d198c852a",
-	"tenantclasses.clerk-operator.io":          "d359c1aeb2566b17",
+	"tenantclasses.clerk-operator.io":          "4568006ea30eb903",
 }

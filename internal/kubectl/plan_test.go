@@ -35,7 +35,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"pgregory.net/rapid"
@@ -443,8 +442,8 @@ func spec(entries ...v1alpha1.TenantNamespace) v1alpha1.TenantClassSpec {
 	return v1alpha1.TenantClassSpec{Namespaces: entries}
 }
 
-func quota(pods string) *corev1.ResourceQuotaSpec {
-	return &corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse(pods)}}
+func quota(pods v1alpha1.TenantQuantity) *v1alpha1.TenantResourceQuota {
+	return &v1alpha1.TenantResourceQuota{Hard: map[corev1.ResourceName]v1alpha1.TenantQuantity{corev1.ResourcePods: pods}}
 }
 
 // TestPlanIsWhatTheOperatorDoes plans edits, makes them, and compares.
@@ -454,6 +453,8 @@ func TestPlanIsWhatTheOperatorDoes(t *testing.T) {
 	limited.ResourceQuota = quota("10")
 	relimited := *limited.DeepCopy()
 	relimited.ResourceQuota = quota("20")
+	counted, missing := *limited.DeepCopy(), *limited.DeepCopy()
+	counted.ResourceQuota, missing.ResourceQuota = quota("${organization.members + 1}"), quota("${organization.publicMetadata.missing}")
 	broken := entry("${organization.nothing}", rule("admin", "admin"))
 	failing := entry("${organization.publicMetadata.missing}", rule("admin", "admin"))
 	half := entry("a", rule("admin", "admin"))
@@ -470,14 +471,16 @@ func TestPlanIsWhatTheOperatorDoes(t *testing.T) {
 		"released": {
 			spec(first, entry("b", rule("admin", "edit"))), spec(first), kubectl.PlanSummary{Changed: 2, NamespacesReleased: 2, Losing: 2},
 		},
-		"gain":    {spec(first), spec(entry("a", rule("admin", "admin"), rule("member", "edit"))), kubectl.PlanSummary{Changed: 2, Gaining: 2, Losing: 2}},
-		"lose":    {spec(first), spec(entry("a", rule("admin", "admin"))), kubectl.PlanSummary{Changed: 2, Losing: 2}},
-		"renamed": {spec(first), spec(entry("z", rule("admin", "admin"), rule("member", "view"))), kubectl.PlanSummary{}},
-		"limited": {spec(first), spec(limited), kubectl.PlanSummary{Changed: 2, PoliciesChanged: 2}},
-		"more":    {spec(limited), spec(relimited), kubectl.PlanSummary{Changed: 2, PoliciesChanged: 2}},
-		"free":    {spec(limited), spec(first), kubectl.PlanSummary{Changed: 2, PoliciesChanged: 2}},
-		"broken":  {spec(first), spec(broken), kubectl.PlanSummary{Changed: 2, Problems: 2, Losing: 2}},
-		"failing": {spec(first), spec(failing), kubectl.PlanSummary{Changed: 2, Problems: 2, Losing: 2}},
+		"gain":      {spec(first), spec(entry("a", rule("admin", "admin"), rule("member", "edit"))), kubectl.PlanSummary{Changed: 2, Gaining: 2, Losing: 2}},
+		"lose":      {spec(first), spec(entry("a", rule("admin", "admin"))), kubectl.PlanSummary{Changed: 2, Losing: 2}},
+		"renamed":   {spec(first), spec(entry("z", rule("admin", "admin"), rule("member", "view"))), kubectl.PlanSummary{}},
+		"limited":   {spec(first), spec(limited), kubectl.PlanSummary{Changed: 2, PoliciesChanged: 2}},
+		"more":      {spec(limited), spec(relimited), kubectl.PlanSummary{Changed: 2, PoliciesChanged: 2}},
+		"free":      {spec(limited), spec(first), kubectl.PlanSummary{Changed: 2, PoliciesChanged: 2}},
+		"broken":    {spec(first), spec(broken), kubectl.PlanSummary{Changed: 2, Problems: 2, Losing: 2}},
+		"quota":     {spec(limited), spec(counted), kubectl.PlanSummary{Changed: 2, PoliciesChanged: 2}},
+		"unlimited": {spec(limited), spec(missing), kubectl.PlanSummary{Changed: 2, Problems: 2}},
+		"failing":   {spec(first), spec(failing), kubectl.PlanSummary{Changed: 2, Problems: 2, Losing: 2}},
 		"condition": {
 			spec(first), spec(entry("a", conditional(`organization.publicMetadata.number == 0`, ""), rule("member", "view"))),
 			kubectl.PlanSummary{Changed: 1, Losing: 1},
@@ -626,12 +629,12 @@ func randomSpec() *rapid.Generator[v1alpha1.TenantClassSpec] {
 				namespace.RoleBindings = append(namespace.RoleBindings, binding)
 			}
 			if rapid.Bool().Draw(t, "quota") {
-				namespace.ResourceQuota = quota(rapid.SampledFrom([]string{"5", "10"}).Draw(t, "pods"))
+				namespace.ResourceQuota = quota(rapid.SampledFrom([]v1alpha1.TenantQuantity{"5", "${organization.members}"}).Draw(t, "pods"))
 			}
 			if rapid.Bool().Draw(t, "policy") {
 				namespace.NetworkPolicies = []v1alpha1.TenantNetworkPolicy{{
 					Name: rapid.SampledFrom([]string{"deny", "isolate"}).Draw(t, "name"),
-					Spec: networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}},
+					Spec: v1alpha1.TenantNetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}},
 				}}
 			}
 			result.Namespaces = append(result.Namespaces, namespace)

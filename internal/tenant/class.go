@@ -17,7 +17,6 @@ limitations under the License.
 package tenant
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -48,15 +47,10 @@ type entry struct {
 	name            *Template
 	labels          map[string]*Template
 	annotations     map[string]*Template
+	resourceQuota   *quota
+	limitRange      limitRange
 	networkPolicies []networkPolicy
 	rules           []Rule
-}
-
-// networkPolicy is a NetworkPolicy; strings are those within its spec that hold an expression, compiled.
-type networkPolicy struct {
-	name    string
-	spec    networkingv1.NetworkPolicySpec
-	strings map[string]*Template
 }
 
 // CompileClass compiles every expression of a class. The error names each field that is wrong. The class is returned even then: whose
@@ -104,11 +98,15 @@ func compileEntry(source v1alpha1.TenantNamespace, path string) (entry, error) {
 	compiled.labels, err = compileMap(source.Labels, path+".labels")
 	errs = append(errs, err, checkConstants(compiled.labels, path+".labels"))
 	compiled.annotations, err = compileMap(source.Annotations, path+".annotations")
-	errs = append(errs, err, checkSizes(source, path))
+	errs = append(errs, err)
+	compiled.resourceQuota, err = compileQuota(source.ResourceQuota, path+".resourceQuota")
+	errs = append(errs, err)
+	compiled.limitRange, err = compileLimits(source.LimitRange, path+".limitRange")
+	errs = append(errs, err)
 	for i, policy := range source.NetworkPolicies {
-		texts, err := compileStrings(policy.Spec)
+		compiledPolicy, err := compilePolicy(policy)
 		errs = appendAt(errs, fmt.Sprintf("%s.networkPolicies[%d]", path, i), err)
-		compiled.networkPolicies = append(compiled.networkPolicies, networkPolicy{name: policy.Name, spec: policy.Spec, strings: texts})
+		compiled.networkPolicies = append(compiled.networkPolicies, compiledPolicy)
 	}
 	for i, binding := range source.RoleBindings {
 		rule, err := compileRule(source.Name, binding)
@@ -152,63 +150,6 @@ func checkConstants(labels map[string]*Template, path string) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// compileStrings compiles every string within a NetworkPolicy that holds an expression.
-func compileStrings(spec networkingv1.NetworkPolicySpec) (map[string]*Template, error) {
-	texts := map[string]*Template{}
-	var errs []error
-	_, err := mapStrings(spec, func(text string) (string, error) {
-		if strings.Contains(text, "${") {
-			template, err := organizationScope.template(text)
-			texts[text], errs = template, append(errs, err)
-		}
-		return text, nil
-	})
-	return texts, errors.Join(append(errs, err)...)
-}
-
-// mapStrings returns a copy of spec in which every string value is what change makes of it. Keys stay as they are.
-func mapStrings(spec networkingv1.NetworkPolicySpec, change func(string) (string, error)) (networkingv1.NetworkPolicySpec, error) {
-	var result networkingv1.NetworkPolicySpec
-	encoded, err := json.Marshal(spec)
-	if err != nil {
-		return result, err
-	}
-	var tree any
-	if err := json.Unmarshal(encoded, &tree); err != nil {
-		return result, err
-	}
-	tree, err = walkStrings(tree, change)
-	if err != nil {
-		return result, err
-	}
-	if encoded, err = json.Marshal(tree); err != nil {
-		return result, err
-	}
-	err = json.Unmarshal(encoded, &result)
-	return result, err
-}
-
-func walkStrings(node any, change func(string) (string, error)) (any, error) {
-	var err error
-	switch node := node.(type) {
-	case string:
-		return change(node)
-	case []any:
-		for i := range node {
-			if node[i], err = walkStrings(node[i], change); err != nil {
-				return nil, err
-			}
-		}
-	case map[string]any:
-		for key := range node {
-			if node[key], err = walkStrings(node[key], change); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return node, nil
 }
 
 // Name of the TenantClass.
@@ -331,12 +272,7 @@ func boundOf(access v1alpha1.DerivedAccess) v1alpha1.DerivedAccess {
 
 func (e *entry) render(organization Organization) (Namespace, error) {
 	variables := map[string]any{"organization": organization}
-	namespace := Namespace{
-		Template:      e.source.Name,
-		ResourceQuota: withQuotaDefaults(e.source.ResourceQuota),
-		LimitRange:    withLimitDefaults(e.source.LimitRange),
-		RoleBindings:  e.rules,
-	}
+	namespace := Namespace{Template: e.source.Name, RoleBindings: e.rules}
 	var err error
 	if namespace.Name, err = e.name.expand(variables); err != nil {
 		return namespace, fmt.Errorf(".name: %w", err)
@@ -353,30 +289,21 @@ func (e *entry) render(organization Organization) (Namespace, error) {
 	if namespace.Annotations, err = expandMap(e.annotations, variables); err != nil {
 		return namespace, fmt.Errorf(".annotations%w", err)
 	}
+	if namespace.ResourceQuota, err = e.resourceQuota.expand(variables); err != nil {
+		return namespace, fmt.Errorf(".resourceQuota%w", err)
+	}
+	if namespace.LimitRange, err = e.limitRange.expand(variables); err != nil {
+		return namespace, fmt.Errorf(".limitRange%w", err)
+	}
 	namespace.NetworkPolicies = make(map[string]networkingv1.NetworkPolicySpec, len(e.networkPolicies))
-	for i, policy := range e.networkPolicies {
-		spec, err := policy.expand(variables)
+	for i := range e.networkPolicies {
+		spec, err := e.networkPolicies[i].expand(variables)
 		if err != nil {
 			return namespace, fmt.Errorf(".networkPolicies[%d]: %w", i, err)
 		}
-		if err := CheckPolicySize(&spec); err != nil {
-			return namespace, fmt.Errorf(".networkPolicies[%d]: %w", i, err)
-		}
-		namespace.NetworkPolicies[policy.name] = withPolicyDefaults(spec)
+		namespace.NetworkPolicies[e.networkPolicies[i].name] = spec
 	}
 	return namespace, nil
-}
-
-func (p networkPolicy) expand(variables map[string]any) (networkingv1.NetworkPolicySpec, error) {
-	if len(p.strings) == 0 {
-		return p.spec, nil
-	}
-	return mapStrings(p.spec, func(text string) (string, error) {
-		if template, ok := p.strings[text]; ok {
-			return template.expand(variables)
-		}
-		return text, nil
-	})
 }
 
 func expandMap(templates map[string]*Template, variables map[string]any) (map[string]string, error) {

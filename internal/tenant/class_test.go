@@ -37,12 +37,12 @@ func classOf(namespaces ...v1alpha1.TenantNamespace) *v1alpha1.TenantClass {
 	return &v1alpha1.TenantClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}, Spec: v1alpha1.TenantClassSpec{Namespaces: namespaces}}
 }
 
-func policyOf(spec networkingv1.NetworkPolicySpec) []v1alpha1.TenantNetworkPolicy {
+func policiesOf(spec v1alpha1.TenantNetworkPolicySpec) []v1alpha1.TenantNetworkPolicy {
 	return []v1alpha1.TenantNetworkPolicy{{Name: "policy", Spec: spec}}
 }
 
-func selecting(value string) networkingv1.NetworkPolicySpec {
-	return networkingv1.NetworkPolicySpec{PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"org": value}}}
+func selecting(value string) v1alpha1.TenantNetworkPolicySpec {
+	return v1alpha1.TenantNetworkPolicySpec{PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"org": value}}}
 }
 
 func TestAClassThatDoesNotCompileNamesEveryFieldThatIsWrong(t *testing.T) {
@@ -93,13 +93,13 @@ func TestAClassThatDoesNotCompileNamesEveryFieldThatIsWrong(t *testing.T) {
 			"it is put back every time", classOf(labelled(corev1.LabelMetadataName, "x")), "", []string{"labels[kubernetes.io/metadata.name]: "},
 		},
 		"network policy": {
-			"", classOf(v1alpha1.TenantNamespace{Name: "a", NetworkPolicies: policyOf(selecting("${organization.slugg}"))}), "",
+			"", classOf(v1alpha1.TenantNamespace{Name: "a", NetworkPolicies: policiesOf(selecting("${organization.slugg}"))}), "",
 			[]string{"spec.namespaces[0].networkPolicies[0]: ", "slugg"},
 		},
 		"all of them": {
 			"one look tells everything", classOf(
 				v1alpha1.TenantNamespace{Name: "${", Labels: map[string]string{"b": "${x}", "a": "${y}"}, Annotations: map[string]string{"c": "${z}"}},
-				v1alpha1.TenantNamespace{Name: "${w}", NetworkPolicies: policyOf(selecting("${v}"))},
+				v1alpha1.TenantNamespace{Name: "${w}", NetworkPolicies: policiesOf(selecting("${v}"))},
 			), "u",
 			[]string{
 				"spec.match: ", "spec.namespaces[0].name: ", "spec.namespaces[0].labels[a]: ", "spec.namespaces[0].labels[b]: ",
@@ -133,31 +133,28 @@ func TestAClassThatDoesNotCompileNamesEveryFieldThatIsWrong(t *testing.T) {
 
 func TestAnOrganizationGetsWhatItsClassSays(t *testing.T) {
 	t.Parallel()
-	port := intstr.FromString("${'http'}")
 	class := classOf(
 		v1alpha1.TenantNamespace{
-			Name:        "${organization.handle}-dev",
-			Labels:      map[string]string{"plan": "${organization.publicMetadata.plan}", "stage": "dev", "empty": ""},
-			Annotations: map[string]string{"example.com/name": "${organization.name}", "literal": "$${organization.name}"},
-			ResourceQuota: &corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{
-				corev1.ResourcePods: resource.MustParse("50"),
-			}},
-			RoleBindings: []v1alpha1.TenantRoleBinding{{Role: "org:admin", ClusterRole: "admin"}},
+			Name:          "${organization.handle}-dev",
+			Labels:        map[string]string{"plan": "${organization.publicMetadata.plan}", "stage": "dev", "empty": ""},
+			Annotations:   map[string]string{"example.com/name": "${organization.name}", "literal": "$${organization.name}"},
+			ResourceQuota: &v1alpha1.TenantResourceQuota{Hard: map[corev1.ResourceName]v1alpha1.TenantQuantity{corev1.ResourcePods: "50"}},
+			RoleBindings:  []v1alpha1.TenantRoleBinding{{Role: "org:admin", ClusterRole: "admin"}},
 		},
 		v1alpha1.TenantNamespace{
 			Name: "${organization.handle}-prod",
 			NetworkPolicies: []v1alpha1.TenantNetworkPolicy{
-				{Name: "own", Spec: networkingv1.NetworkPolicySpec{
+				{Name: "own", Spec: v1alpha1.TenantNetworkPolicySpec{
 					PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"${organization.id}": "key"}},
-					Ingress: []networkingv1.NetworkPolicyIngressRule{{
+					Ingress: []v1alpha1.TenantIngressRule{{
 						From: []networkingv1.NetworkPolicyPeer{
 							{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"org": "${organization.id}"}}},
 							{IPBlock: &networkingv1.IPBlock{CIDR: "10.${organization.maxAllowedMemberships}.0.0/16", Except: []string{"$${x}"}}},
 						},
-						Ports: []networkingv1.NetworkPolicyPort{{Port: &port}, {Port: new(intstr.FromInt32(443)), EndPort: new(int32(444))}},
+						Ports: []v1alpha1.TenantPolicyPort{{Port: "${'http'}"}, {Port: "443", EndPort: "444"}},
 					}},
 				}},
-				{Name: "plain", Spec: networkingv1.NetworkPolicySpec{}},
+				{Name: "plain", Spec: v1alpha1.TenantNetworkPolicySpec{}},
 			},
 		},
 	)
@@ -227,7 +224,7 @@ func TestAFailedRenderingNamesTheField(t *testing.T) {
 		"label":      {"", v1alpha1.TenantNamespace{Name: "a", Labels: map[string]string{"region": missing}}, "spec.namespaces[0].labels[region]: "},
 		"annotation": {"", v1alpha1.TenantNamespace{Name: "a", Annotations: map[string]string{"region": missing}}, "spec.namespaces[0].annotations[region]: "},
 		"network policy": {
-			"", v1alpha1.TenantNamespace{Name: "a", NetworkPolicies: policyOf(selecting(missing))}, "spec.namespaces[0].networkPolicies[0]: ",
+			"", v1alpha1.TenantNamespace{Name: "a", NetworkPolicies: policiesOf(selecting(missing))}, "spec.namespaces[0].networkPolicies[0]: ",
 		},
 		"label value": {
 			"a display name is no label value", v1alpha1.TenantNamespace{Name: "a", Labels: map[string]string{"name": "${organization.name}"}},

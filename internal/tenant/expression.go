@@ -73,13 +73,14 @@ func typeOf(value any) string { return "tenant." + reflect.TypeOf(value).Name() 
 
 // newScope declares variables, each of the type of its value. It panics when that is no CEL type, which no input can cause.
 func newScope(variables ...variable) scope {
-	options := []cel.EnvOption{cel.OptionalTypes(), ext.Strings()}
+	options := append([]cel.EnvOption{cel.OptionalTypes(), ext.Strings(), ext.Math(), ext.Sets()}, quantityFunctions()...)
 	native := []any{ext.ParseStructTags(true)}
 	for _, v := range variables {
 		native = append(native, reflect.TypeOf(v.value))
 		options = append(options, cel.Variable(v.name, cel.ObjectType(typeOf(v.value))))
 	}
-	env, err := cel.NewEnv(append([]cel.EnvOption{ext.NativeTypes(native...)}, options...)...)
+	// Network registers types, which is no longer possible once NativeTypes says where types come from.
+	env, err := cel.NewEnv(append([]cel.EnvOption{ext.Network(), ext.NativeTypes(native...)}, options...)...)
 	if err != nil {
 		panic(err)
 	}
@@ -107,7 +108,7 @@ func firstLine(text string) string {
 // tellable is what may be told of a failure: CEL quotes the values that it failed on, and they may be personal.
 var tellable = regexp.MustCompile(`^(no such (key|attribute|field|overload)|type conversion error( from '[\w.]+' to '[\w.]+')?|` +
 	`invalid RFC 3339 timestamp|index out of (bounds|range)|(division|modulus) by zero|(unsigned )?integer overflow|` +
-	`(timestamp|duration) overflow|operation cancelled: actual cost limit exceeded|error parsing regexp)`)
+	`(timestamp|duration) overflow|operation cancelled: actual cost limit exceeded|error parsing regexp|not a quantity)`)
 
 // failure is why an expression failed, without any value. A key that stands in the expression itself is none.
 func failure(err error, source string) string {

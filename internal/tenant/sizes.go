@@ -17,13 +17,10 @@ limitations under the License.
 package tenant
 
 import (
-	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-
-	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
 
 // What the operator keeps in a namespace has limits: it is held in memory for each, and members write these kinds too. What is larger is
@@ -56,21 +53,6 @@ func CheckQuotaSize(spec *corev1.ResourceQuotaSpec) error {
 // CheckLimitsSize says what is wrong with the size of a LimitRange.
 func CheckLimitsSize(spec *corev1.LimitRangeSpec) error {
 	return checkSize(spec.Size(), len(spec.Limits))
-}
-
-// checkSizes says which objects of an entry are too large, whatever the organization.
-func checkSizes(source v1alpha1.TenantNamespace, path string) error {
-	var errs []error
-	if source.ResourceQuota != nil {
-		errs = appendAt(errs, path+".resourceQuota", CheckQuotaSize(source.ResourceQuota))
-	}
-	if source.LimitRange != nil {
-		errs = appendAt(errs, path+".limitRange", CheckLimitsSize(source.LimitRange))
-	}
-	for i := range source.NetworkPolicies {
-		errs = appendAt(errs, fmt.Sprintf("%s.networkPolicies[%d]", path, i), CheckPolicySize(&source.NetworkPolicies[i].Spec))
-	}
-	return errors.Join(errs...)
 }
 
 func checkSize(bytes, elements int) error {

@@ -184,7 +184,7 @@ func makeFloodClass(t *testing.T, administrator client.Client) {
 			Namespaces: []v1alpha1.TenantNamespace{{
 				Name:         "org-${organization.handle}",
 				RoleBindings: []v1alpha1.TenantRoleBinding{{Role: "org:admin", ClusterRole: "admin"}},
-				NetworkPolicies: []v1alpha1.TenantNetworkPolicy{{Name: "closed", Spec: networkingv1.NetworkPolicySpec{
+				NetworkPolicies: []v1alpha1.TenantNetworkPolicy{{Name: "closed", Spec: v1alpha1.TenantNetworkPolicySpec{
 					PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}}}},
 			}},
 		},

@@ -174,10 +174,24 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.TenantClassSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TenantClassStatus"):
 		return &apiv1alpha1.TenantClassStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TenantEgressRule"):
+		return &apiv1alpha1.TenantEgressRuleApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TenantIngressRule"):
+		return &apiv1alpha1.TenantIngressRuleApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TenantLimitRange"):
+		return &apiv1alpha1.TenantLimitRangeApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TenantLimitRangeItem"):
+		return &apiv1alpha1.TenantLimitRangeItemApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TenantNamespace"):
 		return &apiv1alpha1.TenantNamespaceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TenantNetworkPolicy"):
 		return &apiv1alpha1.TenantNetworkPolicyApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TenantNetworkPolicySpec"):
+		return &apiv1alpha1.TenantNetworkPolicySpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TenantPolicyPort"):
+		return &apiv1alpha1.TenantPolicyPortApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TenantResourceQuota"):
+		return &apiv1alpha1.TenantResourceQuotaApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TenantRoleBinding"):
 		return &apiv1alpha1.TenantRoleBindingApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TombstoneHorizon"):

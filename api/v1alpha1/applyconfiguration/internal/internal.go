@@ -1410,6 +1410,76 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: organizations
       type:
         scalar: numeric
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantEgressRule
+  map:
+    fields:
+    - name: ports
+      type:
+        list:
+          elementType:
+            namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantPolicyPort
+          elementRelationship: atomic
+    - name: to
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.api.networking.v1.NetworkPolicyPeer
+          elementRelationship: atomic
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantIngressRule
+  map:
+    fields:
+    - name: from
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.api.networking.v1.NetworkPolicyPeer
+          elementRelationship: atomic
+    - name: ports
+      type:
+        list:
+          elementType:
+            namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantPolicyPort
+          elementRelationship: atomic
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantLimitRange
+  map:
+    fields:
+    - name: limits
+      type:
+        list:
+          elementType:
+            namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantLimitRangeItem
+          elementRelationship: atomic
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantLimitRangeItem
+  map:
+    fields:
+    - name: default
+      type:
+        map:
+          elementType:
+            namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantQuantity
+    - name: defaultRequest
+      type:
+        map:
+          elementType:
+            namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantQuantity
+    - name: max
+      type:
+        map:
+          elementType:
+            namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantQuantity
+    - name: maxLimitRequestRatio
+      type:
+        map:
+          elementType:
+            namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantQuantity
+    - name: min
+      type:
+        map:
+          elementType:
+            namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantQuantity
+    - name: type
+      type:
+        scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantNamespace
   map:
     fields:
@@ -1425,7 +1495,7 @@ var schemaYAML = typed.YAMLObject(`types:
             scalar: string
     - name: limitRange
       type:
-        namedType: io.k8s.api.core.v1.LimitRangeSpec
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantLimitRange
     - name: name
       type:
         scalar: string
@@ -1439,7 +1509,7 @@ var schemaYAML = typed.YAMLObject(`types:
           - name
     - name: resourceQuota
       type:
-        namedType: io.k8s.api.core.v1.ResourceQuotaSpec
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantResourceQuota
     - name: roleBindings
       type:
         list:
@@ -1454,7 +1524,80 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
     - name: spec
       type:
-        namedType: io.k8s.api.networking.v1.NetworkPolicySpec
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantNetworkPolicySpec
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantNetworkPolicySpec
+  map:
+    fields:
+    - name: egress
+      type:
+        list:
+          elementType:
+            namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantEgressRule
+          elementRelationship: atomic
+    - name: ingress
+      type:
+        list:
+          elementType:
+            namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantIngressRule
+          elementRelationship: atomic
+    - name: podSelector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+    - name: policyTypes
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.api.networking.v1.PolicyType
+          elementRelationship: atomic
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantPolicyPort
+  map:
+    fields:
+    - name: endPort
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantPort
+    - name: port
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantPort
+    - name: protocol
+      type:
+        scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantPort
+  scalar: untyped
+  list:
+    elementType:
+      namedType: __untyped_atomic_
+    elementRelationship: atomic
+  map:
+    elementType:
+      namedType: __untyped_deduced_
+    elementRelationship: separable
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantQuantity
+  scalar: untyped
+  list:
+    elementType:
+      namedType: __untyped_atomic_
+    elementRelationship: atomic
+  map:
+    elementType:
+      namedType: __untyped_deduced_
+    elementRelationship: separable
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantResourceQuota
+  map:
+    fields:
+    - name: hard
+      type:
+        map:
+          elementType:
+            namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantQuantity
+    - name: scopeSelector
+      type:
+        namedType: io.k8s.api.core.v1.ScopeSelector
+    - name: scopes
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.api.core.v1.ResourceQuotaScope
+          elementRelationship: atomic
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantRoleBinding
   map:
     fields:
@@ -1485,61 +1628,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: retentionSeconds
       type:
         scalar: numeric
-- name: io.k8s.api.core.v1.LimitRangeItem
-  map:
-    fields:
-    - name: default
-      type:
-        namedType: io.k8s.api.core.v1.ResourceList
-    - name: defaultRequest
-      type:
-        namedType: io.k8s.api.core.v1.ResourceList
-    - name: max
-      type:
-        namedType: io.k8s.api.core.v1.ResourceList
-    - name: maxLimitRequestRatio
-      type:
-        namedType: io.k8s.api.core.v1.ResourceList
-    - name: min
-      type:
-        namedType: io.k8s.api.core.v1.ResourceList
-    - name: type
-      type:
-        namedType: io.k8s.api.core.v1.LimitType
-- name: io.k8s.api.core.v1.LimitRangeSpec
-  map:
-    fields:
-    - name: limits
-      type:
-        list:
-          elementType:
-            namedType: io.k8s.api.core.v1.LimitRangeItem
-          elementRelationship: atomic
-- name: io.k8s.api.core.v1.LimitType
-  scalar: string
-- name: io.k8s.api.core.v1.Protocol
-  scalar: string
-- name: io.k8s.api.core.v1.ResourceList
-  map:
-    elementType:
-      namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
 - name: io.k8s.api.core.v1.ResourceQuotaScope
   scalar: string
-- name: io.k8s.api.core.v1.ResourceQuotaSpec
-  map:
-    fields:
-    - name: hard
-      type:
-        namedType: io.k8s.api.core.v1.ResourceList
-    - name: scopeSelector
-      type:
-        namedType: io.k8s.api.core.v1.ScopeSelector
-    - name: scopes
-      type:
-        list:
-          elementType:
-            namedType: io.k8s.api.core.v1.ResourceQuotaScope
-          elementRelationship: atomic
 - name: io.k8s.api.core.v1.ScopeSelector
   map:
     fields:
@@ -1579,36 +1669,6 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: atomic
-- name: io.k8s.api.networking.v1.NetworkPolicyEgressRule
-  map:
-    fields:
-    - name: ports
-      type:
-        list:
-          elementType:
-            namedType: io.k8s.api.networking.v1.NetworkPolicyPort
-          elementRelationship: atomic
-    - name: to
-      type:
-        list:
-          elementType:
-            namedType: io.k8s.api.networking.v1.NetworkPolicyPeer
-          elementRelationship: atomic
-- name: io.k8s.api.networking.v1.NetworkPolicyIngressRule
-  map:
-    fields:
-    - name: from
-      type:
-        list:
-          elementType:
-            namedType: io.k8s.api.networking.v1.NetworkPolicyPeer
-          elementRelationship: atomic
-    - name: ports
-      type:
-        list:
-          elementType:
-            namedType: io.k8s.api.networking.v1.NetworkPolicyPort
-          elementRelationship: atomic
 - name: io.k8s.api.networking.v1.NetworkPolicyPeer
   map:
     fields:
@@ -1621,54 +1681,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: podSelector
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
-- name: io.k8s.api.networking.v1.NetworkPolicyPort
-  map:
-    fields:
-    - name: endPort
-      type:
-        scalar: numeric
-    - name: port
-      type:
-        namedType: io.k8s.apimachinery.pkg.util.intstr.IntOrString
-    - name: protocol
-      type:
-        namedType: io.k8s.api.core.v1.Protocol
-- name: io.k8s.api.networking.v1.NetworkPolicySpec
-  map:
-    fields:
-    - name: egress
-      type:
-        list:
-          elementType:
-            namedType: io.k8s.api.networking.v1.NetworkPolicyEgressRule
-          elementRelationship: atomic
-    - name: ingress
-      type:
-        list:
-          elementType:
-            namedType: io.k8s.api.networking.v1.NetworkPolicyIngressRule
-          elementRelationship: atomic
-    - name: podSelector
-      type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
-    - name: policyTypes
-      type:
-        list:
-          elementType:
-            namedType: io.k8s.api.networking.v1.PolicyType
-          elementRelationship: atomic
 - name: io.k8s.api.networking.v1.PolicyType
   scalar: string
-- name: io.k8s.apimachinery.pkg.api.resource.Quantity
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
-  map:
-    elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
   map:
     fields:
@@ -1855,16 +1869,6 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: untyped
 - name: io.k8s.apimachinery.pkg.types.UID
   scalar: string
-- name: io.k8s.apimachinery.pkg.util.intstr.IntOrString
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
-  map:
-    elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
 - name: __untyped_atomic_
   scalar: untyped
   list:

@@ -18,10 +18,6 @@ limitations under the License.
 
 package v1alpha1
 
-import (
-	v1 "k8s.io/api/core/v1"
-)
-
 // TenantNamespaceApplyConfiguration represents a declarative configuration of the TenantNamespace type for use
 // with apply.
 //
@@ -35,11 +31,11 @@ type TenantNamespaceApplyConfiguration struct {
 	Labels map[string]string `json:"labels,omitempty"`
 	// annotations of the namespace. Values may hold expressions. Keys under clerk-operator.io/ are the operator's own and refused.
 	Annotations map[string]string `json:"annotations,omitempty"`
-	// resourceQuota is the spec of the namespace's ResourceQuota; none when absent.
-	ResourceQuota *v1.ResourceQuotaSpec `json:"resourceQuota,omitempty"`
-	// limitRange is the spec of the namespace's LimitRange; none when absent.
-	LimitRange *v1.LimitRangeSpec `json:"limitRange,omitempty"`
-	// networkPolicies are the namespace's NetworkPolicies. Strings within them may hold expressions.
+	// resourceQuota is the spec of the namespace's ResourceQuota; none when absent. Quantities may hold expressions.
+	ResourceQuota *TenantResourceQuotaApplyConfiguration `json:"resourceQuota,omitempty"`
+	// limitRange is the spec of the namespace's LimitRange; none when absent. Quantities may hold expressions.
+	LimitRange *TenantLimitRangeApplyConfiguration `json:"limitRange,omitempty"`
+	// networkPolicies are the namespace's NetworkPolicies. Strings and ports within them may hold expressions.
 	NetworkPolicies []TenantNetworkPolicyApplyConfiguration `json:"networkPolicies,omitempty"`
 	// roleBindings say which ClusterRole a member gets in the namespace. A role or permission that nobody mapped grants nothing.
 	RoleBindings []TenantRoleBindingApplyConfiguration `json:"roleBindings,omitempty"`
@@ -90,16 +86,16 @@ func (b *TenantNamespaceApplyConfiguration) WithAnnotations(entries map[string]s
 // WithResourceQuota sets the ResourceQuota field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ResourceQuota field is set to the value of the last call.
-func (b *TenantNamespaceApplyConfiguration) WithResourceQuota(value v1.ResourceQuotaSpec) *TenantNamespaceApplyConfiguration {
-	b.ResourceQuota = &value
+func (b *TenantNamespaceApplyConfiguration) WithResourceQuota(value *TenantResourceQuotaApplyConfiguration) *TenantNamespaceApplyConfiguration {
+	b.ResourceQuota = value
 	return b
 }
 
 // WithLimitRange sets the LimitRange field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the LimitRange field is set to the value of the last call.
-func (b *TenantNamespaceApplyConfiguration) WithLimitRange(value v1.LimitRangeSpec) *TenantNamespaceApplyConfiguration {
-	b.LimitRange = &value
+func (b *TenantNamespaceApplyConfiguration) WithLimitRange(value *TenantLimitRangeApplyConfiguration) *TenantNamespaceApplyConfiguration {
+	b.LimitRange = value
 	return b
 }
 

@@ -18,10 +18,6 @@ limitations under the License.
 
 package v1alpha1
 
-import (
-	v1 "k8s.io/api/networking/v1"
-)
-
 // TenantNetworkPolicyApplyConfiguration represents a declarative configuration of the TenantNetworkPolicy type for use
 // with apply.
 //
@@ -30,7 +26,7 @@ type TenantNetworkPolicyApplyConfiguration struct {
 	// name of the NetworkPolicy.
 	Name *string `json:"name,omitempty"`
 	// spec of the NetworkPolicy.
-	Spec *v1.NetworkPolicySpec `json:"spec,omitempty"`
+	Spec *TenantNetworkPolicySpecApplyConfiguration `json:"spec,omitempty"`
 }
 
 // TenantNetworkPolicyApplyConfiguration constructs a declarative configuration of the TenantNetworkPolicy type for use with
@@ -50,7 +46,7 @@ func (b *TenantNetworkPolicyApplyConfiguration) WithName(value string) *TenantNe
 // WithSpec sets the Spec field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Spec field is set to the value of the last call.
-func (b *TenantNetworkPolicyApplyConfiguration) WithSpec(value v1.NetworkPolicySpec) *TenantNetworkPolicyApplyConfiguration {
-	b.Spec = &value
+func (b *TenantNetworkPolicyApplyConfiguration) WithSpec(value *TenantNetworkPolicySpecApplyConfiguration) *TenantNetworkPolicyApplyConfiguration {
+	b.Spec = value
 	return b
 }
