@@ -50,8 +50,7 @@ func (r *Reconciler) Setup(manager ctrl.Manager) error {
 	if err := builder.WatchesRawSource(r.alarms.Source()).Complete(r); err != nil {
 		return err
 	}
-	standby := &standbyReconciler{Reconciler: r, elected: manager.Elected(), alarms: watch.Alarms{Now: r.Now, Delay: watch.StandbyDelay}}
-	return standby.setup(manager)
+	return r.setupStandby(manager)
 }
 
 // watched is a kind, and what its changes have looked at.

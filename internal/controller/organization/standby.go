@@ -26,7 +26,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
@@ -37,63 +36,38 @@ import (
 // standbyWorkers look at organizations at a time. A look that finds nothing to take away makes no request.
 const standbyWorkers = 4
 
-// standbyReconciler takes away access on every replica that is not elected: the elected one may just have been killed, or be frozen. It
-// gives nothing. That is safe anywhere, since it is decided from the same objects by the same code, and written against the resourceVersion
-// of the RoleBinding.
-type standbyReconciler struct {
-	*Reconciler
-
-	// elected is closed once this replica is elected: then the other controller does all of it.
-	elected <-chan struct{}
-
-	overdue watch.OverdueLosses
-
-	// alarms go off watch.StandbyDelay after the ends of grants. They hide the elected replica's.
-	alarms watch.Alarms
-}
-
-// Reconcile takes away every grant that should not be, if the elected replica did not for a moment. A changed name in RBAC, for one, it
+// findLosses decides what access an organization's members have that they should not. A changed name in RBAC, for one, the elected replica
 // moves in one write, where this could but take away the former one.
-func (r *standbyReconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-	select {
-	case <-r.elected:
-		return reconcile.Result{}, nil
-	default:
-	}
+func (r *Reconciler) findLosses(
+	ctx context.Context, name string, alarms *watch.Alarms,
+) (losses []tenant.Loss, takeAway func(context.Context) error, err error) {
 	var organization v1alpha1.ClerkOrganization
-	err := r.Client.Get(ctx, request.NamespacedName, &organization)
+	err = r.Client.Get(ctx, client.ObjectKey{Name: name}, &organization)
 	if apierrors.IsNotFound(err) {
-		r.alarms.Reset(request.Name, nil)
-		r.overdue.Any(request.Name, nil, r.Now())
-		return reconcile.Result{}, r.takeFromOrphaned(ctx, request.Name)
+		alarms.Reset(name, nil)
+		return nil, nil, r.takeFromOrphaned(ctx, name)
 	}
 	if err != nil {
-		return reconcile.Result{}, fmt.Errorf("read ClerkOrganization %s: %w", request.Name, err)
+		return nil, nil, fmt.Errorf("read ClerkOrganization %s: %w", name, err)
 	}
-	e := r.enforce(true, &r.alarms)
+	e := r.enforce(true, alarms)
 	if err := e.look(ctx, &organization); err != nil || e.intent.Observe {
-		return reconcile.Result{}, err
+		return nil, nil, err
 	}
-	losses := e.intent.Losses()
-	if !r.overdue.Any(request.Name, losses, r.Now()) {
-		again := watch.StandbyDelay
-		if len(losses) == 0 {
-			again = 0
-		}
-		return reconcile.Result{RequeueAfter: again}, nil
-	}
-	if same, err := e.bind(ctx, revokeOnly); err != nil || !same {
-		return reconcile.Result{}, err
-	}
-	return reconcile.Result{}, retryErrors(e.problems)
+	return e.intent.Losses(), e.takeAwayLosses, nil
 }
 
-func (r *standbyReconciler) setup(manager ctrl.Manager) error {
-	settings := watch.Options(standbyWorkers)
-	settings.NeedLeaderElection = new(false)
-	builder := ctrl.NewControllerManagedBy(manager).
-		Named("standby").
-		WithOptions(settings).
+func (e *enforcement) takeAwayLosses(ctx context.Context) error {
+	if same, err := e.bind(ctx, revokeOnly); err != nil || !same {
+		return err
+	}
+	return retryErrors(e.problems)
+}
+
+// setupStandby adds the controller that takes access away on every other replica than the elected one.
+func (r *Reconciler) setupStandby(manager ctrl.Manager) error {
+	standby := &watch.Standby{Find: r.findLosses, Now: r.Now}
+	builder := standby.Builder(manager, "standby", standbyWorkers).
 		Watches(&v1alpha1.ClerkOrganization{}, watch.Delayed(unlessNew(r.onOrganization(), never))).
 		Watches(&v1alpha1.ClerkMember{}, watch.Delayed(unlessNew(r.onMember(&watch.Timer{}, nil), r.takesByCount))).
 		Watches(&v1alpha1.ClerkUser{}, watch.Delayed(r.onUser(nil))).
@@ -101,13 +75,12 @@ func (r *standbyReconciler) setup(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkPermission{}, watch.Delayed(watch.OnPermission(r.Client, r.organizationsOfRoles))).
 		Watches(&v1alpha1.ClerkSubscriptionItem{}, watch.Delayed(watch.OnSubscriptionItem(organizationOfItem))).
 		Watches(&v1alpha1.TenantClass{}, watch.Delayed(watch.OnChange(r.allOrganizations))).
-		Watches(&v1alpha1.ClerkInstance{}, watch.Delayed(watch.OnChange(r.organizationsOfInstance))).
-		WatchesRawSource(r.alarms.Source())
+		Watches(&v1alpha1.ClerkInstance{}, watch.Delayed(watch.OnChange(r.organizationsOfInstance)))
 	nothing := func(client.Object) bool { return false } // what it took away itself, it has to see gone
 	for _, kind := range cached.TenantKinds() {
 		builder = builder.Watches(kind, watch.Delayed(r.onTenantObject(nothing)))
 	}
-	return builder.Complete(r)
+	return builder.Complete(standby)
 }
 
 // takesByCount tells whether any class may take access from members since somebody joins.

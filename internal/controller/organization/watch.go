@@ -45,8 +45,7 @@ func (r *Reconciler) Setup(manager ctrl.Manager) error {
 	if err := r.setup(manager); err != nil {
 		return err
 	}
-	standby := &standbyReconciler{Reconciler: r, elected: manager.Elected(), alarms: watch.Alarms{Now: r.Now, Delay: watch.StandbyDelay}}
-	return standby.setup(manager)
+	return r.setupStandby(manager)
 }
 
 func (r *Reconciler) setup(manager ctrl.Manager) error {

@@ -32,7 +32,7 @@ func TestALossIsOverdueOnceTheElectedReplicaHadItsTime(t *testing.T) {
 	}
 	const acme, other = "default.org-acme", "default.org-other"
 	began := time.Now()
-	var overdue OverdueLosses
+	var overdue overdueLosses
 	for i, step := range []struct {
 		organization string
 		after        time.Duration
@@ -49,12 +49,12 @@ func TestALossIsOverdueOnceTheElectedReplicaHadItsTime(t *testing.T) {
 		{acme, 2*StandbyDelay + 2, []tenant.Loss{loss("joe")}, false},
 		{other, 3 * StandbyDelay, []tenant.Loss{loss("jane")}, true},
 	} {
-		if got := overdue.Any(step.organization, step.losses, began.Add(step.after)); got != step.want {
+		if got := overdue.any(step.organization, step.losses, began.Add(step.after)); got != step.want {
 			t.Errorf("step %d: %s, %v later, losses %v: overdue is %t", i, step.organization, step.after, step.losses, got)
 		}
 	}
-	overdue.Any(other, nil, began)
-	overdue.Any(acme, nil, began)
+	overdue.any(other, nil, began)
+	overdue.any(acme, nil, began)
 	if len(overdue.since) != 0 {
 		t.Errorf("it still remembers %v", overdue.since)
 	}
