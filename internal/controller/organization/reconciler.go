@@ -64,7 +64,7 @@ type Reconciler struct {
 	recent   recentWrites
 	drift    driftDetector
 	changes  watch.Timer
-	statuses writtenStatuses
+	statuses *writtenStatuses
 	alarms   watch.Alarms
 	sweeper  *sweeper
 }

@@ -22,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -33,9 +34,15 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
-// countPause is how long a status may lag in which a count alone is new: a thousand members who join one organization so cost a write a
-// second, not a thousand.
-const countPause = time.Second
+const (
+	// countPause is how long a status lags in which a count alone is new: a thousand members who join one organization so cost a write a
+	// second, not a thousand.
+	countPause = time.Second
+
+	// countRate is how many statuses a second are written, over all organizations, in which a count alone is new, once countBurst of them
+	// were. In a resync the members of an organization come one by one, many seconds apart: each would cost a write.
+	countRate, countBurst = 20, 100
+)
 
 // statusPause is how long a status gives way to the access of other organizations, and then to whatever of that is waiting in the work
 // queue.
@@ -59,8 +66,10 @@ func (r *Reconciler) writeStatus(
 	if equality.Semantic.DeepEqual(before, status) {
 		return 0, nil
 	}
-	if wait := r.statuses.age(organization.UID, r.Now()); wait < countPause && differsInCounts(before, status) {
-		return countPause - wait, nil
+	if differsInCounts(before, status) {
+		if wait := r.statuses.untilCount(organization.UID, r.Now()); wait > 0 {
+			return wait, nil
+		}
 	}
 	r.statuses.written(organization.UID, status, r.Now()) // before the watch can tell of it
 	if err := write.Status(ctx, r.Client, configurationOfStatus(organization, status)); err != nil {
@@ -92,7 +101,13 @@ type writtenStatuses struct {
 
 	// givenWay is since when the status of an organization has given way.
 	givenWay sync.Map // types.UID → time.Time
+
+	// counts spaces out the statuses in which a count alone is new; countDue is when that of an organization comes.
+	counts   *rate.Limiter
+	countDue sync.Map // types.UID → time.Time
 }
+
+func newWrittenStatuses() *writtenStatuses { return &writtenStatuses{counts: rate.NewLimiter(countRate, countBurst)} }
 
 type writtenStatus struct {
 	hash uint64
@@ -102,17 +117,30 @@ type writtenStatus struct {
 func (w *writtenStatuses) written(organization types.UID, status v1alpha1.ClerkOrganizationStatus, at time.Time) {
 	w.last.Store(organization, writtenStatus{hash: hashOf(status), at: at})
 	w.givenWay.Delete(organization)
+	w.countDue.Delete(organization)
 }
 
 func (w *writtenStatuses) forget(organization types.UID) {
 	w.last.Delete(organization)
 	w.givenWay.Delete(organization)
+	w.countDue.Delete(organization)
 }
 
 // giveWay tells whether the status of an organization has not given way for statusPause yet.
 func (w *writtenStatuses) giveWay(organization types.UID, now time.Time) bool {
 	since, _ := w.givenWay.LoadOrStore(organization, now)
 	return now.Sub(since.(time.Time)) < statusPause
+}
+
+// untilCount is how long the status of an organization in which a count alone is new has yet to wait.
+func (w *writtenStatuses) untilCount(organization types.UID, now time.Time) time.Duration {
+	due, known := w.countDue.Load(organization)
+	if !known {
+		turn := w.counts.ReserveN(now, 1).DelayFrom(now)
+		due = now.Add(max(countPause-w.age(organization, now), turn))
+		w.countDue.Store(organization, due)
+	}
+	return due.(time.Time).Sub(now)
 }
 
 // age is how long ago that was.
@@ -185,7 +213,8 @@ func (r *Reconciler) tellReleased(
 // isToldElsewhere tells whether a reason is no news of one tenant: it passes by itself, or the TenantClass or the ClerkInstance says so.
 func isToldElsewhere(reason string) bool {
 	switch reason {
-	case v1alpha1.ReasonProgressing, v1alpha1.ReasonTenantClassInvalid, v1alpha1.ReasonInstanceInvalid, v1alpha1.ReasonInstanceNotFound:
+	case v1alpha1.ReasonProgressing, v1alpha1.ReasonObserving,
+		v1alpha1.ReasonTenantClassInvalid, v1alpha1.ReasonInstanceInvalid, v1alpha1.ReasonInstanceNotFound:
 		return true
 	}
 	return false

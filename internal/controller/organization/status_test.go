@@ -17,10 +17,12 @@ limitations under the License.
 package organization
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
@@ -59,7 +61,7 @@ func TestOnlyCountsMayLag(t *testing.T) {
 
 func TestTheAgeOfAStatus(t *testing.T) {
 	t.Parallel()
-	var statuses writtenStatuses
+	statuses := newWrittenStatuses()
 	now := time.Now()
 	if age := statuses.age("acme", now); age < countPause {
 		t.Errorf("one that was never written is %s old", age)
@@ -80,9 +82,39 @@ func TestTheAgeOfAStatus(t *testing.T) {
 	}
 }
 
+func TestCountsOfManyOrganizationsComeOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	statuses := newWrittenStatuses()
+	now := time.Now()
+	organization := func(i int) types.UID { return types.UID(strconv.Itoa(i)) }
+	for i := range countBurst {
+		if wait := statuses.untilCount(organization(i), now); wait > 0 {
+			t.Fatalf("that of organization %d waits %s", i, wait)
+		}
+	}
+	first, second := organization(countBurst), organization(countBurst+1)
+	const turn = time.Second / countRate
+	for range 3 { // to ask again puts it off no further, and takes no turn from others
+		if wait := statuses.untilCount(first, now); wait != turn {
+			t.Errorf("the first that waits does so %s", wait)
+		}
+		if wait := statuses.untilCount(second, now); wait != 2*turn {
+			t.Errorf("the second that waits does so %s", wait)
+		}
+	}
+	now = now.Add(2 * turn)
+	if wait := statuses.untilCount(second, now); wait > 0 {
+		t.Errorf("when its time has come, it waits another %s", wait)
+	}
+	statuses.written(second, v1alpha1.ClerkOrganizationStatus{}, now)
+	if wait := statuses.untilCount(second, now); wait != countPause {
+		t.Errorf("after it was written, the next one waits %s", wait)
+	}
+}
+
 func TestAStatusGivesWayForAWhile(t *testing.T) {
 	t.Parallel()
-	var statuses writtenStatuses
+	statuses := newWrittenStatuses()
 	now := time.Now()
 	if !statuses.giveWay("acme", now) || !statuses.giveWay("acme", now.Add(statusPause-1)) {
 		t.Error("it does not give way")

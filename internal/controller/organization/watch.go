@@ -37,7 +37,7 @@ import (
 
 // Setup adds the controllers to a manager: that of the elected replica, and that which takes access away on every other.
 func (r *Reconciler) Setup(manager ctrl.Manager) error {
-	r.recent.now, r.beside = r.Now, make(spare, grantsBeside)
+	r.recent.now, r.beside, r.statuses = r.Now, make(spare, grantsBeside), newWrittenStatuses()
 	r.alarms.Now, r.sweeper = r.Now, &sweeper{Reconciler: r, news: watch.Alarms{Now: r.Now}}
 	if err := r.sweeper.setup(manager); err != nil {
 		return err
