@@ -107,7 +107,9 @@ type writtenStatuses struct {
 	countDue sync.Map // types.UID → time.Time
 }
 
-func newWrittenStatuses() *writtenStatuses { return &writtenStatuses{counts: rate.NewLimiter(countRate, countBurst)} }
+func newWrittenStatuses() *writtenStatuses {
+	return &writtenStatuses{counts: rate.NewLimiter(countRate, countBurst)}
+}
 
 type writtenStatus struct {
 	hash uint64

@@ -39,9 +39,9 @@ const (
 	standbyFirstLook = 200 * time.Millisecond
 )
 
-// Standby takes access away on every replica that is not elected: the elected one may just have been killed, or be frozen. It gives nothing.
-// That is safe anywhere, since it is decided from the same objects by the same code, and written against the resourceVersion of what gives
-// the access.
+// Standby takes access away on every replica that is not elected: the elected one may just have been killed, or be frozen. It gives
+// nothing. That is safe anywhere, since it is decided from the same objects by the same code, and written against the resourceVersion of
+// what gives the access.
 type Standby struct {
 	// Find decides about the object of a name, and sets its alarm. It returns what access is to be taken away and how; what an object gave
 	// that is gone it takes away itself.
