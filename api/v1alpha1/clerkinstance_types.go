@@ -186,7 +186,8 @@ type SecretReference struct {
 // +kubebuilder:validation:MinProperties=1
 type ClerkInstanceStatus struct {
 	// conditions say how it stands: Ready, whether deliveries are accepted; Stalled, that somebody must act first; Synced, whether the last
-	// resync found everything and could write it; PruneHeld, that it would remove too much and waits for an administrator.
+	// resync found everything and could write it; PruneHeld, that it would remove too much and waits for an administrator;
+	// PlansKnown, whether it is known what the plans of Clerk's billing give.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -235,9 +236,45 @@ type ClerkInstanceStatus struct {
 	// +optional
 	HeldPrune HeldPrune `json:"heldPrune,omitzero"`
 
+	// plans are those of Clerk's billing that organizations may have, as the last resync that could read them found them: see the condition
+	// PlansKnown.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MaxItems=64
+	Plans []InstancePlan `json:"plans,omitempty"`
+
 	// contradiction is what Clerk lists although it is deleted here: see the condition Synced.
 	// +optional
 	Contradiction Contradiction `json:"contradiction,omitzero"`
+}
+
+// InstancePlan is a plan of Clerk's billing, and what it gives.
+type InstancePlan struct {
+	// id is Clerk's id of the plan (cplan_…).
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	ID string `json:"id,omitempty"`
+
+	// slug is what it is called in expressions.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Slug string `json:"slug,omitempty"`
+
+	// features are the slugs of what it gives, in order.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=128
+	Features []string `json:"features,omitempty"`
+
+	// default says that an organization without another plan has this one.
+	// +optional
+	// +kubebuilder:validation:Enum=true
+	Default *bool `json:"default,omitempty"`
 }
 
 // TombstoneHorizon says how long tombstones are kept, and have been. Nothing that is older may create: the tombstone that would refuse it

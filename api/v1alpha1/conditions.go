@@ -38,6 +38,10 @@ const (
 	// ConditionSynced is True on a ClerkInstance while its last resync found everything and could write it.
 	ConditionSynced = "Synced"
 
+	// ConditionPlansKnown is True on a ClerkInstance while the plans of Clerk's billing and their features are known. It is absent where nobody
+	// asked for them, and no organization has a subscription.
+	ConditionPlansKnown = "PlansKnown"
+
 	// ConditionPruneHeld is True on a ClerkInstance while what its last resync would remove is more than spec.api.prune lets it.
 	ConditionPruneHeld = "PruneHeld"
 
@@ -95,6 +99,23 @@ const (
 const (
 	// ReasonSynced: the last resync found everything and could write it.
 	ReasonSynced = "Synced"
+
+	// ReasonPlansListed: the plans and their features are known. Nothing is wrong.
+	ReasonPlansListed = "PlansListed"
+
+	// ReasonBillingOff: Clerk lists no plans for organizations, and none of them has a subscription. Nothing is wrong, unless you use Clerk's
+	// billing for organizations: the message says what Clerk answered.
+	ReasonBillingOff = "BillingOff"
+
+	// ReasonPlansIncomplete: some plans could not be kept, and are not known. The message names them and says what is wrong with each.
+	ReasonPlansIncomplete = "PlansIncomplete"
+
+	// ReasonPlansUnknown: organizations have subscriptions, but the plans cannot be read, so what they give is not known. Give the ClerkInstance
+	// an API key, or find out in the message why Clerk does not list them.
+	ReasonPlansUnknown = "PlansUnknown"
+
+	// ReasonPlansOutdated: the plans could not be read, so what they gave when they last were counts. The message says why.
+	ReasonPlansOutdated = "PlansOutdated"
 
 	// ReasonAPIUnavailable: Clerk's API cannot be read now. It is tried again.
 	ReasonAPIUnavailable = "APIUnavailable"

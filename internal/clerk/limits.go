@@ -38,6 +38,9 @@ const (
 	// maxSlugLength bounds the slug of a plan or a feature, in bytes: people write them into conditions.
 	maxSlugLength = 128
 
+	// maxFeatures bounds the features of one plan: far more than a page of prices can show. They are kept in the status of the ClerkInstance.
+	maxFeatures = 64
+
 	// maxTextLength bounds display text, in bytes: 256 characters, as Clerk allows, of up to 4 bytes. Longer text is cut.
 	maxTextLength = 1024
 

@@ -21,7 +21,7 @@ package kinds
 // checksums are those of the specs of the kinds that this version was built with, by the name of the CustomResourceDefinition.
 var checksums = map[string]string{
 	"clerkdatabases.clerk-operator.io":         "770712169255bf22",
-	"clerkinstances.clerk-operator.io":         "51756934bbce6fc5",
+	"clerkinstances.clerk-operator.io":         "1bea3c0ef232308a",
 	"clerkmembers.clerk-operator.io":           "5287da11ee938754",
 	"clerkorganizations.clerk-operator.io":     "1635e6b1aa5c9f3b",
 	"clerkpermissions.clerk-operator.io":       "30bbbcdb94c5535a",

@@ -59,6 +59,11 @@ func (m *Mirror) isWithinHorizon(ctx context.Context, instance string, at time.T
 	return !m.isBeyond(live, at), nil
 }
 
+// Oldest is the time before which nothing may create, as far as is known of a ClerkInstance.
+func (m *Mirror) Oldest(instance *v1alpha1.ClerkInstance) time.Time {
+	return horizon.Oldest(instance.Status.Horizon, m.TombstoneRetention, m.Now())
+}
+
 func (m *Mirror) isBeyond(instance *v1alpha1.ClerkInstance, at time.Time) bool {
-	return at.Before(horizon.Oldest(instance.Status.Horizon, m.TombstoneRetention, m.Now()))
+	return at.Before(m.Oldest(instance))
 }

@@ -85,6 +85,18 @@ var kinds = []*kind{
 		empty: func() client.Object { return &v1alpha1.ClerkRole{} },
 	},
 	{
+		name:     v1alpha1.KindSubscriptionItem,
+		mirrored: mirroredIn(&v1alpha1.ClerkSubscriptionItemList{}),
+		list:     listSubscriptionItems,
+		exists: func(ctx context.Context, api *backend.Client, i mirrored) (bool, error) {
+			return api.HasSubscriptionItem(ctx, i.id, i.organizationID)
+		},
+		gone: func(i mirrored) clerk.Data {
+			return &clerk.SubscriptionItemEnded{ID: i.id, OrganizationID: i.organizationID, UpdatedAt: i.changed}
+		},
+		empty: func() client.Object { return &v1alpha1.ClerkSubscriptionItem{} },
+	},
+	{
 		name:     v1alpha1.KindOrganization,
 		mirrored: mirroredIn(&v1alpha1.ClerkOrganizationList{}),
 		list: func(ctx context.Context, r *run, _ inventory, visit func(backend.Page) error) (backend.Listing, error) {
@@ -134,8 +146,11 @@ func mirroredFrom(object v1alpha1.Mirrored) mirrored {
 		name: object.GetName(), uid: object.GetUID(), id: entity.ID,
 		changed: latest(entity.CreatedAt, entity.UpdatedAt), deleted: latest(entity.DeletedAt),
 	}
-	if member, isMember := object.(*v1alpha1.ClerkMember); isMember {
-		from.organizationID, from.userID = member.Spec.OrganizationID, member.Spec.UserID
+	switch object := object.(type) {
+	case *v1alpha1.ClerkMember:
+		from.organizationID, from.userID = object.Spec.OrganizationID, object.Spec.UserID
+	case *v1alpha1.ClerkSubscriptionItem:
+		from.organizationID = object.Spec.OrganizationID
 	}
 	return from
 }

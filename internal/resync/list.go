@@ -73,6 +73,9 @@ func (r *run) list(ctx context.Context, k *kind) (*setback, error) {
 		return nil, failure
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
+	case errors.Is(err, errNoBilling):
+		delete(r.counts, k.name)
+		return nil, nil
 	case err != nil && concernsAll(err):
 		return nil, apiSetback(err)
 	case err != nil:
@@ -101,7 +104,11 @@ func (r *run) take(ctx context.Context, k *kind, before inventory, page backend.
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(writers)
 	for _, entity := range page.Entities {
-		if tombstone, buried := before.tombstones[entity.EntityID()]; buried && tombstone.deleted.Before(page.Asked.Add(-readLag)) {
+		tombstone, buried := before.tombstones[entity.EntityID()]
+		if buried && isOver(entity) {
+			continue // both say the same
+		}
+		if buried && tombstone.deleted.Before(page.Asked.Add(-readLag)) {
 			r.contradictions.add(k, tombstone, entity)
 			continue
 		}
@@ -112,6 +119,12 @@ func (r *run) take(ctx context.Context, k *kind, before inventory, page backend.
 	}
 	r.progress(ctx, k, page)
 	return nil
+}
+
+// isOver tells whether a row of a list is about something that has ended.
+func isOver(listed clerk.Data) bool {
+	_, ended := listed.(*clerk.SubscriptionItemEnded)
+	return ended
 }
 
 // mirror passes one thing to the mirror. What fails is noted; only when very much does, the API server is to blame, and the resync ends.

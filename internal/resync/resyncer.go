@@ -25,9 +25,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -101,6 +99,7 @@ func (r *Resyncer) Setup(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkInstance{}, &handler.EnqueueRequestForObject{},
 			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.instancesOfSecret)).
+		Watches(&v1alpha1.ClerkSubscriptionItem{}, handler.EnqueueRequestsFromMapFunc(instanceOfItem), builder.WithPredicates(firstItems)).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("set up the resync: %w", err)
@@ -234,16 +233,6 @@ func (r *run) record(ctx context.Context, end ending, why string, took float64) 
 		r.Recorder.Eventf(r.instance, nil, corev1.EventTypeWarning, v1alpha1.ReasonContradiction, "Resync", "%s", r.contradictions.message(name))
 	}
 	metrics.ResyncContradictions.WithLabelValues(name).Set(float64(r.contradictions.count()))
-}
-
-// clear takes back what the status says of resyncs, for a ClerkInstance that has none.
-func (r *Resyncer) clear(ctx context.Context, instance *v1alpha1.ClerkInstance) error {
-	have := instance.Status
-	if equality.Semantic.DeepEqual(have.LastResync, v1alpha1.LastResync{}) &&
-		meta.FindStatusCondition(have.Conditions, v1alpha1.ConditionSynced) == nil {
-		return nil
-	}
-	return r.writeStatus(ctx, instance, v1alpha1.ClerkInstanceStatus{})
 }
 
 func (r *Resyncer) recall(name string) *memory {

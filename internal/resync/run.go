@@ -55,6 +55,7 @@ type run struct {
 	unseen, failed map[string]bool
 	contradictions contradictions
 	held           *plan
+	billing        billing
 
 	mu    sync.Mutex
 	notes notes

@@ -76,7 +76,8 @@ func (r *run) statusAfter(end ending) v1alpha1.ClerkInstanceStatus {
 	if end.result == v1alpha1.ResyncComplete {
 		synced.Status = metav1.ConditionTrue
 	}
-	status.Conditions = r.conditions(synced, r.heldCondition(end))
+	status.Plans = r.plansAfter()
+	status.Conditions = r.conditions(withPlans(r.plansCondition(), synced, r.heldCondition(end))...)
 	switch {
 	case end.held != nil:
 		status.HeldPrune = v1alpha1.HeldPrune{
@@ -139,9 +140,9 @@ func (r *run) writeProgress(ctx context.Context, progress v1alpha1.ResyncProgres
 	before := r.instance.Status
 	status := v1alpha1.ClerkInstanceStatus{
 		LastResync: before.LastResync, HeldPrune: before.HeldPrune, Contradiction: before.Contradiction,
-		ConfirmedAt: before.ConfirmedAt, Resync: &progress,
+		ConfirmedAt: before.ConfirmedAt, Plans: before.Plans, Resync: &progress,
 	}
-	for _, kind := range []string{v1alpha1.ConditionSynced, v1alpha1.ConditionPruneHeld} {
+	for _, kind := range []string{v1alpha1.ConditionSynced, v1alpha1.ConditionPruneHeld, v1alpha1.ConditionPlansKnown} {
 		if found := meta.FindStatusCondition(before.Conditions, kind); found != nil {
 			status.Conditions = append(status.Conditions, *found)
 		}

@@ -73,6 +73,8 @@ type API struct {
 	users         *table[clerktest.User]
 	roles         *table[clerktest.Role]
 	permissions   *table[clerktest.Permission]
+	plans         *table[clerktest.Plan]
+	items         *table[clerktest.SubscriptionItem]
 }
 
 // New returns an API with nothing in it.
@@ -101,6 +103,7 @@ func New(options Options) *API {
 	a.handle("/organization_permissions/{id}", func(r *http.Request) (any, error) {
 		return one(r, a.permissions, clerktest.PermissionObject)
 	})
+	a.handleBilling()
 	return a
 }
 
@@ -154,12 +157,13 @@ func (a *API) SetOrganization(o clerktest.Organization) {
 	a.organizations.set(o.ID, firstOf(o.CreatedAt, o.UpdatedAt), o)
 }
 
-// DeleteOrganization deletes an organization and its memberships.
+// DeleteOrganization deletes an organization, its memberships and its subscription.
 func (a *API) DeleteOrganization(id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.organizations.remove(id)
 	a.memberships.removeIf(func(row *entry[clerktest.Membership]) bool { return row.value.Organization.ID == id })
+	a.items.removeIf(func(row *entry[clerktest.SubscriptionItem]) bool { return row.value.OrganizationID == id })
 }
 
 // SetMembership creates or changes a membership of an organization that was set.

@@ -71,6 +71,18 @@ func filled(t *testing.T) (*clerkapi.API, *httptest.Server) {
 	}
 	api.SetPermission(load)
 	api.SetRole(captain)
+	api.SetPlan(clerktest.Plan{Slug: "free_org", IsDefault: true, CreatedAt: updated})
+	api.SetPlan(clerktest.Plan{Slug: "pro", Features: []string{"cargo", "sso"}, CreatedAt: updated})
+	api.SetPlan(clerktest.Plan{Slug: "plus", IsForUsers: true, CreatedAt: updated})
+	for _, item := range []clerktest.SubscriptionItem{
+		{ID: "csub_item_1", OrganizationID: acme.ID, Status: "ended", Plan: "free_org"},
+		{ID: "csub_item_2", OrganizationID: acme.ID, Status: "active", Plan: "pro", Seats: 5, PeriodEnd: updated.Add(time.Hour)},
+		{ID: "csub_item_3", OrganizationID: slugged.ID, Status: "active", Plan: "free_org"},
+		{ID: "csub_item_4", Status: "active", Plan: "plus"},
+	} {
+		item.UpdatedAt = updated
+		api.SetSubscriptionItem(item)
+	}
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
 	return api, server
@@ -122,6 +134,12 @@ func TestAnswersAreThoseOfTheSchema(t *testing.T) {
 		"permissions":             {path: "/organization_permissions?limit=500", status: 200},
 		"a permission":            {path: "/organization_permissions/" + load.ID, status: 200},
 		"no permission":           {path: "/organization_permissions/perm_1", status: 404},
+		"plans":                   {path: "/billing/plans?payer_type=org&limit=500", status: 200},
+		"plans of cats":           {path: "/billing/plans?payer_type=cat", status: 422},
+		"subscription items":      {path: "/billing/subscription_items?payer_type=org&include_free=true&limit=500", status: 200},
+		"items maybe free":        {path: "/billing/subscription_items?include_free=maybe", status: 422},
+		"a subscription":          {path: "/organizations/" + acme.ID + "/billing/subscription", status: 200},
+		"no subscription":         {path: "/organizations/org_1/billing/subscription", status: 404},
 		"members by an odd order": {path: "/organizations/" + acme.ID + "/memberships?order_by=shoesize", status: 422},
 	}
 	for name, tc := range cases {
@@ -152,6 +170,20 @@ func TestAnswersAreThoseOfTheSchema(t *testing.T) {
 				t.Errorf("the answer is not Clerk's: %v\n%s", err, body)
 			}
 		})
+	}
+}
+
+// TestListsOfBillingAreFiltered: by the schema, items of free plans are listed on demand alone.
+func TestListsOfBillingAreFiltered(t *testing.T) {
+	_, server := filled(t)
+	for query, want := range map[string]int{
+		"plans?payer_type=org": 2, "plans": 3, "plans?payer_type=user": 1,
+		"subscription_items?payer_type=org": 1, "subscription_items?payer_type=org&include_free=true": 3, "subscription_items": 2,
+	} {
+		_, _, _, body := get(t, server.URL+clerkapi.Prefix+"/billing/"+query, key)
+		if !bytes.Contains(body, fmt.Appendf(nil, `"total_count":%d}`, want)) {
+			t.Errorf("%s: got %s, want %d", query, body, want)
+		}
 	}
 }
 

@@ -120,6 +120,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.EntityApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HeldPrune"):
 		return &apiv1alpha1.HeldPruneApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("InstancePlan"):
+		return &apiv1alpha1.InstancePlanApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("InstanceReference"):
 		return &apiv1alpha1.InstanceReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LastEvent"):

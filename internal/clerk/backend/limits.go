@@ -77,6 +77,13 @@ const (
 	// maxCatchUps is how often the end of the list of users is read again because of somebody who signed up before they were counted.
 	maxCatchUps = 10
 
+	// maxPlans bounds the plans of one environment that are kept. With as many features as a plan may have, and slugs of the greatest length,
+	// they take 530 kB of the status of the ClerkInstance, a third of what etcd takes.
+	maxPlans = 64
+
+	// maxPlansListed bounds the rows of the list of plans.
+	maxPlansListed = 1_000
+
 	// maxListed bounds the rows of one list, and with them the ids that are held in memory: some 100 MB.
 	maxListed = 1_000_000
 )

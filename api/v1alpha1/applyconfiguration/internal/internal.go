@@ -225,6 +225,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: plans
+      type:
+        list:
+          elementType:
+            namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.InstancePlan
+          elementRelationship: associative
+          keys:
+          - id
     - name: resync
       type:
         namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ResyncProgress
@@ -1029,6 +1037,24 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.InstanceMode
   scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.InstancePlan
+  map:
+    fields:
+    - name: default
+      type:
+        scalar: boolean
+    - name: features
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: id
+      type:
+        scalar: string
+    - name: slug
+      type:
+        scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.InstanceReference
   map:
     fields:

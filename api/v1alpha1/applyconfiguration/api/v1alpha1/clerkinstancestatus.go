@@ -29,7 +29,8 @@ import (
 // ClerkInstanceStatus says whether the environment can be heard, and when it last was.
 type ClerkInstanceStatusApplyConfiguration struct {
 	// conditions say how it stands: Ready, whether deliveries are accepted; Stalled, that somebody must act first; Synced, whether the last
-	// resync found everything and could write it; PruneHeld, that it would remove too much and waits for an administrator.
+	// resync found everything and could write it; PruneHeld, that it would remove too much and waits for an administrator;
+	// PlansKnown, whether it is known what the plans of Clerk's billing give.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the metadata.generation that the conditions speak of.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
@@ -52,6 +53,9 @@ type ClerkInstanceStatusApplyConfiguration struct {
 	Horizon *TombstoneHorizonApplyConfiguration `json:"horizon,omitempty"`
 	// heldPrune is what the last resync would have removed, if it was too much: see the condition PruneHeld.
 	HeldPrune *HeldPruneApplyConfiguration `json:"heldPrune,omitempty"`
+	// plans are those of Clerk's billing that organizations may have, as the last resync that could read them found them: see the condition
+	// PlansKnown.
+	Plans []InstancePlanApplyConfiguration `json:"plans,omitempty"`
 	// contradiction is what Clerk lists although it is deleted here: see the condition Synced.
 	Contradiction *ContradictionApplyConfiguration `json:"contradiction,omitempty"`
 }
@@ -144,6 +148,19 @@ func (b *ClerkInstanceStatusApplyConfiguration) WithHorizon(value *TombstoneHori
 // If called multiple times, the HeldPrune field is set to the value of the last call.
 func (b *ClerkInstanceStatusApplyConfiguration) WithHeldPrune(value *HeldPruneApplyConfiguration) *ClerkInstanceStatusApplyConfiguration {
 	b.HeldPrune = value
+	return b
+}
+
+// WithPlans adds the given value to the Plans field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Plans field.
+func (b *ClerkInstanceStatusApplyConfiguration) WithPlans(values ...*InstancePlanApplyConfiguration) *ClerkInstanceStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithPlans")
+		}
+		b.Plans = append(b.Plans, *values[i])
+	}
 	return b
 }
 
