@@ -237,7 +237,7 @@ type ClerkInstanceStatus struct {
 	HeldPrune HeldPrune `json:"heldPrune,omitzero"`
 
 	// plans are those of Clerk's billing that organizations may have, as the last resync that could read them found them: see the condition
-	// PlansKnown.
+	// PlansKnown. Where there are any, a permission org:feature:action counts only with its feature.
 	// +optional
 	// +listType=map
 	// +listMapKey=id

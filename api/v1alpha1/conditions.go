@@ -110,8 +110,8 @@ const (
 	// ReasonPlansIncomplete: some plans could not be kept, and are not known. The message names them and says what is wrong with each.
 	ReasonPlansIncomplete = "PlansIncomplete"
 
-	// ReasonPlansUnknown: organizations have subscriptions, but the plans cannot be read, so what they give is not known. Give the ClerkInstance
-	// an API key, or find out in the message why Clerk does not list them.
+	// ReasonPlansUnknown: organizations have subscriptions, but the plans cannot be read, so features are not known, and permissions are held
+	// whatever the plan. Give the ClerkInstance an API key, or find out in the message why Clerk does not list them.
 	ReasonPlansUnknown = "PlansUnknown"
 
 	// ReasonPlansOutdated: the plans could not be read, so what they gave when they last were counts. The message says why.
@@ -213,6 +213,10 @@ const (
 
 	// ReasonRoleNotMapped: no role binding of the TenantClass is for the member's role or permissions, so it grants nothing.
 	ReasonRoleNotMapped = "RoleNotMapped"
+
+	// ReasonFeatureNotInPlan: the permission that the role bindings are for counts only with a feature, and the organization's plan does not have
+	// it, so they grant nothing. Change the plan, or add the feature to it in Clerk.
+	ReasonFeatureNotInPlan = "FeatureNotInPlan"
 
 	// ReasonConditionNotMet: `when` of the role bindings for the member's role or permissions is not true, so they grant nothing.
 	ReasonConditionNotMet = "ConditionNotMet"

@@ -56,6 +56,7 @@ var brokenAt = map[string]string{
 	v1alpha1.ReasonRoleUnknown:          stepRole,
 	v1alpha1.ReasonRoleAmbiguous:        stepRole,
 	v1alpha1.ReasonRoleNotMapped:        stepRule,
+	v1alpha1.ReasonFeatureNotInPlan:     stepRule,
 	v1alpha1.ReasonConditionNotMet:      stepRule,
 	v1alpha1.ReasonConditionUndecided:   stepRule,
 	v1alpha1.ReasonExpired:              stepRule,

@@ -169,9 +169,11 @@ func (r *run) plansCondition() *metav1.Condition {
 		for _, plan := range known.LeftOut {
 			leftOut.add(plan.Error())
 		}
-		return plansKnown(v1alpha1.ReasonPlansIncomplete, "some plans could not be kept, and are not known: "+leftOut.tell())
+		return plansKnown(v1alpha1.ReasonPlansIncomplete, "some plans could not be kept, and what they give is not known, "+
+			"so a permission that needs a feature is held by nobody in organizations that have one of them: "+leftOut.tell())
 	case r.billing.isRead && len(known.Plans) > 0:
-		return plansKnown(v1alpha1.ReasonPlansListed, "the plans and their features are known")
+		return plansKnown(v1alpha1.ReasonPlansListed,
+			"the plans and their features are known, and a permission counts only with its feature")
 	case r.billing.isRead:
 		return plansKnown(v1alpha1.ReasonBillingOff, "Clerk lists no plans for organizations: "+nothingByPlan)
 	case len(r.instance.Status.Plans) > 0:
@@ -185,14 +187,15 @@ func (r *run) plansCondition() *metav1.Condition {
 	return unknownPlans(failed.Error())
 }
 
-const nothingByPlan = "nothing depends on what plans give"
+const nothingByPlan = "permissions are held whatever the plan"
 
 func outdated(why string) *metav1.Condition {
 	return plansKnown(v1alpha1.ReasonPlansOutdated, "the plans could not be read, so what they gave when they last were counts: "+why)
 }
 
 func unknownPlans(why string) *metav1.Condition {
-	return plansKnown(v1alpha1.ReasonPlansUnknown, "the plans could not be read, so what they give is not known: "+why)
+	return plansKnown(v1alpha1.ReasonPlansUnknown, "the plans could not be read, so organization.features is not known, "+
+		"and permissions are held whatever the plan: "+why)
 }
 
 func plansKnown(reason, message string) *metav1.Condition {

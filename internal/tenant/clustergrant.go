@@ -197,8 +197,8 @@ func (i *ClusterIntent) take(holder *Holder, given Given, ends map[string]*time.
 
 // nameMembers finds the names in RBAC of an organization's members, and returns those who may have access.
 func (i *ClusterIntent) nameMembers(s *ClusterSituation, named *NamedOrganization) []*Holder {
-	var organization Organization // read for expressions alone
-	if s.Rule.IsConditional() {
+	var organization Organization // read where something depends on it alone
+	if s.Rule.needsPlan() {
 		plan := named.Subscription.Plan(s.Now)
 		if plan.Ends != nil && (i.Next == nil || plan.Ends.Before(*i.Next)) {
 			i.Next = plan.Ends

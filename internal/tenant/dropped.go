@@ -34,8 +34,11 @@ type lossy interface {
 
 // partial is a value of which fields may not have been told yet.
 type partial interface {
-	// untoldFields are those, and why.
-	untoldFields() (fields []string, why string)
+	// untoldFields are those.
+	untoldFields() []string
+
+	// whyUntold is why one of them is not known.
+	whyUntold(field string) string
 }
 
 // doubt is why a match rule may be true or not; "" if it is certain.
@@ -69,9 +72,8 @@ func unknownRead(source *cel.Ast, variables map[string]any) string {
 			}
 		}
 		if variable, ok := value.(partial); ok {
-			untold, why := variable.untoldFields()
-			if field := firstRead(source, name, value, mentioned(source, untold)); field != "" {
-				return field + ", " + why
+			if field := firstRead(source, name, value, mentioned(source, variable.untoldFields())); field != "" {
+				return field + ", " + variable.whyUntold(strings.TrimPrefix(field, name+"."))
 			}
 		}
 	}

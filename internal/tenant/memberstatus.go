@@ -79,9 +79,9 @@ func (f *MemberFacts) Status() v1alpha1.ClerkMemberStatus {
 	case len(f.Bindings) > 0 && unbound.Reason == v1alpha1.ReasonProgressing:
 		bound.Reason, bound.Message = v1alpha1.ReasonBound, boundMessage(f.Bindings)
 		result = condition.Verdict{Ready: true, Reason: v1alpha1.ReasonReady, Message: "the member has the access that the TenantClass gives"}
-		if given.undecided != "" {
-			bound.Message += "; not all that the role could give: " + given.undecided
-			result.Message += "; not all that the role could give: " + given.undecided
+		if given.lacking != "" {
+			bound.Message += "; not all that the role could give: " + given.lacking
+			result.Message += "; not all that the role could give: " + given.lacking
 		}
 	case len(f.Bindings) > 0 && unbound.Reason == v1alpha1.ReasonOrganizationNotReady:
 		bound.Reason, bound.Message = v1alpha1.ReasonBound, boundMessage(f.Bindings)+"; some may be missing: "+unbound.Message
@@ -178,8 +178,8 @@ type givenByRules struct {
 	any     bool
 	verdict condition.Verdict
 
-	// undecided is why one of them cannot be decided.
-	undecided string
+	// lacking is why one of them gives nothing, where somebody may want to know it of a member who has access by another one.
+	lacking string
 
 	// ends are when each grant ends, nil where it does not; expires is when the first does, nil if none does.
 	ends    map[grantedAt]*time.Time
@@ -207,8 +207,8 @@ func (f *MemberFacts) given() givenByRules {
 	if !isKept || f.Standing.Bar != NotBarred || f.Standing.Role.Doubt != "" {
 		return found
 	}
-	var organization Organization // read for expressions alone
-	if slices.ContainsFunc(f.Rules, func(rule Rule) bool { return rule.IsConditional() && rule.IsFor(f.Standing.Role) }) {
+	var organization Organization // read where something depends on it alone
+	if slices.ContainsFunc(f.Rules, func(rule Rule) bool { return rule.needsPlan() && rule.IsFor(f.Standing.Role) }) {
 		organization = f.organization()
 	}
 	holder := NewHolder(f.Subject, f.Member, f.Standing, organization)
@@ -224,7 +224,9 @@ func (f *MemberFacts) given() givenByRules {
 }
 
 // reasonsByUrgency are those for which a rule gives nothing, the most urgent last.
-var reasonsByUrgency = []string{v1alpha1.ReasonConditionNotMet, v1alpha1.ReasonExpired, v1alpha1.ReasonConditionUndecided}
+var reasonsByUrgency = []string{
+	v1alpha1.ReasonConditionNotMet, v1alpha1.ReasonExpired, v1alpha1.ReasonFeatureNotInPlan, v1alpha1.ReasonConditionUndecided,
+}
 
 // add takes into account what one rule of a class comes to.
 func (g *givenByRules) add(rule *Rule, given Given, class string) {
@@ -238,8 +240,8 @@ func (g *givenByRules) add(rule *Rule, given Given, class string) {
 		return
 	}
 	isUndecided := given.Reason == v1alpha1.ReasonConditionUndecided
-	if isUndecided && g.undecided == "" {
-		g.undecided = given.Message
+	if g.lacking == "" && (isUndecided || given.Reason == v1alpha1.ReasonFeatureNotInPlan) {
+		g.lacking = given.Message
 	}
 	if slices.Index(reasonsByUrgency, given.Reason) > slices.Index(reasonsByUrgency, g.verdict.Reason) {
 		g.verdict = condition.Verdict{Ready: !isUndecided, Stalled: isUndecided, Reason: given.Reason, Message: fmt.Sprintf(

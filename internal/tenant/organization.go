@@ -46,9 +46,13 @@ type Organization struct {
 	CreatedAt             time.Time        `cel:"createdAt"`
 
 	// What follows says what the organization's subscription is, as Clerk's billing has it.
-	Plan               string `cel:"plan"`
-	SubscriptionStatus string `cel:"subscriptionStatus"`
-	Seats              int64  `cel:"seats"`
+	Plan               string   `cel:"plan"`
+	SubscriptionStatus string   `cel:"subscriptionStatus"`
+	Seats              int64    `cel:"seats"`
+	Features           []string `cel:"features"`
+
+	// billing is what that comes to; nil where nothing is known of it.
+	billing *Plan
 
 	// dropped are the fields that could not be kept as Clerk sent them, untold those that Clerk has not told.
 	dropped, untold []string
@@ -56,7 +60,17 @@ type Organization struct {
 
 func (o Organization) droppedFields() []string { return o.dropped }
 
-func (o Organization) untoldFields() (fields []string, why string) { return o.untold, whyUntold }
+func (o Organization) untoldFields() []string { return o.untold }
+
+func (o Organization) whyUntold(field string) string {
+	switch {
+	case field != fieldFeatures:
+		return whyUntold
+	case o.billing == nil:
+		return (&Plan{}).whyNoFeatures()
+	}
+	return o.billing.whyNoFeatures()
+}
 
 // User is what expressions know as `user`.
 type User struct {
@@ -83,11 +97,18 @@ type User struct {
 
 func (u User) droppedFields() []string { return u.dropped }
 
-func (u User) untoldFields() (fields []string, why string) {
+func (u User) untoldFields() []string {
 	if !u.mirrored {
-		return onlyMirrored, "which is not known, since the user is not mirrored: replay the user's events in Clerk, or ask for a resync"
+		return onlyMirrored
 	}
-	return u.untold, "which Clerk has not told yet: it comes with the user's next event, or with a resync"
+	return u.untold
+}
+
+func (u User) whyUntold(string) string {
+	if !u.mirrored {
+		return "which is not known, since the user is not mirrored: replay the user's events in Clerk, or ask for a resync"
+	}
+	return "which Clerk has not told yet: it comes with the user's next event, or with a resync"
 }
 
 // onlyMirrored are the fields of `user` that only a mirrored user has.

@@ -90,12 +90,21 @@ func isOptional(kind *types.Type) bool {
 	return kind.Kind() == types.OpaqueKind && kind.TypeName() == types.OptionalType.TypeName()
 }
 
-// IsFor tells whether a rule is for a role or one of its permissions.
+// IsFor tells whether a rule is for a role or one of its permissions, those too that are withheld.
 func (r *Rule) IsFor(role Role) bool {
 	if r.Role != "" {
 		return r.Role == role.Key
 	}
-	return slices.Contains(role.Permissions, r.Permission)
+	return slices.Contains(role.Permissions, r.Permission) || slices.Contains(role.Withheld, r.Permission)
+}
+
+// needsPlan tells whether what a rule gives may depend on the organization's plan.
+func (r *Rule) needsPlan() bool { return MayNeedPlan(r.TenantRoleBinding) }
+
+// MayNeedPlan tells whether what a rule gives may depend on the organization's plan: a permission may need one of its features.
+func MayNeedPlan(rule v1alpha1.TenantRoleBinding) bool {
+	_, needsFeature := FeatureOf(rule.Permission)
+	return needsFeature || rule.When != "" || rule.Until != ""
 }
 
 // IsConditional tells whether it depends on more than the role whether a rule gives anything.
@@ -121,6 +130,8 @@ func (r *Rule) Given(holder *Holder, now time.Time) Given {
 		return Given{}
 	case r.broken != nil:
 		return undecided(r.broken)
+	case r.Permission != "" && slices.Contains(holder.Role.Withheld, r.Permission):
+		return Given{Reason: v1alpha1.ReasonFeatureNotInPlan, Message: holder.organization.billing.whyWithheld(r.Permission)}
 	case !r.IsConditional():
 		return Given{Holds: true}
 	}
@@ -201,7 +212,7 @@ func endAt(end time.Time) (*time.Time, error) {
 // Holder is a member who may have access, as rules see them: not deleted, not banned, and with a name in RBAC. It serves one decision.
 type Holder struct {
 	Subject string
-	Role    Role
+	Role    Role // with what the organization's plan leaves of it
 
 	// member and user, nil if not mirrored, are what expressions are about, besides the organization.
 	member       *v1alpha1.ClerkMember
@@ -218,7 +229,8 @@ type conditions struct{ when, until string }
 
 // NewHolder is a member with a name in RBAC and a standing, in an organization.
 func NewHolder(subject string, member *v1alpha1.ClerkMember, standing Standing, organization Organization) *Holder {
-	return &Holder{Subject: subject, Role: standing.Role, member: member, user: standing.User, organization: organization}
+	role := organization.billing.limit(standing.Role)
+	return &Holder{Subject: subject, Role: role, member: member, user: standing.User, organization: organization}
 }
 
 // decide evaluates all that rules ask of the member, and keeps no more than what that came to: what the metadata of one member takes while

@@ -130,6 +130,10 @@ type Role struct {
 	Key         string
 	Permissions []string
 
+	// Withheld are the keys of what it allows and what counts for nobody in the organization, since the plan does not have their features. A
+	// role has none before it is looked at together with a plan.
+	Withheld []string
+
 	// Doubt is why the member's role grants nothing; empty where it is known.
 	Doubt RoleDoubt
 }

@@ -30,6 +30,9 @@ import (
 type Subscription struct {
 	// Items are all that are mirrored, those too that have ended.
 	Items []*v1alpha1.ClerkSubscriptionItem
+
+	// Plans are those of its environment.
+	Plans Plans
 }
 
 // Plan is what a subscription comes to at one moment.
@@ -46,10 +49,17 @@ type Plan struct {
 	// Ends is when the plan ends by itself; nil if it does not.
 	Ends *time.Time
 
+	// Features are the slugs of what the plan gives. Where that is not known, there are none.
+	Features []string
+
+	// isGating: it is known what plans give, so that a permission counts only with its feature. isUnlisted: not of this one; isUsual: it is the
+	// default plan, since no item says otherwise.
+	isGating, isUnlisted, isUsual bool
+
 	// isKnown: something is known of the subscription. dropped are what Clerk sent and could not be kept, as fields of `organization`.
-	isKnown  bool
-	hasSeats bool
-	dropped  []string
+	isKnown               bool
+	hasSeats, hasFeatures bool
+	dropped               []string
 }
 
 // Fields of `organization` that say what its plan is.
@@ -57,6 +67,7 @@ const (
 	fieldPlan               = "plan"
 	fieldSubscriptionStatus = "subscriptionStatus"
 	fieldSeats              = "seats"
+	fieldFeatures           = "features"
 )
 
 // statusEnded is the status of an organization of which no item counts any more.
@@ -81,12 +92,18 @@ func (s Subscription) Plan(now time.Time) Plan {
 	switch {
 	case giving > 1 && !isOrdered, current != nil && isCanceled(&current.Spec) && isDropped(&current.Spec, "periodEnd"):
 		plan.drop(s.Items, now)
+		current = nil
 	case current != nil:
 		plan.take(&current.Spec)
 	case waiting != nil && !isCanceled(&waiting.Spec):
 		plan.Status = string(waiting.Spec.Status)
 	case plan.isKnown:
 		plan.Status = statusEnded
+	}
+	if current != nil {
+		plan.addFeatures(s.Plans, &current.Spec)
+	} else {
+		plan.addFeatures(s.Plans, nil)
 	}
 	return plan
 }
@@ -167,22 +184,30 @@ func (p *Plan) take(item *v1alpha1.ClerkSubscriptionItemSpec) {
 
 // untold are the fields of `organization` that are not known.
 func (p *Plan) untold() []string {
-	switch {
-	case !p.isKnown:
-		return []string{fieldPlan, fieldSubscriptionStatus, fieldSeats}
-	case !p.hasSeats:
-		return []string{fieldSeats}
+	var fields []string
+	if !p.isKnown && !p.isUsual {
+		fields = append(fields, fieldPlan)
 	}
-	return nil
+	if !p.isKnown {
+		fields = append(fields, fieldSubscriptionStatus)
+	}
+	if !p.hasSeats {
+		fields = append(fields, fieldSeats)
+	}
+	if !p.hasFeatures {
+		fields = append(fields, fieldFeatures)
+	}
+	return fields
 }
 
-// whyUntold is why they are not.
+// whyUntold is why fields of the subscription are not known.
 const whyUntold = "which Clerk has not told: select the events subscription.* and subscriptionItem.* for the webhook, and replay them"
 
 // OrganizationWith is what expressions see of a ClerkOrganization that has a plan.
 func OrganizationWith(object *v1alpha1.ClerkOrganization, plan *Plan) Organization {
 	organization := OrganizationOf(object)
 	organization.Plan, organization.SubscriptionStatus, organization.Seats = plan.Slug, plan.Status, plan.Seats
+	organization.Features, organization.billing = plan.Features, plan
 	organization.dropped = append(organization.dropped, plan.dropped...)
 	organization.untold = plan.untold()
 	return organization

@@ -52,7 +52,7 @@ func (g *Gatherer) ClusterSituation(
 			continue
 		}
 		s.Organizations[at].Object = organization
-		if s.Organizations[at].Subscription, err = subscriptionOf(ctx, g.Reader, organization); err != nil {
+		if s.Organizations[at].Subscription, err = subscriptionOf(ctx, g.Reader, s.Instance, organization); err != nil {
 			return nil, err
 		}
 		if s.Organizations[at].Memberships, err = g.memberships(ctx, organization); err != nil {

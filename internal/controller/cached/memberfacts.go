@@ -49,7 +49,7 @@ func (e *Expressions) MemberFacts(
 	if member.Spec.OrganizationID == "" {
 		return facts, nil
 	}
-	if err := e.readOrganization(ctx, reader, facts); err != nil {
+	if err := e.readOrganization(ctx, reader, instance, facts); err != nil {
 		return nil, err
 	}
 	shared, err := isSucceeded(ctx, reader, member)
@@ -66,7 +66,9 @@ func (e *Expressions) MemberFacts(
 }
 
 // readOrganization reads the member's organization and the rules of its class.
-func (e *Expressions) readOrganization(ctx context.Context, reader client.Reader, facts *tenant.MemberFacts) error {
+func (e *Expressions) readOrganization(
+	ctx context.Context, reader client.Reader, instance tenant.Instance, facts *tenant.MemberFacts,
+) error {
 	var organization v1alpha1.ClerkOrganization
 	spec := &facts.Member.Spec
 	err := reader.Get(ctx, client.ObjectKey{Name: v1alpha1.ObjectName(spec.Instance, spec.OrganizationID)}, &organization)
@@ -80,7 +82,7 @@ func (e *Expressions) readOrganization(ctx context.Context, reader client.Reader
 		return nil
 	}
 	facts.Organization = &organization
-	if facts.Subscription, err = subscriptionOf(ctx, reader, &organization); err != nil {
+	if facts.Subscription, err = subscriptionOf(ctx, reader, instance, &organization); err != nil {
 		return err
 	}
 	if organization.Status.ClassName == "" {

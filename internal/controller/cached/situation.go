@@ -65,7 +65,7 @@ func (g *Gatherer) Situation(ctx context.Context, organization *v1alpha1.ClerkOr
 	if s.Memberships, err = g.memberships(ctx, organization); err != nil {
 		return nil, err
 	}
-	if s.Subscription, err = subscriptionOf(ctx, g.Reader, organization); err != nil {
+	if s.Subscription, err = subscriptionOf(ctx, g.Reader, s.Instance, organization); err != nil {
 		return nil, err
 	}
 	namespaces, err := Items[corev1.NamespaceList](ctx, g.Reader, ByOrganization, id)
@@ -90,13 +90,15 @@ func withLatest[O client.Object](known []O, latest func([]O) []O) []O {
 }
 
 // subscriptionOf is what is known of an organization's plan.
-func subscriptionOf(ctx context.Context, reader client.Reader, organization *v1alpha1.ClerkOrganization) (tenant.Subscription, error) {
+func subscriptionOf(
+	ctx context.Context, reader client.Reader, instance tenant.Instance, organization *v1alpha1.ClerkOrganization,
+) (tenant.Subscription, error) {
 	items, err := Items[v1alpha1.ClerkSubscriptionItemList](ctx, reader, ByOrganization,
 		Scoped(organization.Spec.Instance, organization.Spec.ID))
 	if err != nil {
 		return tenant.Subscription{}, err
 	}
-	return tenant.Subscription{Items: Pointers(items.Items)}, nil
+	return tenant.Subscription{Items: Pointers(items.Items), Plans: instance.Plans()}, nil
 }
 
 // memberships are the organization's, with what is known of each: nothing, where the organization is deleted, since nobody has access.

@@ -72,10 +72,13 @@ func (r *Reconciler) watched(elected <-chan struct{}) []watched {
 		{&v1alpha1.ClerkSubscriptionItem{}, watch.OnSubscriptionItem(func(ctx context.Context, item *v1alpha1.ClerkSubscriptionItem) []string {
 			return r.names(ctx, cached.ByOrganization, cached.Scoped(item.Spec.Instance, item.Spec.OrganizationID))
 		})},
-		{&v1alpha1.ClerkInstance{}, watch.OnChange(func(ctx context.Context, instance client.Object) []string {
-			return r.grantsOfInstance(ctx, instance.GetName())
-		})},
+		{&v1alpha1.ClerkInstance{}, watch.OnChange(r.grantsOfInstanceObject)},
+		{&v1alpha1.ClerkInstance{}, watch.OnPlans(watch.RevocationPriority, r.grantsOfInstanceObject)},
 	}
+}
+
+func (r *Reconciler) grantsOfInstanceObject(ctx context.Context, instance client.Object) []string {
+	return r.grantsOfInstance(ctx, instance.GetName())
 }
 
 // onGrant causes a look at a ClusterGrant that is new, changed or gone, and at one whose status somebody else wrote.

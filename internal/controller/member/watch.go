@@ -44,6 +44,7 @@ func (r *Reconciler) Setup(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkMember{}, onMember()).
 		Watches(&v1alpha1.ClerkOrganization{}, r.onOrganizationStatus()).
 		Watches(&v1alpha1.ClerkInstance{}, watch.OnChange(r.membersOfInstance)).
+		Watches(&v1alpha1.ClerkInstance{}, watch.OnPlans(watch.BulkPriority, r.membersByPlan)).
 		Watches(&v1alpha1.TenantClass{}, r.onClass()).
 		Watches(&v1alpha1.ClerkUser{}, r.onUser()).
 		Watches(&v1alpha1.ClerkRole{}, watch.OnRole(r.membersOfRoles)).
@@ -117,12 +118,12 @@ func (r *Reconciler) isServedBy(
 // isConditional tells whether a rule gives something that depends on more than a role.
 func isConditional(rule v1alpha1.TenantRoleBinding) bool { return rule.When != "" || rule.Until != "" }
 
-// onClass causes a reconciliation of the members of the organizations that a class serves, where it has conditions, or had: their statuses
-// say what these come to, also where no RoleBinding changes.
+// onClass causes a reconciliation of the members of the organizations that a class serves, where what it gives depends on more than roles, or
+// did: their statuses say what that comes to, also where no RoleBinding changes.
 func (r *Reconciler) onClass() handler.EventHandler {
 	return handler.Funcs{UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue watch.Queue) {
 		before, after := e.ObjectOld.(*v1alpha1.TenantClass), e.ObjectNew.(*v1alpha1.TenantClass)
-		if before.Generation != after.Generation && (tenant.HasRule(before, isConditional) || tenant.HasRule(after, isConditional)) {
+		if before.Generation != after.Generation && (tenant.HasRule(before, tenant.MayNeedPlan) || tenant.HasRule(after, tenant.MayNeedPlan)) {
 			watch.Enqueue(queue, watch.BulkPriority, r.membersOfClass(ctx, after.Name)...)
 		}
 	}}
@@ -141,19 +142,6 @@ func (r *Reconciler) membersOfClass(ctx context.Context, class string) []string 
 		names = append(names, r.members(ctx, cached.Scoped(spec.Instance, spec.ID), everyone)...)
 	}
 	return names
-}
-
-// membersOfItem are the members of the organization that has a subscription item, where the class that serves it has conditions: their
-// statuses say what these come to, also where no RoleBinding changes.
-func (r *Reconciler) membersOfItem(ctx context.Context, item *v1alpha1.ClerkSubscriptionItem) []string {
-	var organization v1alpha1.ClerkOrganization
-	name := v1alpha1.ObjectName(item.Spec.Instance, item.Spec.OrganizationID)
-	err := r.Client.Get(ctx, client.ObjectKey{Name: name}, &organization, client.DisableReadYourWritesConsistency)
-	if err != nil || !r.isServedBy(ctx, &organization, isConditional) {
-		return nil
-	}
-	everyone := func(*v1alpha1.ClerkMember) bool { return true }
-	return r.members(ctx, cached.Scoped(item.Spec.Instance, item.Spec.OrganizationID), everyone)
 }
 
 // onRoleBinding causes a reconciliation of the members whose users a RoleBinding began or ceased to name, or names as those of another

@@ -75,7 +75,8 @@ func (r *Reconciler) setupStandby(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkPermission{}, watch.Delayed(watch.OnPermission(r.Client, r.organizationsOfRoles))).
 		Watches(&v1alpha1.ClerkSubscriptionItem{}, watch.Delayed(watch.OnSubscriptionItem(organizationOfItem))).
 		Watches(&v1alpha1.TenantClass{}, watch.Delayed(watch.OnChange(r.allOrganizations))).
-		Watches(&v1alpha1.ClerkInstance{}, watch.Delayed(watch.OnChange(r.organizationsOfInstance)))
+		Watches(&v1alpha1.ClerkInstance{}, watch.Delayed(watch.OnChange(r.organizationsOfInstance))).
+		Watches(&v1alpha1.ClerkInstance{}, watch.Delayed(watch.OnPlans(watch.RevocationPriority, r.organizationsOfInstance)))
 	nothing := func(client.Object) bool { return false } // what it took away itself, it has to see gone
 	for _, kind := range cached.TenantKinds() {
 		builder = builder.Watches(kind, watch.Delayed(r.onTenantObject(nothing)))

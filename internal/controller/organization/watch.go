@@ -60,6 +60,7 @@ func (r *Reconciler) setup(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkSubscriptionItem{}, watch.OnSubscriptionItem(organizationOfItem)).
 		Watches(&v1alpha1.TenantClass{}, watch.OnChange(r.allOrganizations)).
 		Watches(&v1alpha1.ClerkInstance{}, watch.OnChange(r.organizationsOfInstance)).
+		Watches(&v1alpha1.ClerkInstance{}, watch.OnPlans(watch.RevocationPriority, r.organizationsOfInstance)).
 		WatchesRawSource(r.alarms.Source()).
 		WatchesRawSource(r.sweeper.news.Source())
 	for _, kind := range cached.TenantKinds() {

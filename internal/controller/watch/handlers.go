@@ -23,6 +23,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
 
 // OnObject causes a reconciliation of an object itself when it is new, its spec changed, or that of its status which the reconciler writes.
@@ -62,4 +64,15 @@ func OnChange(concerned func(context.Context, client.Object) []string) handler.E
 			Enqueue(queue, UsualPriority, concerned(ctx, e.Object)...)
 		},
 	}
+}
+
+// OnPlans causes a reconciliation of many objects when what is known of an environment's plans changes: what a plan no longer gives may take
+// access away.
+func OnPlans(priority int, concerned func(context.Context, client.Object) []string) handler.EventHandler {
+	return handler.Funcs{UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue Queue) {
+		before, after := e.ObjectOld.(*v1alpha1.ClerkInstance), e.ObjectNew.(*v1alpha1.ClerkInstance)
+		if !equality.Semantic.DeepEqual(before.Status.Plans, after.Status.Plans) {
+			Enqueue(queue, priority, concerned(ctx, after)...)
+		}
+	}}
 }
