@@ -43,7 +43,7 @@ var errNoBilling = errors.New("Clerk's billing is not on for organizations, or c
 
 // billing is what a resync learned of Clerk's billing.
 type billing struct {
-	// isAsked: Clerk was asked for the plans. isOn: subscription items are mirrored, or plans are known from before.
+	// isAsked: Clerk was asked for the plans. isOn: subscription items are mirrored, or plans are known, be it from before.
 	isAsked, isOn bool
 
 	// isRead: list is what Clerk says. failed is why it could not be read.
@@ -66,6 +66,7 @@ func listSubscriptionItems(
 		r.billing.isRead = true
 		return backend.Listing{}, errNoBilling
 	}
+	r.billing.isOn = true
 	ofNobody := 0
 	listing, err := r.api.SubscriptionItems(ctx, r.unlessLongOver(before, func(page backend.Page) error {
 		ofNobody += countOfNobody(page.Entities, before)

@@ -170,7 +170,7 @@ func TestWithoutBillingNothingFails(t *testing.T) {
 		"not found":          {clerkapi.Refused(http.StatusNotFound), v1alpha1.ReasonBillingOff, "404"},
 		"unprocessable":      {clerkapi.Refused(http.StatusUnprocessableEntity), v1alpha1.ReasonBillingOff, "422"},
 		"a row of no use":    {answered(`{"data":[{"id":""}],"total_count":1}`), v1alpha1.ReasonPlansUnknown, "no id"},
-		"something unheard":  {clerkapi.NotJSON(), v1alpha1.ReasonPlansUnknown, "GET /billing/plans"},
+		"something unheard":  {answered(`{}`), v1alpha1.ReasonPlansUnknown, "GET /billing/plans"},
 		"more than there is": {answered(`{"data":[],"total_count":7}`), v1alpha1.ReasonPlansUnknown, "0 were listed of 7"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -262,7 +262,7 @@ func TestPlansAreNotToldBeforeAllItemsAre(t *testing.T) {
 	w.fail(clerkapi.Refused(http.StatusForbidden), func(path string) bool { return path == "/billing/subscription_items" })
 	w.reconcile()
 	w.wants(v1alpha1.ResyncComplete, v1alpha1.ReasonSynced)
-	w.wantsPlans(v1alpha1.ReasonBillingOff, "403", 0)
+	w.wantsPlans(v1alpha1.ReasonPlansUnknown, "403", 0)
 	w.api.Intercept(nil)
 	w.resync(v1alpha1.ResyncComplete, v1alpha1.ReasonSynced)
 	w.wantsPlans(v1alpha1.ReasonPlansListed, "", 2)

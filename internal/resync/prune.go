@@ -181,6 +181,12 @@ func orDefault(value *int32, fallback int) int {
 // byKind orders organizations first: who knows that one is gone need not ask about its members. Within a kind, those at which the last
 // resync could not look come last, so that they never keep the others waiting.
 func (p plan) byKind(order []*kind, unseen map[string]bool) []absence {
+	of := func(a absence) int {
+		if a.kind.name == v1alpha1.KindOrganization {
+			return -1
+		}
+		return slices.Index(order, a.kind)
+	}
 	rank := func(a absence) int {
 		if unseen[a.id] {
 			return 1
@@ -188,6 +194,6 @@ func (p plan) byKind(order []*kind, unseen map[string]bool) []absence {
 		return 0
 	}
 	return slices.SortedStableFunc(slices.Values(p.absences), func(a, b absence) int {
-		return cmp.Or(cmp.Compare(slices.Index(order, a.kind), slices.Index(order, b.kind)), cmp.Compare(rank(a), rank(b)))
+		return cmp.Or(cmp.Compare(of(a), of(b)), cmp.Compare(rank(a), rank(b)))
 	})
 }
