@@ -144,6 +144,18 @@ type ClerkOrganizationStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Members *int32 `json:"members,omitempty"`
+
+	// plan is the slug of the plan that the organization has in Clerk's billing; empty where it has none, or nothing is known of it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Plan string `json:"plan,omitempty"`
+
+	// subscriptionStatus is Clerk's word for how the subscription stands that gives the plan, or "ended".
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	SubscriptionStatus string `json:"subscriptionStatus,omitempty"`
 }
 
 // ClerkOrganization is an organization of Clerk, mirrored. Its name is its ClerkInstance's, a full stop, and its Clerk id in
@@ -163,6 +175,7 @@ type ClerkOrganizationStatus struct {
 // +kubebuilder:printcolumn:name="ID",type=string,priority=1,JSONPath=`.spec.id`
 // +kubebuilder:printcolumn:name="Display Name",type=string,priority=1,JSONPath=`.spec.name`
 // +kubebuilder:printcolumn:name="Instance",type=string,priority=1,JSONPath=`.spec.instance`
+// +kubebuilder:printcolumn:name="Plan",type=string,priority=1,JSONPath=`.status.plan`
 // +kubebuilder:printcolumn:name="Deleted",type=date,priority=1,JSONPath=`.spec.deletedAt`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`

@@ -86,7 +86,7 @@ func TestKubectlGetShowsWhatAPersonNeeds(t *testing.T) {
 	}
 	writeStatus(t, withStatus(get[v1alpha1.ClerkOrganization](t, organization), func(o *v1alpha1.ClerkOrganization) {
 		o.Status = v1alpha1.ClerkOrganizationStatus{
-			ClassName: "gold", Members: new(int32(3)), Conditions: []metav1.Condition{condition("Ready", "True", "Ready")},
+			ClassName: "gold", Members: new(int32(3)), Plan: "pro", SubscriptionStatus: "active", Conditions: []metav1.Condition{condition("Ready", "True", "Ready")},
 			Namespaces: []v1alpha1.OrganizationNamespace{
 				{Name: "org-acme", State: v1alpha1.NamespaceActive}, {Name: "old", State: v1alpha1.NamespaceReleased},
 			},
@@ -124,7 +124,7 @@ func TestKubectlGetShowsWhatAPersonNeeds(t *testing.T) {
 	cases := map[string]struct{ plain, wide []string }{
 		"clerkorganizations/" + organization: {
 			[]string{"Name=" + organization, "Slug=acme", "Class=gold", "Namespace=org-acme", "Members=3", "Ready=True", "Age=*"},
-			[]string{"ID=org_2A", "Display Name=Acme, Inc.", "Instance=default", "Deleted=", "Reason=Ready", "Message=why"},
+			[]string{"ID=org_2A", "Display Name=Acme, Inc.", "Instance=default", "Plan=pro", "Deleted=", "Reason=Ready", "Message=why"},
 		},
 		"clerkmembers/" + member: {
 			[]string{"Name=" + member, "User=jane@example.com", "Role=org:admin", "Organization=acme",

@@ -51,7 +51,7 @@ func TestAPlanDecidesWhichPermissionsCount(t *testing.T) {
 	})
 	instance := "plans-" + tn.class
 	must(t, createInstance(t.Context(), instance, "clerk:${user.id}"))
-	tn.mirrorOrganization(instance)
+	organization := tn.mirrorOrganization(instance)
 	member := tn.join("org:member", func(m *v1alpha1.ClerkMember) {
 		m.Spec.Instance, m.Spec.Permissions = instance, []string{"org:cargo:load", "org:sys_profile:manage"}
 	})
@@ -78,6 +78,7 @@ func TestAPlanDecidesWhichPermissionsCount(t *testing.T) {
 	wants(false, "the organization's plan free does not have")
 	tn.changeItem(item, func(i *v1alpha1.ClerkSubscriptionItemSpec) { i.Plan = "pro" })
 	wants(true, "ClusterRole")
+	wantPlan(t, organization, "pro", "active")
 	tn.changeItem(item, func(i *v1alpha1.ClerkSubscriptionItemSpec) { i.Plan = "team" })
 	wants(false, "Clerk did not list the plan")
 	tn.changeItem(item, func(i *v1alpha1.ClerkSubscriptionItemSpec) { i.Plan = "pro" })
@@ -87,6 +88,7 @@ func TestAPlanDecidesWhichPermissionsCount(t *testing.T) {
 	wants(false, "the organization's plan pro does not have")
 	tn.endItem(item, time.Now())
 	wants(false, "the organization's plan free does not have")
+	wantPlan(t, organization, "free", "ended")
 	free.Features = []string{"cargo"}
 	setPlans(t, instance, free, pro)
 	wants(true, "ClusterRole")
@@ -128,6 +130,20 @@ func wantMessage(t *testing.T, object client.Object, kind, says string) {
 		condition := meta.FindStatusCondition(conditionsOf(object), kind)
 		if condition == nil || !strings.Contains(condition.Message, says) {
 			return fmt.Errorf("have %+v", condition)
+		}
+		return nil
+	})
+}
+
+// wantPlan waits until an organization's status says which plan it has.
+func wantPlan(t *testing.T, organization *v1alpha1.ClerkOrganization, plan, subscription string) {
+	t.Helper()
+	eventually(t, organization.Name+" has the plan "+plan, func(ctx context.Context) error {
+		if err := cluster.Get(ctx, client.ObjectKeyFromObject(organization), organization); err != nil {
+			return err
+		}
+		if status := organization.Status; status.Plan != plan || status.SubscriptionStatus != subscription {
+			return fmt.Errorf("have %q, %q", status.Plan, status.SubscriptionStatus)
 		}
 		return nil
 	})

@@ -21,9 +21,9 @@ package kinds
 // checksums are those of the specs of the kinds that this version was built with, by the name of the CustomResourceDefinition.
 var checksums = map[string]string{
 	"clerkdatabases.clerk-operator.io":         "770712169255bf22",
-	"clerkinstances.clerk-operator.io":         "1bea3c0ef232308a",
+	"clerkinstances.clerk-operator.io":         "ec696c6058fa28f3",
 	"clerkmembers.clerk-operator.io":           "5287da11ee938754",
-	"clerkorganizations.clerk-operator.io":     "1635e6b1aa5c9f3b",
+	"clerkorganizations.clerk-operator.io":     "a650fc69514041c4",
 	"clerkpermissions.clerk-operator.io":       "30bbbcdb94c5535a",
 	"clerkroles.clerk-operator.io":             "1bec78dd3973562c",
 	"clerksinks.clerk-operator.io":             "9e084d623c895f21",

@@ -19,7 +19,6 @@ package kubectl
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -50,6 +49,10 @@ type TreeOrganization struct {
 	Slug  string `json:"slug,omitempty"`
 	ID    string `json:"id"`
 	Class string `json:"class,omitempty"`
+
+	// Plan and SubscriptionStatus are those of Clerk's billing; empty where nothing is known of it.
+	Plan               string `json:"plan,omitempty"`
+	SubscriptionStatus string `json:"subscriptionStatus,omitempty"`
 
 	Members int32 `json:"members"`
 
@@ -146,6 +149,7 @@ func (p *plugin) tree(ctx context.Context, text string) error {
 func summary(organization *v1alpha1.ClerkOrganization) TreeOrganization {
 	found := TreeOrganization{
 		Name: organization.Name, Slug: organization.Spec.Slug, ID: organization.Spec.ID, Class: organization.Status.ClassName,
+		Plan: organization.Status.Plan, SubscriptionStatus: organization.Status.SubscriptionStatus,
 		Deleted: organization.Spec.DeletedAt != nil, Namespaces: []TreeNamespace{},
 	}
 	if organization.Status.Members != nil {
@@ -203,83 +207,4 @@ func bindingBranch(binding *rbacv1.RoleBinding, people map[string]string) TreeRo
 		found.Subjects = append(found.Subjects, TreeSubject{Subject: subject.Name, Person: people[subject.Name]})
 	}
 	return found
-}
-
-func (t *Tree) names() []string {
-	names := make([]string, len(t.Organizations))
-	for i := range t.Organizations {
-		names[i] = reference("clerkorganization", t.Organizations[i].Name)
-	}
-	return names
-}
-
-func (t *Tree) text(out *page) {
-	if len(t.Organizations) == 0 {
-		out.line("No organization is mirrored: kubectl clerk status says what was heard.")
-	}
-	for i := range t.Organizations {
-		t.Organizations[i].text(out)
-	}
-}
-
-func (o *TreeOrganization) text(out *page) {
-	state := out.in(green, "ready")
-	if !o.Ready {
-		state = out.in(red, cmp.Or(o.Reason, "not looked at yet"))
-	}
-	if o.Deleted {
-		state = out.in(dim, "deleted in Clerk")
-	}
-	class := "no class"
-	if o.Class != "" {
-		class = "class " + o.Class
-	}
-	out.line("%s  %s  %s, %s, %s", out.in(bold, cmp.Or(o.Slug, o.ID)), out.in(dim, o.ID), class,
-		counted(int(o.Members), "member", "members"), state)
-	for i := range o.Namespaces {
-		o.Namespaces[i].text(out, i == len(o.Namespaces)-1)
-	}
-}
-
-func (n *TreeNamespace) text(out *page, isLast bool) {
-	state := ""
-	if n.State != v1alpha1.NamespaceActive && n.State != "" {
-		state = "  " + out.in(yellow, strings.ToLower(string(n.State)))
-	}
-	out.line("%s%s%s", out.branch("", isLast), n.Name, state)
-	indent := out.trunk("", isLast)
-	for i, binding := range n.RoleBindings {
-		isLast := i == len(n.RoleBindings)-1
-		out.line("%s%s  %s", out.branch(indent, isLast), out.in(bold, binding.Role), out.in(dim, binding.Name))
-		subjects, more := binding.Subjects, 0
-		if !out.wide && len(subjects) > maxBranches {
-			subjects, more = subjects[:maxBranches], len(subjects)-maxBranches
-		}
-		deeper := out.trunk(indent, isLast)
-		for j, subject := range subjects {
-			text := subject.Subject
-			if subject.Person != "" {
-				text = subject.Person + "  " + out.in(dim, subject.Subject)
-			}
-			out.line("%s%s", out.branch(deeper, j == len(subjects)-1 && more == 0), text)
-		}
-		if more > 0 {
-			out.line("%s%s", out.branch(deeper, true), out.in(dim, fmt.Sprintf("and %d more: -o wide shows them", more)))
-		}
-	}
-}
-
-// branch begins the line of a branch, and trunk those of what grows on it.
-func (p *page) branch(indent string, isLast bool) string {
-	if isLast {
-		return indent + p.in(dim, "└─ ")
-	}
-	return indent + p.in(dim, "├─ ")
-}
-
-func (p *page) trunk(indent string, isLast bool) string {
-	if isLast {
-		return indent + "   "
-	}
-	return indent + p.in(dim, "│  ")
 }

@@ -70,6 +70,15 @@ func organizationStep(organization *v1alpha1.ClerkOrganization) WhyStep {
 	return step
 }
 
+// planStep says which plan the organization has in Clerk's billing; nothing where nothing is known of one.
+func planStep(plan *tenant.Plan, instance string) WhyStep {
+	step := WhyStep{Name: stepPlan, Message: plan.Text(), From: reference("clerkinstance", instance)}
+	if item := plan.Source(); item != nil {
+		step.From, step.SaidAt = reference("clerksubscriptionitem", item.Name), timeOf(item.Spec.AsOf, item.Spec.UpdatedAt)
+	}
+	return step
+}
+
 // banStep says by whose word a user is let in or not.
 func (e *explainer) banStep(facts *tenant.MemberFacts) WhyStep {
 	step := WhyStep{Name: stepBan, Message: "let in: neither banned nor removed by a directory"}

@@ -31,6 +31,7 @@ const (
 	stepIdentity     = "identity"
 	stepMembership   = "membership"
 	stepOrganization = "organization"
+	stepPlan         = "plan"
 	stepBan          = "ban"
 	stepName         = "name"
 	stepRole         = "role"
@@ -134,10 +135,13 @@ func (e *explainer) brokenStep(facts *tenant.MemberFacts, reason string) string 
 
 // steps are all of them, as if none were broken.
 func (e *explainer) steps(ctx context.Context, person *person, facts *tenant.MemberFacts) []WhyStep {
-	steps := []WhyStep{
-		identityStep(person, facts.Member), membershipStep(facts.Member), organizationStep(facts.Organization), e.banStep(facts),
-		e.nameStep(facts), e.roleStep(ctx, facts), classStep(facts.Organization), e.ruleStep(facts), e.bindingStep(facts),
+	steps := []WhyStep{identityStep(person, facts.Member), membershipStep(facts.Member), organizationStep(facts.Organization)}
+	plan := facts.Plan()
+	if step := planStep(&plan, facts.Member.Spec.Instance); step.Message != "" { // most have no billing
+		steps = append(steps, step)
 	}
+	steps = append(steps, e.banStep(facts), e.nameStep(facts), e.roleStep(ctx, facts), classStep(facts.Organization), e.ruleStep(facts),
+		e.bindingStep(facts))
 	for i := range steps {
 		steps[i].State = StepPassed
 	}

@@ -36,6 +36,9 @@ type Intent struct {
 	// ClassName is the TenantClass that serves the organization, "" if none does.
 	ClassName string
 
+	// Plan is the slug of the organization's plan, and SubscriptionStatus how its subscription stands; each is empty where it is not known.
+	Plan, SubscriptionStatus string
+
 	// Frozen: it is not certain what should be, so nothing is added; grants that certainly should not be are taken away.
 	Frozen bool
 
@@ -85,6 +88,7 @@ func Decide(s *Situation) *Intent {
 	} else {
 		plan := s.Subscription.Plan(s.Now)
 		intent.Ends.wakeBy(plan.Ends)
+		intent.Plan, intent.SubscriptionStatus = plan.Slug, plan.Status
 		organization := OrganizationWith(s.Organization, &plan)
 		organization.Members = int64(countMembers(s.Memberships))
 		namespaces = intent.choose(s.Classes, s.Organization, organization)

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
@@ -63,10 +64,14 @@ func (p Plans) find(isIt func(*v1alpha1.InstancePlan) bool) *v1alpha1.InstancePl
 	return found
 }
 
-// addFeatures says what the plan gives, by the item that counts, nil if none does. An organization without one has the default plan.
-func (p *Plan) addFeatures(plans Plans, item *v1alpha1.ClerkSubscriptionItemSpec) {
+// addFeatures says what the plan gives, by the item that counts. An organization without one has the default plan.
+func (p *Plan) addFeatures(plans Plans) {
 	if len(plans) == 0 {
 		return
+	}
+	var item *v1alpha1.ClerkSubscriptionItemSpec
+	if p.source != nil {
+		item = &p.source.Spec
 	}
 	p.isGating = true
 	var found *v1alpha1.InstancePlan
@@ -144,4 +149,39 @@ func (p *Plan) whyNoFeatures() string {
 		return "which is not known, since Clerk did not list the plan of the organization when it was last asked: ask for a resync"
 	}
 	return "which is not known, since Clerk's plans are not: see the condition PlansKnown of the ClerkInstance"
+}
+
+// Source is the ClerkSubscriptionItem that says which plan it is; nil if none does.
+func (p *Plan) Source() *v1alpha1.ClerkSubscriptionItem { return p.source }
+
+// Text says in words which plan it is, how the subscription stands, and what it gives; empty where nothing is known.
+func (p *Plan) Text() string {
+	if !p.isKnown && !p.isUsual {
+		return ""
+	}
+	text := p.Slug
+	switch {
+	case slices.Contains(p.dropped, fieldPlan):
+		text = "one that could not be kept as Clerk sent it"
+	case p.Slug == "":
+		text = "none"
+	case p.isUsual:
+		text += ", the default plan, since no subscription gives another"
+	}
+	if p.Status != "" {
+		text += " (" + p.Status + ")"
+	}
+	if p.Ends != nil {
+		text += ", until " + p.Ends.UTC().Format(time.RFC3339)
+	}
+	switch {
+	case p.isUnlisted:
+		text += "; Clerk did not list it when it was last asked, so no permission counts that needs a feature: ask for a resync"
+	case !p.isGating, slices.Contains(p.dropped, fieldFeatures):
+	case len(p.Features) == 0:
+		text += "; it has no features"
+	default:
+		text += "; its features: " + strings.Join(p.Features, ", ")
+	}
+	return text
 }

@@ -194,9 +194,12 @@ func (f *MemberFacts) Given(rule *Rule) Given {
 	return rule.Given(NewHolder(f.Subject, f.Member, f.Standing, f.organization()), f.Now)
 }
 
+// Plan is the plan of the member's organization.
+func (f *MemberFacts) Plan() Plan { return f.Subscription.Plan(f.Now) }
+
 // organization is what expressions see of the member's organization.
 func (f *MemberFacts) organization() Organization {
-	plan := f.Subscription.Plan(f.Now)
+	plan := f.Plan()
 	return OrganizationWith(f.Organization, &plan)
 }
 

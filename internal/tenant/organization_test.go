@@ -110,7 +110,7 @@ func TestExpressionsSeeWhatClerkSays(t *testing.T) {
 	want := Organization{
 		ID: "org_2A", Name: "Acme", Slug: "acme", Handle: "acme", ImageURL: "https://img.example/a.png",
 		PublicMetadata: structure(map[string]any{"plan": "pro", "seats": 5}), MaxAllowedMemberships: 7, CreatedAt: created,
-		untold: []string{"plan", "subscriptionStatus", "seats"},
+		untold: []string{"plan", "subscriptionStatus", "seats", "features"},
 	}
 	if diff := cmp.Diff(want, OrganizationOf(object), cmp.Transformer("map", (*structpb.Struct).AsMap), cmp.AllowUnexported(Organization{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

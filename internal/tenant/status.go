@@ -38,6 +38,8 @@ func Status(s *Situation, intent *Intent, failures Problems) v1alpha1.ClerkOrgan
 		ClassName:          intent.ClassName,
 		Namespaces:         intent.namespaceStates(organization),
 		Members:            new(countMembers(s.Memberships)),
+		Plan:               intent.Plan,
+		SubscriptionStatus: intent.SubscriptionStatus,
 	}
 	found := condition.Verdict{Ready: true, Reason: v1alpha1.ReasonReady,
 		Message: fmt.Sprintf("the organization has what the TenantClass %s gives", intent.ClassName)}

@@ -56,6 +56,9 @@ type Plan struct {
 	// default plan, since no item says otherwise.
 	isGating, isUnlisted, isUsual bool
 
+	// source is the item that counts; nil if none does.
+	source *v1alpha1.ClerkSubscriptionItem
+
 	// isKnown: something is known of the subscription. dropped are what Clerk sent and could not be kept, as fields of `organization`.
 	isKnown               bool
 	hasSeats, hasFeatures bool
@@ -100,11 +103,8 @@ func (s Subscription) Plan(now time.Time) Plan {
 	case plan.isKnown:
 		plan.Status = statusEnded
 	}
-	if current != nil {
-		plan.addFeatures(s.Plans, &current.Spec)
-	} else {
-		plan.addFeatures(s.Plans, nil)
-	}
+	plan.source = current
+	plan.addFeatures(s.Plans)
 	return plan
 }
 

@@ -179,6 +179,12 @@ func configurationOfStatus(
 	if status.ClassName != "" {
 		configuration.WithClassName(status.ClassName)
 	}
+	if status.Plan != "" {
+		configuration.WithPlan(status.Plan)
+	}
+	if status.SubscriptionStatus != "" {
+		configuration.WithSubscriptionStatus(status.SubscriptionStatus)
+	}
 	return clerkac.ClerkOrganization(organization.Name).WithUID(organization.UID).WithStatus(configuration)
 }
 

@@ -471,6 +471,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: plan
+      type:
+        scalar: string
+    - name: subscriptionStatus
+      type:
+        scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkPermission
   map:
     fields:

@@ -54,7 +54,7 @@ type ClerkInstanceStatusApplyConfiguration struct {
 	// heldPrune is what the last resync would have removed, if it was too much: see the condition PruneHeld.
 	HeldPrune *HeldPruneApplyConfiguration `json:"heldPrune,omitempty"`
 	// plans are those of Clerk's billing that organizations may have, as the last resync that could read them found them: see the condition
-	// PlansKnown.
+	// PlansKnown. Where there are any, a permission org:feature:action counts only with its feature.
 	Plans []InstancePlanApplyConfiguration `json:"plans,omitempty"`
 	// contradiction is what Clerk lists although it is deleted here: see the condition Synced.
 	Contradiction *ContradictionApplyConfiguration `json:"contradiction,omitempty"`

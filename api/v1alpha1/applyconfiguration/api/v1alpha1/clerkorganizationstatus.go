@@ -37,6 +37,10 @@ type ClerkOrganizationStatusApplyConfiguration struct {
 	Namespaces []OrganizationNamespaceApplyConfiguration `json:"namespaces,omitempty"`
 	// members is how many members the organization has.
 	Members *int32 `json:"members,omitempty"`
+	// plan is the slug of the plan that the organization has in Clerk's billing; empty where it has none, or nothing is known of it.
+	Plan *string `json:"plan,omitempty"`
+	// subscriptionStatus is Clerk's word for how the subscription stands that gives the plan, or "ended".
+	SubscriptionStatus *string `json:"subscriptionStatus,omitempty"`
 }
 
 // ClerkOrganizationStatusApplyConfiguration constructs a declarative configuration of the ClerkOrganizationStatus type for use with
@@ -92,5 +96,21 @@ func (b *ClerkOrganizationStatusApplyConfiguration) WithNamespaces(values ...*Or
 // If called multiple times, the Members field is set to the value of the last call.
 func (b *ClerkOrganizationStatusApplyConfiguration) WithMembers(value int32) *ClerkOrganizationStatusApplyConfiguration {
 	b.Members = &value
+	return b
+}
+
+// WithPlan sets the Plan field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Plan field is set to the value of the last call.
+func (b *ClerkOrganizationStatusApplyConfiguration) WithPlan(value string) *ClerkOrganizationStatusApplyConfiguration {
+	b.Plan = &value
+	return b
+}
+
+// WithSubscriptionStatus sets the SubscriptionStatus field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SubscriptionStatus field is set to the value of the last call.
+func (b *ClerkOrganizationStatusApplyConfiguration) WithSubscriptionStatus(value string) *ClerkOrganizationStatusApplyConfiguration {
+	b.SubscriptionStatus = &value
 	return b
 }
