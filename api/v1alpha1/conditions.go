@@ -38,8 +38,8 @@ const (
 	// ConditionSynced is True on a ClerkInstance while its last resync found everything and could write it.
 	ConditionSynced = "Synced"
 
-	// ConditionPlansKnown is True on a ClerkInstance while the plans of Clerk's billing and their features are known. It is absent where nobody
-	// asked for them, and no organization has a subscription.
+	// ConditionPlansKnown is True on a ClerkInstance while the plans of Clerk's billing and their features are known. It is absent where
+	// nobody asked for them, and no organization has a subscription.
 	ConditionPlansKnown = "PlansKnown"
 
 	// ConditionPruneHeld is True on a ClerkInstance while what its last resync would remove is more than spec.api.prune lets it.
@@ -214,8 +214,8 @@ const (
 	// ReasonRoleNotMapped: no role binding of the TenantClass is for the member's role or permissions, so it grants nothing.
 	ReasonRoleNotMapped = "RoleNotMapped"
 
-	// ReasonFeatureNotInPlan: the permission that the role bindings are for counts only with a feature, and the organization's plan does not have
-	// it, so they grant nothing. Change the plan, or add the feature to it in Clerk.
+	// ReasonFeatureNotInPlan: the permission that the role bindings are for counts only with a feature, and the organization's plan does not
+	// have it, so they grant nothing. Change the plan, or add the feature to it in Clerk.
 	ReasonFeatureNotInPlan = "FeatureNotInPlan"
 
 	// ReasonConditionNotMet: `when` of the role bindings for the member's role or permissions is not true, so they grant nothing.

@@ -52,8 +52,8 @@ type Plan struct {
 	// Features are the slugs of what the plan gives. Where that is not known, there are none.
 	Features []string
 
-	// isGating: it is known what plans give, so that a permission counts only with its feature. isUnlisted: not of this one; isUsual: it is the
-	// default plan, since no item says otherwise.
+	// isGating: it is known what plans give, so that a permission counts only with its feature. isUnlisted: not of this one; isUsual: it is
+	// the default plan, since no item says otherwise.
 	isGating, isUnlisted, isUsual bool
 
 	// source is the item that counts; nil if none does.

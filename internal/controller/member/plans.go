@@ -27,8 +27,8 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
-// membersOfItem are the members of the organization that has a subscription item, where the plan may decide what the class that serves it gives:
-// their statuses say what that comes to, also where no RoleBinding changes.
+// membersOfItem are the members of the organization that has a subscription item, where the plan may decide what the class that serves it
+// gives: their statuses say what that comes to, also where no RoleBinding changes.
 func (r *Reconciler) membersOfItem(ctx context.Context, item *v1alpha1.ClerkSubscriptionItem) []string {
 	var organization v1alpha1.ClerkOrganization
 	name := v1alpha1.ObjectName(item.Spec.Instance, item.Spec.OrganizationID)

@@ -118,8 +118,8 @@ func (r *Reconciler) isServedBy(
 // isConditional tells whether a rule gives something that depends on more than a role.
 func isConditional(rule v1alpha1.TenantRoleBinding) bool { return rule.When != "" || rule.Until != "" }
 
-// onClass causes a reconciliation of the members of the organizations that a class serves, where what it gives depends on more than roles, or
-// did: their statuses say what that comes to, also where no RoleBinding changes.
+// onClass causes a reconciliation of the members of the organizations that a class serves, where what it gives depends on more than roles,
+// or did: their statuses say what that comes to, also where no RoleBinding changes.
 func (r *Reconciler) onClass() handler.EventHandler {
 	return handler.Funcs{UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue watch.Queue) {
 		before, after := e.ObjectOld.(*v1alpha1.TenantClass), e.ObjectNew.(*v1alpha1.TenantClass)

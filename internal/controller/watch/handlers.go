@@ -66,8 +66,8 @@ func OnChange(concerned func(context.Context, client.Object) []string) handler.E
 	}
 }
 
-// OnPlans causes a reconciliation of many objects when what is known of an environment's plans changes: what a plan no longer gives may take
-// access away.
+// OnPlans causes a reconciliation of many objects when what is known of an environment's plans changes: what a plan no longer gives may
+// take access away.
 func OnPlans(priority int, concerned func(context.Context, client.Object) []string) handler.EventHandler {
 	return handler.Funcs{UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue Queue) {
 		before, after := e.ObjectOld.(*v1alpha1.ClerkInstance), e.ObjectNew.(*v1alpha1.ClerkInstance)
