@@ -36,7 +36,7 @@ type Entity struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="instance never changes: it belongs to another ClerkInstance"
 	Instance string `json:"instance,omitempty"`
 
-	// id is Clerk's id (org_…, orgmem_…, user_…, role_…, perm_…, csub_item_…), in its own case. It never changes.
+	// id is Clerk's id (org_…, orgmem_…, user_…, role_…, perm_…, csub_item_…, orgdmn_…), in its own case. It never changes.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -71,11 +71,12 @@ const (
 	KindRole             = "ClerkRole"
 	KindPermission       = "ClerkPermission"
 	KindSubscriptionItem = "ClerkSubscriptionItem"
+	KindDomain           = "ClerkOrganizationDomain"
 )
 
 // MirroredKinds are all of them.
 func MirroredKinds() []string {
-	return []string{KindOrganization, KindMember, KindUser, KindRole, KindPermission, KindSubscriptionItem}
+	return []string{KindOrganization, KindMember, KindUser, KindRole, KindPermission, KindSubscriptionItem, KindDomain}
 }
 
 // Mirrored is an object that mirrors an entity of Clerk.
@@ -127,3 +128,9 @@ func (i *ClerkSubscriptionItem) GetEntity() *Entity { return &i.Spec.Entity }
 
 // GetConditions implements Mirrored.
 func (i *ClerkSubscriptionItem) GetConditions() []metav1.Condition { return i.Status.Conditions }
+
+// GetEntity implements Mirrored.
+func (d *ClerkOrganizationDomain) GetEntity() *Entity { return &d.Spec.Entity }
+
+// GetConditions implements Mirrored.
+func (d *ClerkOrganizationDomain) GetConditions() []metav1.Condition { return d.Status.Conditions }

@@ -15,8 +15,8 @@ limitations under the License.
 */
 
 // Package v1alpha1 is the API of clerk-operator: what Clerk says (ClerkOrganization, ClerkMember, ClerkUser, ClerkRole, ClerkPermission,
-// ClerkSubscriptionItem), where it is heard (ClerkInstance), what an organization gets in this cluster (TenantClass),
-// what its members get in all of it (ClusterGrant), and where events are handed on to (ClerkSink).
+// ClerkSubscriptionItem, ClerkOrganizationDomain), where it is heard (ClerkInstance), what an organization gets in this cluster
+// (TenantClass), what its members get in all of it (ClusterGrant), and where events are handed on to (ClerkSink).
 //
 // +kubebuilder:object:generate=true
 // +kubebuilder:ac:generate=true
@@ -53,6 +53,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&ClerkRole{}, &ClerkRoleList{},
 		&ClerkPermission{}, &ClerkPermissionList{},
 		&ClerkSubscriptionItem{}, &ClerkSubscriptionItemList{},
+		&ClerkOrganizationDomain{}, &ClerkOrganizationDomainList{},
 		&ClerkSink{}, &ClerkSinkList{},
 		&ClerkDatabase{}, &ClerkDatabaseList{},
 		&TenantClass{}, &TenantClassList{},

@@ -63,7 +63,7 @@ func read(t *testing.T, path, accept string, into any) {
 func TestKubectlGetShowsWhatAPersonNeeds(t *testing.T) {
 	t.Parallel()
 	organization, member, class, instance := newName(), newName(), newName(), newName()
-	user, role, permission, item := newName(), newName(), newName(), newName()
+	user, role, permission, item, domain := newName(), newName(), newName(), newName(), newName()
 	for kind, object := range map[string][2]string{
 		"ClerkOrganization": {organization, "{instance: default, id: org_2A, name: 'Acme, Inc.', slug: acme, updatedAt: '" + early + "'}"},
 		"ClerkMember": {member, "{instance: default, id: orgmem_2A, organizationID: org_2A, userID: user_2A, role: 'org:admin', " +
@@ -73,6 +73,8 @@ func TestKubectlGetShowsWhatAPersonNeeds(t *testing.T) {
 		"ClerkRole": {role, "{instance: default, id: role_2A, key: 'org:mate', name: Mate, updatedAt: '" + early + "'}"},
 		"ClerkSubscriptionItem": {item, "{instance: default, id: csub_item_2A, organizationID: org_2A, status: active, plan: pro, seats: 5, " +
 			"periodEnd: '" + later + "', updatedAt: '" + early + "'}"},
+		"ClerkOrganizationDomain": {domain, "{instance: default, id: orgdmn_2A, organizationID: org_2A, name: acme.example, " +
+			"ownership: {status: verified, strategy: txt}, enrollmentMode: manual_invitation, updatedAt: '" + early + "'}"},
 		"ClerkPermission": {permission, "{instance: default, id: perm_2A, key: 'org:a:b', name: A, updatedAt: '" + early + "'}"},
 		"TenantClass":     {class, "{match: 'true', priority: 7, namespaces: [{name: a}]}"},
 		"ClerkInstance":   {instance, "{instanceID: ins_2A, webhook: {signingSecretRef: {name: secret}}}"},
@@ -110,6 +112,9 @@ func TestKubectlGetShowsWhatAPersonNeeds(t *testing.T) {
 	writeStatus(t, withStatus(get[v1alpha1.ClerkSubscriptionItem](t, item), func(o *v1alpha1.ClerkSubscriptionItem) {
 		o.Status.Conditions = []metav1.Condition{condition("Ready", "True", "Ready")}
 	}))
+	writeStatus(t, withStatus(get[v1alpha1.ClerkOrganizationDomain](t, domain), func(o *v1alpha1.ClerkOrganizationDomain) {
+		o.Status.Conditions = []metav1.Condition{condition("Ready", "True", "Ready")}
+	}))
 	writeStatus(t, withStatus(get[v1alpha1.TenantClass](t, class), func(o *v1alpha1.TenantClass) {
 		o.Status = v1alpha1.TenantClassStatus{Organizations: new(int32(12)), Conditions: []metav1.Condition{condition("Ready", "False", "Invalid")}}
 	}))
@@ -145,6 +150,10 @@ func TestKubectlGetShowsWhatAPersonNeeds(t *testing.T) {
 		"clerksubscriptionitems/" + item: {
 			[]string{"Name=" + item, "Organization=org_2A", "Plan=pro", "Status=active", "Period End=" + later, "Age=*"},
 			[]string{"ID=csub_item_2A", "Seats=5", "Reason=Ready", "Message=why"},
+		},
+		"clerkorganizationdomains/" + domain: {
+			[]string{"Name=" + domain, "Organization=org_2A", "Domain=acme.example", "Ownership=verified", "Enrollment=manual_invitation", "Age=*"},
+			[]string{"ID=orgdmn_2A", "Strategy=txt", "Reason=Ready", "Message=why"},
 		},
 		"tenantclasses/" + class: {
 			[]string{"Name=" + class, "Organizations=12", "Priority=7", "Ready=False", "Age=*"},
@@ -223,7 +232,7 @@ func TestKindsHaveShortNamesAndACategory(t *testing.T) {
 	}
 	want := map[string]string{
 		"clerkinstances": "cinst", "clerkorganizations": "corg", "clerkmembers": "cmem", "clerkusers": "cuser",
-		"clerkroles": "crole", "clerkpermissions": "cperm", "clerksubscriptionitems": "csubi",
+		"clerkroles": "crole", "clerkpermissions": "cperm", "clerksubscriptionitems": "csubi", "clerkorganizationdomains": "cdom",
 		"clerksinks": "csink", "clerkdatabases": "cdb", "clustergrants": "cgrant", "tenantclasses": "tclass",
 	}
 	if diff := cmp.Diff(want, short); diff != "" {
@@ -298,7 +307,7 @@ type schema struct {
 func TestKubectlExplainHasAWordOnEveryField(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join(crds, "*.yaml"))
-	if err != nil || len(files) != 11 {
+	if err != nil || len(files) != 12 {
 		t.Fatalf("got %v, %v", files, err)
 	}
 	for _, file := range files {
@@ -355,7 +364,7 @@ func TestTheSamplesCanBeApplied(t *testing.T) {
 	t.Parallel()
 	samples := filepath.Join("..", "..", "config", "samples")
 	output := kubectl(t, "apply", "--server-side", "-k", samples)
-	for _, kind := range []string{"clerkinstance", "clerkorganization", "clerkmember", "clerkuser", "clerkrole", "clerkpermission", "clerksubscriptionitem", "clerksink", "clerkdatabase", "clustergrant", "tenantclass"} {
+	for _, kind := range []string{"clerkinstance", "clerkorganization", "clerkmember", "clerkuser", "clerkrole", "clerkpermission", "clerksubscriptionitem", "clerkorganizationdomain", "clerksink", "clerkdatabase", "clustergrant", "tenantclass"} {
 		if !strings.Contains(output, kind+".clerk-operator.io/") {
 			t.Errorf("no sample of a %s:\n%s", kind, output)
 		}

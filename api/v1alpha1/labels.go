@@ -28,6 +28,12 @@ const (
 	// DerivedAccessLabel marks a namespace with spec.derivedAccess of the TenantClass, where that is Capped or None: the guards hold there.
 	DerivedAccessLabel = "clerk-operator.io/derived-access"
 
+	// HostsLabel marks a namespace with spec.hosts of the TenantClass, where that is OwnDomains: the guards hold there.
+	HostsLabel = "clerk-operator.io/hosts"
+
+	// OwnDomainsAnnotation has the domains, with commas between them, that the organization of a namespace with HostsLabel has proven to own.
+	OwnDomainsAnnotation = "clerk-operator.io/own-domains"
+
 	// RecycledLabel marks a ServiceAccount that keeps what another one is made again from, whose name RecycledAnnotation tells. It is there
 	// for a moment.
 	RecycledLabel = "clerk-operator.io/recycled"

@@ -341,6 +341,47 @@ func TestClerkSubscriptionItemsFollowTheirRules(t *testing.T) {
 	})
 }
 
+func TestClerkOrganizationDomainsFollowTheirRules(t *testing.T) {
+	t.Parallel()
+	domain := func(time, rest string) string {
+		return "{instance: default, id: orgdmn_2A, organizationID: org_2A, name: acme.example, updatedAt: '" + time + "'" + rest + "}"
+	}
+	named := func(name string) string { return strings.Replace(domain(early, ""), "acme.example", "'"+name+"'", 1) }
+	tombstone := func(rest string) string {
+		return "{instance: default, id: orgdmn_2A, organizationID: org_2A, deletedAt: '" + early + "'" + rest + "}"
+	}
+	const keeps = "FieldValueInvalid spec: Invalid value: a tombstone keeps nothing but instance, the ids and deletedAt"
+	checkRules(t, "ClerkOrganizationDomain", map[string]rule{
+		"least": {"", "", domain(early, ""), ""},
+		"whole": {
+			"", "", domain(early, ", ownership: {status: verified, strategy: txt, verifiedAt: '"+early+"'}, affiliation: {status: expired}, "+
+				"enrollmentMode: enterprise_sso, createdAt: '"+early+"', asOf: '"+early+"', droppedFields: [affiliation]"), "",
+		},
+		"no name":                {"Clerk sent none of use", "", strings.Replace(domain(early, ""), "name: acme.example, ", "", 1), ""},
+		"punycode":               {"", "", named("xn--bcher-kva.example"), ""},
+		"upper case":             {"names are compared as text", "", named("Acme.example"), "FieldValueInvalid spec.name: "},
+		"a full stop at the end": {"", "", named("acme.example."), "FieldValueInvalid spec.name: "},
+		"one label":              {"it would stand for all below", "", named("example"), "FieldValueInvalid spec.name: "},
+		"a comma":                {"the names stand in a list", "", named("acme.example,evil.example"), "FieldValueInvalid spec.name: "},
+		"a wildcard":             {"", "", named("*.acme.example"), "FieldValueInvalid spec.name: "},
+		"beyond ASCII":           {"", "", named("bücher.example"), "FieldValueInvalid spec.name: "},
+		"no organization":        {"", "", strings.Replace(domain(early, ""), "organizationID: org_2A, ", "", 1), "FieldValueRequired spec.organizationID: "},
+		"another organization":   {"", domain(early, ""), strings.Replace(domain(later, ""), "org_2A", "org_2B", 1), "FieldValueInvalid spec.organizationID: "},
+		"a status of tomorrow":   {"Clerk may add one", "", domain(early, ", ownership: {status: paused}"), ""},
+		"no word":                {"", "", domain(early, ", ownership: {status: 'Not a word'}"), "FieldValueInvalid spec.ownership.status: "},
+		"newer":                  {"", domain(early, ", ownership: {status: verified}"), domain(later, ""), ""},
+		"older by 1 ms":          {"", domain(later, ""), domain(early, ""), "FieldValueForbidden spec.updatedAt: Forbidden: updatedAt never goes back"},
+		"it goes":                {"", domain(later, ""), tombstone(""), ""},
+		"it comes back":          {"", tombstone(""), domain(later, ""), "FieldValueForbidden spec.deletedAt: Forbidden: it is deleted for good"},
+		"gone earlier":           {"", tombstone(""), strings.Replace(tombstone(""), early, past, 1), down},
+		"tombstone, name":        {"", "", tombstone(", name: acme.example"), keeps},
+		"tombstone, ownership":   {"", "", tombstone(", ownership: {status: verified}"), keeps},
+		"of nobody knows whom":   {"a deletion does not say", "", strings.Replace(tombstone(""), "organizationID: org_2A, ", "", 1), ""},
+		"another instance":       {"", domain(early, ""), strings.Replace(domain(later, ""), "default", "dev", 1), "FieldValueInvalid spec.instance: "},
+		"another id":             {"", domain(early, ""), strings.Replace(domain(later, ""), "orgdmn_2A", "orgdmn_2a", 1), "FieldValueInvalid spec.id: "},
+	})
+}
+
 func TestTenantClassesFollowTheirRules(t *testing.T) {
 	t.Parallel()
 	bound := func(rule string) string { return "{namespaces: [{name: a, roleBindings: [" + rule + "]}]}" }

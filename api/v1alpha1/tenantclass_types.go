@@ -64,6 +64,15 @@ type TenantClassSpec struct {
 	// +kubebuilder:default=Unlimited
 	DerivedAccess DerivedAccess `json:"derivedAccess,omitempty"`
 
+	// hosts says which hosts may be used in the class's namespaces. Any (the default): all. OwnDomains: Ingresses, routes and Gateways of the
+	// Gateway API, Certificates of cert-manager, and records of external-dns name domains that the organization has proven to own in Clerk
+	// (organization.domains), and hosts below these, and no others. It counts for everybody and for ServiceAccounts, except for whom the
+	// guards let through: whom the chart's admission.breakGlass and admission.hosts name. Without the guards (admission.enabled) it bounds
+	// nothing. What is there already stays until somebody changes it.
+	// +optional
+	// +kubebuilder:default=Any
+	Hosts HostPolicy `json:"hosts,omitempty"`
+
 	// serviceAccounts says what becomes of the ServiceAccounts in the class's namespaces when somebody leaves. Keep (the default): they
 	// stay as they are. Recycle: each is deleted and made again with the same labels, annotations and image pull secrets, so that none
 	// of its tokens opens anything any longer, whoever has one. Pods that run and ask the API server have to be restarted then. Recycle
@@ -92,6 +101,19 @@ const (
 
 	// DerivedAccessNone lets members make neither tokens nor RoleBindings.
 	DerivedAccessNone DerivedAccess = "None"
+)
+
+// HostPolicy says which hosts may be used.
+//
+// +kubebuilder:validation:Enum=Any;OwnDomains
+type HostPolicy string
+
+const (
+	// HostsAny are all hosts.
+	HostsAny HostPolicy = "Any"
+
+	// HostsOwnDomains are those of the domains that the organization has proven to own.
+	HostsOwnDomains HostPolicy = "OwnDomains"
 )
 
 // ServiceAccountPolicy says what becomes of ServiceAccounts when somebody leaves.

@@ -82,6 +82,8 @@ func changed(data Data) time.Time {
 		return data.UpdatedAt
 	case *Subscription:
 		return data.UpdatedAt
+	case *OrganizationDomain:
+		return data.UpdatedAt
 	}
 	return time.Time{}
 }
@@ -102,6 +104,9 @@ var dataDecoders = map[string]func(json.RawMessage) (Data, error){
 	TypePermissionCreated:   DecodePermission,
 	TypePermissionUpdated:   DecodePermission,
 	TypePermissionDeleted:   decodePermissionDeleted,
+	TypeDomainCreated:       DecodeOrganizationDomain,
+	TypeDomainUpdated:       DecodeOrganizationDomain,
+	TypeDomainDeleted:       decodeOrganizationDomainDeleted,
 
 	TypeSubscriptionActive:              decodeSubscription,
 	TypeSubscriptionCreated:             decodeSubscription,

@@ -58,6 +58,9 @@ func TestEveryKnownTypeHasAnExampleThatDecodes(t *testing.T) {
 		TypePermissionCreated:   &Permission{},
 		TypePermissionUpdated:   &Permission{},
 		TypePermissionDeleted:   &PermissionDeleted{},
+		TypeDomainCreated:       &OrganizationDomain{},
+		TypeDomainUpdated:       &OrganizationDomain{},
+		TypeDomainDeleted:       &OrganizationDomainDeleted{},
 
 		TypeSubscriptionActive:              &Subscription{},
 		TypeSubscriptionCreated:             &Subscription{},
@@ -477,6 +480,8 @@ func checkPromises(t *testing.T, event *Event) {
 		}
 	case *SubscriptionItem:
 		checkSubscriptionItem(t, data)
+	case *OrganizationDomain:
+		checkDomain(t, data)
 	case *Subscription:
 		for _, item := range data.Items {
 			checkPromises(t, &Event{Data: item})

@@ -48,12 +48,14 @@ type Data interface {
 
 // Fields that may be left out, named as in the mirrored objects.
 const (
+	FieldAffiliation           = "affiliation"
 	FieldBanned                = "banned"
 	FieldCreatedAt             = "createdAt"
 	FieldDeprovisioned         = "deprovisioned"
 	FieldDescription           = "description"
 	FieldDirectory             = "directory"
 	FieldEnterpriseAccount     = "enterpriseAccount"
+	FieldEnrollmentMode        = "enrollmentMode"
 	FieldExternalID            = "externalID"
 	FieldFirstName             = "firstName"
 	FieldImageURL              = "imageURL"
@@ -61,6 +63,7 @@ const (
 	FieldLocked                = "locked"
 	FieldMaxAllowedMemberships = "maxAllowedMemberships"
 	FieldName                  = "name"
+	FieldOwnership             = "ownership"
 	FieldPeriodEnd             = "periodEnd"
 	FieldPeriodStart           = "periodStart"
 	FieldPlan                  = "plan"

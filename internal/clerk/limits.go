@@ -41,6 +41,12 @@ const (
 	// maxFeatures bounds the features of one plan: far more than a page of prices can show. They are kept in the status of the ClerkInstance.
 	maxFeatures = 64
 
+	// maxDomainLength and maxLabelLength bound the name of a domain and each of its labels, in bytes: DNS has no longer ones.
+	maxDomainLength, maxLabelLength = 253, 63
+
+	// maxStrategyLength bounds Clerk's word for how a domain is verified, in bytes. The longest known has 22.
+	maxStrategyLength = 64
+
 	// maxTextLength bounds display text, in bytes: 256 characters, as Clerk allows, of up to 4 bytes. Longer text is cut.
 	maxTextLength = 1024
 

@@ -38,6 +38,9 @@ const (
 	TypePermissionCreated   = "permission.created"
 	TypePermissionUpdated   = "permission.updated"
 	TypePermissionDeleted   = "permission.deleted"
+	TypeDomainCreated       = "organizationDomain.created"
+	TypeDomainUpdated       = "organizationDomain.updated"
+	TypeDomainDeleted       = "organizationDomain.deleted"
 )
 
 // Those of billing, which Clerk calls experimental.
@@ -74,9 +77,9 @@ var knownTypes = map[string]struct{}{
 	TypeOrganizationCreated:             {},
 	TypeOrganizationDeleted:             {},
 	TypeOrganizationUpdated:             {},
-	"organizationDomain.created":        {},
-	"organizationDomain.deleted":        {},
-	"organizationDomain.updated":        {},
+	TypeDomainCreated:                   {},
+	TypeDomainDeleted:                   {},
+	TypeDomainUpdated:                   {},
 	"organizationInvitation.accepted":   {},
 	"organizationInvitation.created":    {},
 	"organizationInvitation.revoked":    {},

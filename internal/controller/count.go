@@ -74,9 +74,10 @@ func (c *counter) count(ctx context.Context) error {
 	var roles v1alpha1.ClerkRoleList
 	var permissions v1alpha1.ClerkPermissionList
 	var subscriptions v1alpha1.ClerkSubscriptionItemList
+	var domains v1alpha1.ClerkOrganizationDomainList
 	var instances v1alpha1.ClerkInstanceList
 	var errs []error
-	for _, list := range []client.ObjectList{&organizations, &members, &users, &roles, &permissions, &subscriptions, &instances} {
+	for _, list := range []client.ObjectList{&organizations, &members, &users, &roles, &permissions, &subscriptions, &domains, &instances} {
 		if err := c.client.List(ctx, list, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
 			errs = append(errs, fmt.Errorf("list %T: %w", list, err))
 		}
@@ -98,6 +99,9 @@ func (c *counter) count(ctx context.Context) error {
 	}
 	for i := range subscriptions.Items {
 		counted.state(v1alpha1.KindSubscriptionItem, &subscriptions.Items[i])
+	}
+	for i := range domains.Items {
+		counted.state(v1alpha1.KindDomain, &domains.Items[i])
 	}
 	counted.instances(instances.Items)
 	counted.show(c.shown)

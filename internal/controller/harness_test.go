@@ -369,6 +369,8 @@ func conditionsOf(object client.Object) []metav1.Condition {
 		return object.Status.Conditions
 	case *v1alpha1.ClerkSubscriptionItem:
 		return object.Status.Conditions
+	case *v1alpha1.ClerkOrganizationDomain:
+		return object.Status.Conditions
 	case *v1alpha1.ClerkInstance:
 		return object.Status.Conditions
 	case *v1alpha1.TenantClass:

@@ -40,8 +40,8 @@ import (
 // What the operator may do. The verb bind, what ClusterGrants need, the Lease, the metrics' own permissions and what bounds derived access
 // are in config/rbac as they stand.
 //
-// +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkorganizations;clerkmembers;clerkusers;clerkroles;clerkpermissions;clerksubscriptionitems,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkorganizations/status;clerkmembers/status;clerkusers/status;clerkroles/status;clerkpermissions/status;clerksubscriptionitems/status,verbs=patch
+// +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkorganizations;clerkmembers;clerkusers;clerkroles;clerkpermissions;clerksubscriptionitems;clerkorganizationdomains,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkorganizations/status;clerkmembers/status;clerkusers/status;clerkroles/status;clerkpermissions/status;clerksubscriptionitems/status;clerkorganizationdomains/status,verbs=patch
 // +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkinstances;tenantclasses;clustergrants,verbs=get;list;watch
 // +kubebuilder:rbac:groups=clerk-operator.io,resources=clerkinstances/status;tenantclasses/status;clustergrants/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces;resourcequotas;limitranges,verbs=get;list;watch;create;patch;delete

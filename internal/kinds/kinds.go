@@ -67,7 +67,7 @@ func NewWatcher(live client.Reader) *Watcher { return &Watcher{live: live, told:
 // NeedLeaderElection says that every replica looks: each may be of another version.
 func (w *Watcher) NeedLeaderElection() bool { return false }
 
-// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get,resourceNames=clerkdatabases.clerk-operator.io;clerkinstances.clerk-operator.io;clerkmembers.clerk-operator.io;clerkorganizations.clerk-operator.io;clerkpermissions.clerk-operator.io;clerkroles.clerk-operator.io;clerksinks.clerk-operator.io;clerksubscriptionitems.clerk-operator.io;clerkusers.clerk-operator.io;clustergrants.clerk-operator.io;tenantclasses.clerk-operator.io
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get,resourceNames=clerkdatabases.clerk-operator.io;clerkinstances.clerk-operator.io;clerkmembers.clerk-operator.io;clerkorganizationdomains.clerk-operator.io;clerkorganizations.clerk-operator.io;clerkpermissions.clerk-operator.io;clerkroles.clerk-operator.io;clerksinks.clerk-operator.io;clerksubscriptionitems.clerk-operator.io;clerkusers.clerk-operator.io;clustergrants.clerk-operator.io;tenantclasses.clerk-operator.io
 
 // Start looks at once and then at intervals, until the context ends.
 func (w *Watcher) Start(ctx context.Context) error {

@@ -132,8 +132,8 @@ func expect(t *testing.T, watcher *kinds.Watcher, stale string) {
 	if got := watcher.Look(t.Context()); !slices.Equal(got, want) {
 		t.Fatalf("stale are %v, want %v", got, want)
 	}
-	if count := testutil.CollectAndCount(metrics.StaleKinds); count != 11 {
-		t.Errorf("the metric has %d kinds, want all 11", count)
+	if count := testutil.CollectAndCount(metrics.StaleKinds); count != 12 {
+		t.Errorf("the metric has %d kinds, want all 12", count)
 	}
 	for _, name := range []string{"clerkmembers.clerk-operator.io", "tenantclasses.clerk-operator.io"} {
 		want := 0.0

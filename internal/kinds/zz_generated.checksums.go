@@ -20,15 +20,16 @@ package kinds
 
 // checksums are those of the specs of the kinds that this version was built with, by the name of the CustomResourceDefinition.
 var checksums = map[string]string{
-	"clerkdatabases.clerk-operator.io":         "770712169255bf22",
-	"clerkinstances.clerk-operator.io":         "ec696c6058fa28f3",
-	"clerkmembers.clerk-operator.io":           "5287da11ee938754",
-	"clerkorganizations.clerk-operator.io":     "a650fc69514041c4",
-	"clerkpermissions.clerk-operator.io":       "30bbbcdb94c5535a",
-	"clerkroles.clerk-operator.io":             "1bec78dd3973562c",
-	"clerksinks.clerk-operator.io":             "9e084d623c895f21",
-	"clerksubscriptionitems.clerk-operator.io": "24d60d7b8b9dbad7",
-	"clerkusers.clerk-operator.io":             "0ea9cf5f54bb9ccd",
-	"clustergrants.clerk-operator.io":          "22adab8d198c852a",
-	"tenantclasses.clerk-operator.io":          "4568006ea30eb903",
+	"clerkdatabases.clerk-operator.io":           "770712169255bf22",
+	"clerkinstances.clerk-operator.io":           "ec696c6058fa28f3",
+	"clerkmembers.clerk-operator.io":             "ebffc3ec8fc26e5a",
+	"clerkorganizationdomains.clerk-operator.io": "e38948d367cac3e8",
+	"clerkorganizations.clerk-operator.io":       "5a4dcf6a3c5bbadf",
+	"clerkpermissions.clerk-operator.io":         "eb52ad30c20c47fa",
+	"clerkroles.clerk-operator.io":               "2ad762d9903bf799",
+	"clerksinks.clerk-operator.io":               "9e084d623c895f21",
+	"clerksubscriptionitems.clerk-operator.io":   "2e45bd0093cff7d8",
+	"clerkusers.clerk-operator.io":               "c85d8b5d19a594c2",
+	"clustergrants.clerk-operator.io":            "22adab8d198c852a",
+	"tenantclasses.clerk-operator.io":            "0d5c27d8e8a63cc5",
 }

@@ -113,7 +113,7 @@ var needs = []struct {
 	{[]string{"clerkinstances.clerk-operator.io", "tenantclasses.clerk-operator.io", "clerkorganizations.clerk-operator.io"}, "all commands"},
 	{[]string{
 		"clerkmembers.clerk-operator.io", "clerkusers.clerk-operator.io", "clerkroles.clerk-operator.io", "clerkpermissions.clerk-operator.io",
-		"clerksubscriptionitems.clerk-operator.io",
+		"clerksubscriptionitems.clerk-operator.io", "clerkorganizationdomains.clerk-operator.io",
 	}, "why, who, tree and plan"},
 	{[]string{"namespaces", "rolebindings.rbac.authorization.k8s.io"}, "tree and plan"},
 	{[]string{"resourcequotas", "limitranges", "networkpolicies.networking.k8s.io"}, "plan"},

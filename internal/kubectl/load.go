@@ -56,6 +56,7 @@ func mirrored() []listing {
 		{list: &v1alpha1.ClerkInstanceList{}}, {list: &v1alpha1.TenantClassList{}}, {list: &v1alpha1.ClerkOrganizationList{}},
 		{list: &v1alpha1.ClerkMemberList{}}, {list: &v1alpha1.ClerkUserList{}}, {list: &v1alpha1.ClerkRoleList{}},
 		{list: &v1alpha1.ClerkPermissionList{}}, {list: &v1alpha1.ClerkSubscriptionItemList{}},
+		{list: &v1alpha1.ClerkOrganizationDomainList{}},
 	}
 }
 

@@ -224,7 +224,8 @@ func namespaceChanges(before, after *future) []PlanNamespace {
 }
 
 func hasSameMetadata(a, b *tenant.Namespace) bool {
-	return maps.Equal(a.Labels, b.Labels) && maps.Equal(a.Annotations, b.Annotations) && a.DerivedAccess == b.DerivedAccess
+	return maps.Equal(a.Labels, b.Labels) && maps.Equal(a.Annotations, b.Annotations) && a.DerivedAccess == b.DerivedAccess &&
+		a.Hosts == b.Hosts && slices.Equal(a.OwnDomains, b.OwnDomains)
 }
 
 // policyChanges are the policies that are made, changed and deleted.

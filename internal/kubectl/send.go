@@ -219,6 +219,8 @@ func effectOf(eventType string, subject *examples.Subject) (effect string, final
 		return "The user is let in, if banned before, and named anew.", false
 	case "role", "permission":
 		return "What it means for all who have it can change.", deleted
+	case "organizationDomain":
+		return "What depends on the organization's domains can change.", deleted
 	}
 	return "Nothing: the ClerkInstance acknowledges it.", false
 }

@@ -106,7 +106,7 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane) error {
 		&blind: {ByObject: map[client.Object]cache.ByObject{
 			&v1alpha1.ClerkOrganization{}: nothing, &v1alpha1.ClerkMember{}: nothing,
 			&v1alpha1.ClerkUser{}: nothing, &v1alpha1.ClerkRole{}: nothing, &v1alpha1.ClerkPermission{}: nothing,
-			&v1alpha1.ClerkSubscriptionItem{}: nothing,
+			&v1alpha1.ClerkSubscriptionItem{}: nothing, &v1alpha1.ClerkOrganizationDomain{}: nothing,
 		}},
 	} {
 		if *to, err = startReplica(ctx, cp.Config(), scheme, options); err != nil {
@@ -138,6 +138,7 @@ func startReplica(ctx context.Context, config *rest.Config, scheme *runtime.Sche
 	for _, object := range []client.Object{
 		&v1alpha1.ClerkInstance{}, &v1alpha1.ClerkOrganization{}, &v1alpha1.ClerkMember{},
 		&v1alpha1.ClerkUser{}, &v1alpha1.ClerkRole{}, &v1alpha1.ClerkPermission{}, &v1alpha1.ClerkSubscriptionItem{},
+		&v1alpha1.ClerkOrganizationDomain{},
 	} {
 		if _, err := started.GetCache().GetInformer(ctx, object); err != nil {
 			return nil, err

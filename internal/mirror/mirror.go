@@ -117,7 +117,7 @@ func (m *Mirror) apply(ctx context.Context, instance string, data clerk.Data, to
 	case *clerk.Subscription:
 		return m.subscription(ctx, instance, data, told)
 	default:
-		return Ignored, nil
+		return m.domain(ctx, instance, data, told)
 	}
 }
 
@@ -137,6 +137,8 @@ func countDropped(data clerk.Data) {
 		kind, fields = v1alpha1.KindPermission, data.Dropped
 	case *clerk.SubscriptionItem:
 		kind, fields = v1alpha1.KindSubscriptionItem, data.Dropped
+	case *clerk.OrganizationDomain:
+		kind, fields = v1alpha1.KindDomain, data.Dropped
 	}
 	for _, field := range fields {
 		metrics.DroppedFields.WithLabelValues(kind, field).Inc()

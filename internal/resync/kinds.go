@@ -49,6 +49,9 @@ type kind struct {
 	// gone is the news that one is gone.
 	gone func(object mirrored) clerk.Data
 
+	// needed tells whether anything needs the list, where nothing of the kind is mirrored; nil where everything does.
+	needed func(ctx context.Context, reader client.Reader) (bool, error)
+
 	// empty is an object of the kind.
 	empty func() client.Object
 }
@@ -123,6 +126,19 @@ var kinds = []*kind{
 		empty: func() client.Object { return &v1alpha1.ClerkMember{} },
 	},
 	{
+		name:     v1alpha1.KindDomain,
+		mirrored: mirroredIn(&v1alpha1.ClerkOrganizationDomainList{}),
+		list: func(ctx context.Context, r *run, _ inventory, visit func(backend.Page) error) (backend.Listing, error) {
+			return r.api.Domains(ctx, visit)
+		},
+		exists: func(ctx context.Context, api *backend.Client, d mirrored) (bool, error) {
+			return api.HasDomain(ctx, d.id, d.organizationID)
+		},
+		gone:   func(d mirrored) clerk.Data { return &clerk.OrganizationDomainDeleted{ID: d.id} },
+		empty:  func() client.Object { return &v1alpha1.ClerkOrganizationDomain{} },
+		needed: readsDomains,
+	},
+	{
 		name:     v1alpha1.KindUser,
 		mirrored: mirroredIn(&v1alpha1.ClerkUserList{}),
 		list:     listUsers,
@@ -150,6 +166,8 @@ func mirroredFrom(object v1alpha1.Mirrored) mirrored {
 	case *v1alpha1.ClerkMember:
 		from.organizationID, from.userID = object.Spec.OrganizationID, object.Spec.UserID
 	case *v1alpha1.ClerkSubscriptionItem:
+		from.organizationID = object.Spec.OrganizationID
+	case *v1alpha1.ClerkOrganizationDomain:
 		from.organizationID = object.Spec.OrganizationID
 	}
 	return from

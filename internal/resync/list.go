@@ -60,6 +60,9 @@ func (r *run) list(ctx context.Context, k *kind) (*setback, error) {
 	if err != nil {
 		return nil, err
 	}
+	if isNeeded, err := k.isNeeded(ctx, r.Client, before); err != nil || !isNeeded {
+		return nil, err
+	}
 	if r.counts[k.name] == nil {
 		r.counts[k.name] = &tally{}
 	}

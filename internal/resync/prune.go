@@ -41,7 +41,7 @@ type mirrored struct {
 	name string
 	uid  types.UID
 
-	organizationID, userID string // of a member; of a subscription item the first alone
+	organizationID, userID string // of a member; of a subscription item and a domain the first alone
 }
 
 // found is what a listing came to, beside what was mirrored before it.

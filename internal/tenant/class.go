@@ -246,6 +246,12 @@ type Namespace struct {
 
 	// DerivedAccess is Capped or None; "" where the class bounds nothing.
 	DerivedAccess v1alpha1.DerivedAccess
+
+	// Hosts is OwnDomains; "" where the class bounds nothing.
+	Hosts v1alpha1.HostPolicy
+
+	// OwnDomains are the domains that the organization has proven to own.
+	OwnDomains []string
 }
 
 // Render says which namespaces an organization should have. The error names the expression that failed.
@@ -257,6 +263,9 @@ func (c *Class) Render(organization Organization) ([]Namespace, error) {
 			return nil, fmt.Errorf("spec.namespaces[%d]%w", i, err)
 		}
 		namespace.DerivedAccess = boundOf(c.object.Spec.DerivedAccess)
+		if c.object.Spec.Hosts == v1alpha1.HostsOwnDomains {
+			namespace.Hosts, namespace.OwnDomains = v1alpha1.HostsOwnDomains, organization.domainNames()
+		}
 		namespaces = append(namespaces, namespace)
 	}
 	return namespaces, nil

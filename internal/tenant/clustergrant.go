@@ -60,6 +60,9 @@ type NamedOrganization struct {
 
 	// Subscription is what is known of the organization's plan.
 	Subscription Subscription
+
+	// Domains are all that the organization claims, those too that it has no longer.
+	Domains []*v1alpha1.ClerkOrganizationDomain
 }
 
 // ClusterIntent is whom a ClusterGrant should give something, and what is to be done about it.
@@ -203,7 +206,7 @@ func (i *ClusterIntent) nameMembers(s *ClusterSituation, named *NamedOrganizatio
 		if plan.Ends != nil && (i.Next == nil || plan.Ends.Before(*i.Next)) {
 			i.Next = plan.Ends
 		}
-		organization = OrganizationWith(named.Object, &plan)
+		organization = OrganizationWith(named.Object, &plan).withDomains(named.Domains)
 		organization.Members = int64(countMembers(named.Memberships))
 	}
 	var holders []*Holder

@@ -53,6 +53,9 @@ type Intent struct {
 	RoleBindings map[string][]*rbacv1.RoleBinding
 	Bindings     map[string]BindingPlan
 
+	// OwnDomains are the domains that the organization has proven to own.
+	OwnDomains []string
+
 	// Ends are the ends of what the members are given.
 	Ends Ends
 
@@ -89,8 +92,9 @@ func Decide(s *Situation) *Intent {
 		plan := s.Subscription.Plan(s.Now)
 		intent.Ends.wakeBy(plan.Ends)
 		intent.Plan, intent.SubscriptionStatus = plan.Slug, plan.Status
-		organization := OrganizationWith(s.Organization, &plan)
+		organization := OrganizationWith(s.Organization, &plan).withDomains(s.Domains)
 		organization.Members = int64(countMembers(s.Memberships))
+		intent.OwnDomains = organization.domainNames()
 		namespaces = intent.choose(s.Classes, s.Organization, organization)
 		rules = s.Classes.rules(intent.ClassName)
 		holders = intent.nameMembers(s, organization)

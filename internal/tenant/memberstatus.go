@@ -40,6 +40,9 @@ type MemberFacts struct {
 	// Subscription is what is known of the organization's plan.
 	Subscription Subscription
 
+	// Domains are all that the organization claims, those too that it has no longer.
+	Domains []*v1alpha1.ClerkOrganizationDomain
+
 	// Now is when this is.
 	Now time.Time
 
@@ -200,7 +203,7 @@ func (f *MemberFacts) Plan() Plan { return f.Subscription.Plan(f.Now) }
 // organization is what expressions see of the member's organization.
 func (f *MemberFacts) organization() Organization {
 	plan := f.Plan()
-	return OrganizationWith(f.Organization, &plan)
+	return OrganizationWith(f.Organization, &plan).withDomains(f.Domains)
 }
 
 // given says what the rules for the member's role come to. Of several reasons the one counts that somebody can do something about.

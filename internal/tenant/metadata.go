@@ -20,6 +20,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -59,6 +60,10 @@ func NamespaceMetadata(want *Namespace, organization *v1alpha1.ClerkOrganization
 	if want.DerivedAccess != "" {
 		labels[v1alpha1.DerivedAccessLabel] = string(want.DerivedAccess)
 	}
+	if want.Hosts != "" {
+		labels[v1alpha1.HostsLabel] = string(want.Hosts)
+		annotations[v1alpha1.OwnDomainsAnnotation] = strings.Join(want.OwnDomains, ",")
+	}
 	annotations[v1alpha1.NameTemplateAnnotation] = want.Template
 	annotations[v1alpha1.ManagedMetadataAnnotation] = string(keys)
 	return labels, annotations
@@ -69,12 +74,24 @@ func NamespaceMetadata(want *Namespace, organization *v1alpha1.ClerkOrganization
 func MetadataPatch(have *corev1.Namespace, want *Namespace, organization *v1alpha1.ClerkOrganization) ([]byte, error) {
 	before := managedKeysOf(have)
 	wantedLabels, wantedAnnotations := NamespaceMetadata(want, organization)
-	labels := difference(have.Labels, wantedLabels, append(before.Labels, v1alpha1.DerivedAccessLabel))
-	annotations := difference(have.Annotations, wantedAnnotations, before.Annotations)
+	labels := difference(have.Labels, wantedLabels, append(before.Labels, v1alpha1.DerivedAccessLabel, v1alpha1.HostsLabel))
+	annotations := difference(have.Annotations, wantedAnnotations, append(before.Annotations, v1alpha1.OwnDomainsAnnotation))
 	if len(labels) == 0 && len(annotations) == 0 {
 		return nil, nil
 	}
 	return json.Marshal(map[string]any{"metadata": map[string]any{"labels": labels, "annotations": annotations}})
+}
+
+// LostDomainsPatch is the JSON merge patch that takes from a namespace the domains that its organization owns no longer; nil if there are
+// none. It adds none: it is for what the class does not decide about now.
+func LostDomainsPatch(have *corev1.Namespace, own []string) ([]byte, error) {
+	listed := have.Annotations[v1alpha1.OwnDomainsAnnotation]
+	kept := slices.DeleteFunc(strings.Split(listed, ","), func(name string) bool { return !slices.Contains(own, name) })
+	left := strings.Join(kept, ",")
+	if left == listed {
+		return nil, nil
+	}
+	return json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{v1alpha1.OwnDomainsAnnotation: left}}})
 }
 
 // difference holds what is to be set and, as nil, what is to be taken away.

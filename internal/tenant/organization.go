@@ -54,6 +54,9 @@ type Organization struct {
 	// billing is what that comes to; nil where nothing is known of it.
 	billing *Plan
 
+	// Domains are those that the organization has proven to own.
+	Domains []Domain `cel:"domains"`
+
 	// dropped are the fields that could not be kept as Clerk sent them, untold those that Clerk has not told.
 	dropped, untold []string
 }

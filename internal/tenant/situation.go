@@ -42,6 +42,9 @@ type Situation struct {
 	// Subscription is what is known of the organization's plan.
 	Subscription Subscription
 
+	// Domains are all that the organization claims, those too that it has no longer.
+	Domains []*v1alpha1.ClerkOrganizationDomain
+
 	// Namespaces and RoleBindings are those that have the organization's id as a label, whoever put it there.
 	Namespaces   []*corev1.Namespace
 	RoleBindings []*rbacv1.RoleBinding

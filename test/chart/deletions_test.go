@@ -63,7 +63,7 @@ func keepers() map[string]struct {
 		return member
 	}
 	gone, living, role, permission := clerktest.RandomID("org"), clerktest.RandomID("org"), clerktest.RandomID("role"), clerktest.RandomID("perm")
-	item := clerktest.RandomID("csub_item")
+	item, domain := clerktest.RandomID("csub_item"), clerktest.RandomID("orgdmn")
 	return map[string]struct {
 		object client.Object
 		kept   bool
@@ -88,6 +88,11 @@ func keepers() map[string]struct {
 		"a permission": {&v1alpha1.ClerkPermission{ObjectMeta: named(permission), Spec: v1alpha1.ClerkPermissionSpec{
 			Entity: v1alpha1.Entity{Instance: "default", ID: permission, UpdatedAt: &now},
 			Key:    "org:keeper:read",
+		}}, true},
+		"a domain": {&v1alpha1.ClerkOrganizationDomain{ObjectMeta: named(domain), Spec: v1alpha1.ClerkOrganizationDomainSpec{
+			Entity:         v1alpha1.Entity{Instance: "default", ID: domain, UpdatedAt: &now},
+			OrganizationID: living,
+			Name:           "acme.example",
 		}}, true},
 		"a subscription item": {&v1alpha1.ClerkSubscriptionItem{ObjectMeta: named(item), Spec: v1alpha1.ClerkSubscriptionItemSpec{
 			Entity:         v1alpha1.Entity{Instance: "default", ID: item, UpdatedAt: &now},
@@ -140,7 +145,7 @@ func TestAKindGoesWithItsTombstonesAlthoughTheyAreGuarded(t *testing.T) {
 		}
 	}
 	ordinary := ordinaryAdmin(t, cp, administrator)
-	for _, kind := range []string{"clerkusers", "clerkmembers", "clerkorganizations", "clerkroles", "clerkpermissions", "clerksubscriptionitems"} {
+	for _, kind := range []string{"clerkusers", "clerkmembers", "clerkorganizations", "clerkroles", "clerkpermissions", "clerksubscriptionitems", "clerkorganizationdomains"} {
 		crd := &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: kind + ".clerk-operator.io"}}
 		if err := ordinary.Delete(t.Context(), crd); err != nil {
 			t.Fatal(err)

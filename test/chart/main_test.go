@@ -108,8 +108,12 @@ func guarded(ctx context.Context, cp *controlplane.ControlPlane) error {
 
 // othersCRDs are the kinds of other projects that the chart can make, by module and path. They are read where Go keeps the modules.
 var othersCRDs = map[string][]string{
-	"sigs.k8s.io/gateway-api":              {"config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"},
-	"github.com/cert-manager/cert-manager": {"deploy/crds/cert-manager.io_certificates.yaml"},
+	"sigs.k8s.io/gateway-api": {
+		"config/crd/standard/gateway.networking.k8s.io_gateways.yaml",
+		"config/crd/standard/gateway.networking.k8s.io_grpcroutes.yaml",
+		"config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
+	},
+	"github.com/cert-manager/cert-manager": {"deploy/crds/cert-manager.io_certificaterequests.yaml", "deploy/crds/cert-manager.io_certificates.yaml"},
 	"github.com/prometheus-operator/prometheus-operator": {
 		"example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
 		"example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",

@@ -75,6 +75,7 @@ type API struct {
 	permissions   *table[clerktest.Permission]
 	plans         *table[clerktest.Plan]
 	items         *table[clerktest.SubscriptionItem]
+	domains       *table[clerktest.Domain]
 }
 
 // New returns an API with nothing in it.
@@ -86,6 +87,7 @@ func New(options Options) *API {
 		mux: http.NewServeMux(), options: options,
 		organizations: newTable[clerktest.Organization](), memberships: newTable[clerktest.Membership](), users: newTable[clerktest.User](),
 		roles: newTable[clerktest.Role](), permissions: newTable[clerktest.Permission](),
+		domains: newTable[clerktest.Domain](),
 	}
 	a.handle("/instance", a.instance)
 	a.handle("/organizations", a.listOrganizations)
@@ -104,6 +106,7 @@ func New(options Options) *API {
 		return one(r, a.permissions, clerktest.PermissionObject)
 	})
 	a.handleBilling()
+	a.handle("/organization_domains", a.listDomains)
 	return a
 }
 
@@ -157,13 +160,14 @@ func (a *API) SetOrganization(o clerktest.Organization) {
 	a.organizations.set(o.ID, firstOf(o.CreatedAt, o.UpdatedAt), o)
 }
 
-// DeleteOrganization deletes an organization, its memberships and its subscription.
+// DeleteOrganization deletes an organization with its memberships, its subscription and its domains.
 func (a *API) DeleteOrganization(id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.organizations.remove(id)
 	a.memberships.removeIf(func(row *entry[clerktest.Membership]) bool { return row.value.Organization.ID == id })
 	a.items.removeIf(func(row *entry[clerktest.SubscriptionItem]) bool { return row.value.OrganizationID == id })
+	a.domains.removeIf(func(row *entry[clerktest.Domain]) bool { return row.value.OrganizationID == id })
 }
 
 // SetMembership creates or changes a membership of an organization that was set.

@@ -53,7 +53,11 @@ var (
 		ID: clerktest.ID("orgmem", "nobody"), Role: "org:member", Organization: slugged,
 		User: clerktest.User{ID: clerktest.ID("user", "nobody"), Banned: true}, UpdatedAt: updated,
 	}
-	load    = clerktest.Permission{ID: clerktest.ID("perm", "load"), Key: "org:cargo:load", UpdatedAt: updated}
+	load  = clerktest.Permission{ID: clerktest.ID("perm", "load"), Key: "org:cargo:load", UpdatedAt: updated}
+	owned = clerktest.Domain{
+		ID: clerktest.ID("orgdmn", "acme"), OrganizationID: acme.ID, Name: "acme.example", Ownership: "verified", Affiliation: "expired", UpdatedAt: updated,
+	}
+	claimed = clerktest.Domain{ID: clerktest.ID("orgdmn", "sans"), OrganizationID: slugged.ID, Name: "sans.example", UpdatedAt: updated}
 	captain = clerktest.Role{ID: clerktest.ID("role", "captain"), Key: "org:captain", Permissions: []clerktest.Permission{load}, UpdatedAt: updated}
 )
 
@@ -83,6 +87,8 @@ func filled(t *testing.T) (*clerkapi.API, *httptest.Server) {
 		item.UpdatedAt = updated
 		api.SetSubscriptionItem(item)
 	}
+	api.SetDomain(owned)
+	api.SetDomain(claimed)
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
 	return api, server
@@ -128,6 +134,9 @@ func TestAnswersAreThoseOfTheSchema(t *testing.T) {
 		"how many users":          {path: "/users/count", status: 200},
 		"a user":                  {path: "/users/" + jane.User.ID, status: 200},
 		"no user":                 {path: "/users/user_1", status: 404},
+		"domains":                 {path: "/organization_domains?limit=500&order_by=%2Bcreated_at", status: 200},
+		"domains of one":          {path: "/organization_domains?organization_id=" + acme.ID, status: 200},
+		"too many domains":        {path: "/organization_domains?limit=501", status: 422},
 		"roles":                   {path: "/organization_roles?limit=500", status: 200},
 		"a role":                  {path: "/organization_roles/" + captain.ID, status: 200},
 		"no role":                 {path: "/organization_roles/role_1", status: 404},

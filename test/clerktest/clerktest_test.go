@@ -86,6 +86,16 @@ func TestEventsAreUnderstood(t *testing.T) {
 	}
 	endedItem := clerktest.SubscriptionItem{ID: item.ID, OrganizationID: organization.ID, Status: "ended", UpdatedAt: updated}
 	subscription := clerktest.SubscriptionEvent("updated", item)
+	domain := clerktest.Domain{
+		ID: clerktest.ID("orgdmn", "acme"), OrganizationID: organization.ID, Name: "acme.example", Ownership: "verified", Affiliation: "unverified",
+		UpdatedAt: updated,
+	}
+	wantDomain := clerk.OrganizationDomain{
+		ID: domain.ID, OrganizationID: organization.ID, Name: "acme.example", EnrollmentMode: "manual_invitation",
+		Ownership:   clerk.DomainVerification{Status: "verified", Strategy: "txt", VerifiedAt: updated},
+		Affiliation: clerk.DomainVerification{Status: "unverified", Strategy: "affiliation_email_code"},
+		CreatedAt:   updated, UpdatedAt: updated,
+	}
 	deletedAt := updated.Add(time.Hour)
 	cases := map[string]struct {
 		event clerktest.Event
@@ -110,6 +120,10 @@ func TestEventsAreUnderstood(t *testing.T) {
 		clerk.TypePermissionCreated: {clerktest.PermissionCreated(permission), &wantPermission},
 		clerk.TypePermissionUpdated: {clerktest.PermissionUpdated(permission), &wantPermission},
 		clerk.TypePermissionDeleted: {clerktest.PermissionDeleted(permission, deletedAt), &clerk.PermissionDeleted{ID: permission.ID}},
+
+		clerk.TypeDomainCreated: {clerktest.DomainCreated(domain), &wantDomain},
+		clerk.TypeDomainUpdated: {clerktest.DomainUpdated(domain), &wantDomain},
+		clerk.TypeDomainDeleted: {clerktest.DomainDeleted(domain, deletedAt), &clerk.OrganizationDomainDeleted{ID: domain.ID}},
 
 		clerk.TypeSubscriptionItemActive: {clerktest.SubscriptionItemEvent("active", item), &wantItem},
 		clerk.TypeSubscriptionItemEnded: {

@@ -39,6 +39,9 @@ const (
 	TypePermissionCreated   = "permission.created"
 	TypePermissionUpdated   = "permission.updated"
 	TypePermissionDeleted   = "permission.deleted"
+	TypeDomainCreated       = "organizationDomain.created"
+	TypeDomainUpdated       = "organizationDomain.updated"
+	TypeDomainDeleted       = "organizationDomain.deleted"
 )
 
 // Private is in everything of an event that must never be stored or logged: the private metadata. A test can look for it anywhere.

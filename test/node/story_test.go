@@ -89,6 +89,7 @@ func TestEndToEnd(t *testing.T) {
 		{"a token opens the doors of its organization while the membership lasts", access},
 		{"a tenant's limits hold", limits},
 		{"what a member made of their access opens nothing after they left", derivedAccess},
+		{"an organization uses the hosts of its own domains alone", ownHosts},
 		{"nobody but the operator writes what Clerk says", guards},
 		{"a receiver that is killed loses nothing and doubles nothing", killReceiver},
 		{"a leader that is killed loses nothing and doubles nothing", killLeader},

@@ -106,7 +106,7 @@ func searchCluster(t *testing.T, c *canaries, operator *operatorproc.Operator) {
 		t.Errorf("the metrics have %s", l)
 	}
 	kinds := "clerkinstances,clerksinks,clerkdatabases,clustergrants,tenantclasses,clerkorganizations,clerkmembers,clerkusers,clerkroles,clerkpermissions," +
-		"clerksubscriptionitems,events.events.k8s.io,namespaces,rolebindings,configmaps,leases"
+		"clerksubscriptionitems,clerkorganizationdomains,events.events.k8s.io,namespaces,rolebindings,configmaps,leases"
 	objects, err := plane.Kubectl(t.Context(), "get", kinds, "--all-namespaces", "--show-managed-fields", "-o", "json").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, objects)

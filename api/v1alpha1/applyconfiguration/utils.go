@@ -60,6 +60,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ClerkMemberUserApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClerkOrganization"):
 		return &apiv1alpha1.ClerkOrganizationApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkOrganizationDomain"):
+		return &apiv1alpha1.ClerkOrganizationDomainApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkOrganizationDomainSpec"):
+		return &apiv1alpha1.ClerkOrganizationDomainSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClerkOrganizationDomainStatus"):
+		return &apiv1alpha1.ClerkOrganizationDomainStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClerkOrganizationSpec"):
 		return &apiv1alpha1.ClerkOrganizationSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClerkOrganizationStatus"):
@@ -116,6 +122,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.DatabaseTLSApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DeletionRule"):
 		return &apiv1alpha1.DeletionRuleApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DomainVerification"):
+		return &apiv1alpha1.DomainVerificationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Entity"):
 		return &apiv1alpha1.EntityApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HeldPrune"):

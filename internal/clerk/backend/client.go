@@ -70,6 +70,7 @@ type Client struct {
 	base    string
 	limiter *rate.Limiter
 	members map[string]Listing // of organizations, as far as they had to be listed
+	domains map[string]Listing // likewise
 }
 
 // NewClient returns a Client. An error says what is wrong with the options and never holds the key.
@@ -101,6 +102,7 @@ func NewClient(options ClientOptions) (*Client, error) {
 		base:    base,
 		limiter: rate.NewLimiter(otherRate, burst),
 		members: map[string]Listing{},
+		domains: map[string]Listing{},
 	}, nil
 }
 

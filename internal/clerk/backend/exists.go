@@ -124,6 +124,25 @@ func (c *Client) isMemberByList(ctx context.Context, id, organizationID string) 
 	return members.Has(id), nil
 }
 
+// HasDomain tells whether an organization has a domain. Clerk answers no question about a single one, so all of the organization are
+// listed, once: an id that is not in a list that was read since will never be, as a domain that is claimed again gets another.
+func (c *Client) HasDomain(ctx context.Context, id, organizationID string) (bool, error) {
+	domains, known := c.domains[organizationID]
+	if !known {
+		listing, err := c.walkSome(ctx, "/organization_domains", url.Values{"organization_id": {organizationID}},
+			func(json.RawMessage) (clerk.Data, error) { return nil, nil }, func(Page) error { return nil })
+		if err != nil {
+			return false, err
+		}
+		if listing.Gap != "" {
+			return false, fmt.Errorf("GET /organization_domains: %s", listing.Gap)
+		}
+		domains = listing
+		c.domains[organizationID] = domains
+	}
+	return domains.Has(id), nil
+}
+
 // has tells whether a single object exists, and that it is the one that was asked for.
 func (c *Client) has(ctx context.Context, path, id string) (bool, error) {
 	var answer struct {

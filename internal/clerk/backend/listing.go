@@ -20,6 +20,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"strconv"
 	"time"
@@ -89,6 +90,11 @@ func (c *Client) Permissions(ctx context.Context, visit func(Page) error) (Listi
 	return c.walk(ctx, "/organization_permissions", clerk.DecodePermission, visit)
 }
 
+// Domains lists the domains of all organizations, the oldest first.
+func (c *Client) Domains(ctx context.Context, visit func(Page) error) (Listing, error) {
+	return c.walk(ctx, "/organization_domains", clerk.DecodeOrganizationDomain, visit)
+}
+
 type pageJSON struct {
 	Data       []json.RawMessage `json:"data"`
 	TotalCount *int              `json:"total_count"`
@@ -100,12 +106,20 @@ type pageJSON struct {
 func (c *Client) walk(
 	ctx context.Context, path string, decode func(json.RawMessage) (clerk.Data, error), visit func(Page) error,
 ) (Listing, error) {
+	return c.walkSome(ctx, path, nil, decode, visit)
+}
+
+// walkSome is walk for those that a filter lets through.
+func (c *Client) walkSome(
+	ctx context.Context, path string, filter url.Values, decode func(json.RawMessage) (clerk.Data, error), visit func(Page) error,
+) (Listing, error) {
 	w := walker{ids: map[string]struct{}{}, decode: decode}
 	for {
 		offset := max(0, w.end-w.overlap())
 		query := url.Values{
 			"order_by": {"+created_at"}, "limit": {strconv.Itoa(c.options.PageSize)}, "offset": {strconv.Itoa(offset)},
 		}
+		maps.Copy(query, filter)
 		asked := time.Now()
 		var answer pageJSON
 		if err := c.get(ctx, path, query, &answer); err != nil {

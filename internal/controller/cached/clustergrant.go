@@ -55,6 +55,9 @@ func (g *Gatherer) ClusterSituation(
 		if s.Organizations[at].Subscription, err = subscriptionOf(ctx, g.Reader, s.Instance, organization); err != nil {
 			return nil, err
 		}
+		if s.Organizations[at].Domains, err = domainsOf(ctx, g.Reader, organization); err != nil {
+			return nil, err
+		}
 		if s.Organizations[at].Memberships, err = g.memberships(ctx, organization); err != nil {
 			return nil, err
 		}

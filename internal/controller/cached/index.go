@@ -111,6 +111,7 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			return []string{Scoped(spec.Instance, spec.ID)}
 		}},
 		{&v1alpha1.ClerkSubscriptionItem{}, ByOrganization, organizationOfItem},
+		{&v1alpha1.ClerkOrganizationDomain{}, ByOrganization, organizationOfDomain},
 		{&v1alpha1.ClerkOrganization{}, ByOrganization, func(object client.Object) []string {
 			return nonEmpty(object.(*v1alpha1.ClerkOrganization).Spec.ID)
 		}},
@@ -141,6 +142,11 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 
 func organizationOfItem(object client.Object) []string {
 	spec := &object.(*v1alpha1.ClerkSubscriptionItem).Spec
+	return scopedAll(spec.Instance, nonEmpty(spec.OrganizationID))
+}
+
+func organizationOfDomain(object client.Object) []string {
+	spec := &object.(*v1alpha1.ClerkOrganizationDomain).Spec
 	return scopedAll(spec.Instance, nonEmpty(spec.OrganizationID))
 }
 

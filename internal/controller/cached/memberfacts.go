@@ -85,6 +85,9 @@ func (e *Expressions) readOrganization(
 	if facts.Subscription, err = subscriptionOf(ctx, reader, instance, &organization); err != nil {
 		return err
 	}
+	if facts.Domains, err = domainsOf(ctx, reader, &organization); err != nil {
+		return err
+	}
 	if organization.Status.ClassName == "" {
 		return nil
 	}

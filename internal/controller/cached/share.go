@@ -78,10 +78,21 @@ func (s *shared) keep(stored any) (any, error) {
 		s.one(&object.Spec.Plan)
 		s.one(&object.Spec.PlanID)
 		object.Status.Conditions = s.conditions(object.Status.Conditions)
+	case *v1alpha1.ClerkOrganizationDomain:
+		s.domain(object)
 	case *v1alpha1.ClerkUser:
 		object.Status.Conditions = s.conditions(object.Status.Conditions)
 	}
 	return object, nil
+}
+
+func (s *shared) domain(domain *v1alpha1.ClerkOrganizationDomain) {
+	s.one(&domain.Spec.EnrollmentMode)
+	for _, verification := range []*v1alpha1.DomainVerification{&domain.Spec.Ownership, &domain.Spec.Affiliation} {
+		s.one((*string)(&verification.Status))
+		s.one(&verification.Strategy)
+	}
+	domain.Status.Conditions = s.conditions(domain.Status.Conditions)
 }
 
 func (s *shared) member(member *v1alpha1.ClerkMember) {

@@ -68,6 +68,9 @@ func (g *Gatherer) Situation(ctx context.Context, organization *v1alpha1.ClerkOr
 	if s.Subscription, err = subscriptionOf(ctx, g.Reader, s.Instance, organization); err != nil {
 		return nil, err
 	}
+	if s.Domains, err = domainsOf(ctx, g.Reader, organization); err != nil {
+		return nil, err
+	}
 	namespaces, err := Items[corev1.NamespaceList](ctx, g.Reader, ByOrganization, id)
 	if err != nil {
 		return nil, err
@@ -99,6 +102,18 @@ func subscriptionOf(
 		return tenant.Subscription{}, err
 	}
 	return tenant.Subscription{Items: Pointers(items.Items), Plans: instance.Plans()}, nil
+}
+
+// domainsOf are all that an organization claims.
+func domainsOf(
+	ctx context.Context, reader client.Reader, organization *v1alpha1.ClerkOrganization,
+) ([]*v1alpha1.ClerkOrganizationDomain, error) {
+	domains, err := Items[v1alpha1.ClerkOrganizationDomainList](ctx, reader, ByOrganization,
+		Scoped(organization.Spec.Instance, organization.Spec.ID))
+	if err != nil {
+		return nil, err
+	}
+	return Pointers(domains.Items), nil
 }
 
 // memberships are the organization's, with what is known of each: nothing, where the organization is deleted, since nobody has access.

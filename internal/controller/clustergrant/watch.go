@@ -72,6 +72,9 @@ func (r *Reconciler) watched(elected <-chan struct{}) []watched {
 		{&v1alpha1.ClerkSubscriptionItem{}, watch.OnSubscriptionItem(func(ctx context.Context, item *v1alpha1.ClerkSubscriptionItem) []string {
 			return r.names(ctx, cached.ByOrganization, cached.Scoped(item.Spec.Instance, item.Spec.OrganizationID))
 		})},
+		{&v1alpha1.ClerkOrganizationDomain{}, watch.OnDomain(func(ctx context.Context, instance, organizationID string) []string {
+			return r.names(ctx, cached.ByOrganization, cached.Scoped(instance, organizationID))
+		})},
 		{&v1alpha1.ClerkInstance{}, watch.OnChange(r.grantsOfInstanceObject)},
 		{&v1alpha1.ClerkInstance{}, watch.OnPlans(watch.RevocationPriority, r.grantsOfInstanceObject)},
 	}

@@ -50,6 +50,7 @@ func (r *Reconciler) Setup(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkRole{}, watch.OnRole(r.membersOfRoles)).
 		Watches(&v1alpha1.ClerkPermission{}, watch.OnPermission(r.Client, r.membersOfRoles)).
 		Watches(&v1alpha1.ClerkSubscriptionItem{}, watch.OnSubscriptionItem(r.membersOfItem)).
+		Watches(&v1alpha1.ClerkOrganizationDomain{}, watch.OnDomain(r.membersByConditions)).
 		Watches(&rbacv1.RoleBinding{}, r.onRoleBinding()).
 		Complete(reconcile.AsReconciler(write.OwnWrites{Client: manager.GetClient()}, r))
 }
@@ -142,6 +143,19 @@ func (r *Reconciler) membersOfClass(ctx context.Context, class string) []string 
 		names = append(names, r.members(ctx, cached.Scoped(spec.Instance, spec.ID), everyone)...)
 	}
 	return names
+}
+
+// membersByConditions are the members of an organization, where the class that serves it has conditions: their statuses say what these come
+// to, also where no RoleBinding changes.
+func (r *Reconciler) membersByConditions(ctx context.Context, instance, organizationID string) []string {
+	var organization v1alpha1.ClerkOrganization
+	name := v1alpha1.ObjectName(instance, organizationID)
+	err := r.Client.Get(ctx, client.ObjectKey{Name: name}, &organization, client.DisableReadYourWritesConsistency)
+	if err != nil || !r.isServedBy(ctx, &organization, isConditional) {
+		return nil
+	}
+	everyone := func(*v1alpha1.ClerkMember) bool { return true }
+	return r.members(ctx, cached.Scoped(instance, organizationID), everyone)
 }
 
 // onRoleBinding causes a reconciliation of the members whose users a RoleBinding began or ceased to name, or names as those of another

@@ -37,6 +37,7 @@ func (e *enforcement) reconcileDeleted(ctx context.Context) (reconcile.Result, e
 	if same, err := e.bind(ctx, revokeOnly); err != nil || !same {
 		return reconcile.Result{}, err
 	}
+	e.takeLostDomains(ctx)
 	e.sweeper.ask(e.intent, e.situation)
 	e.recordRevocations(held)
 	e.reportHeld(ctx)

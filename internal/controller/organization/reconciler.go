@@ -177,6 +177,7 @@ func (e *enforcement) reconcileLiving(ctx context.Context) (reconcile.Result, er
 		return reconcile.Result{}, err
 	}
 	revoked := e.Now()
+	e.takeLostDomains(ctx)
 	if same, err := e.provide(ctx); err != nil || !same {
 		return reconcile.Result{}, err
 	}

@@ -74,6 +74,7 @@ func (r *Reconciler) setupStandby(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkRole{}, watch.Delayed(watch.OnRole(r.organizationsOfRoles))).
 		Watches(&v1alpha1.ClerkPermission{}, watch.Delayed(watch.OnPermission(r.Client, r.organizationsOfRoles))).
 		Watches(&v1alpha1.ClerkSubscriptionItem{}, watch.Delayed(watch.OnSubscriptionItem(organizationOfItem))).
+		Watches(&v1alpha1.ClerkOrganizationDomain{}, watch.Delayed(watch.OnDomain(organizationOfDomain))).
 		Watches(&v1alpha1.TenantClass{}, watch.Delayed(watch.OnChange(r.allOrganizations))).
 		Watches(&v1alpha1.ClerkInstance{}, watch.Delayed(watch.OnChange(r.organizationsOfInstance))).
 		Watches(&v1alpha1.ClerkInstance{}, watch.Delayed(watch.OnPlans(watch.RevocationPriority, r.organizationsOfInstance)))

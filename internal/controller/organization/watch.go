@@ -58,6 +58,7 @@ func (r *Reconciler) setup(manager ctrl.Manager) error {
 		Watches(&v1alpha1.ClerkRole{}, watch.OnRole(r.organizationsOfRoles)).
 		Watches(&v1alpha1.ClerkPermission{}, watch.OnPermission(r.Client, r.organizationsOfRoles)).
 		Watches(&v1alpha1.ClerkSubscriptionItem{}, watch.OnSubscriptionItem(organizationOfItem)).
+		Watches(&v1alpha1.ClerkOrganizationDomain{}, watch.OnDomain(organizationOfDomain)).
 		Watches(&v1alpha1.TenantClass{}, watch.OnChange(r.allOrganizations)).
 		Watches(&v1alpha1.ClerkInstance{}, watch.OnChange(r.organizationsOfInstance)).
 		Watches(&v1alpha1.ClerkInstance{}, watch.OnPlans(watch.RevocationPriority, r.organizationsOfInstance)).
@@ -266,6 +267,11 @@ func organizationOfItem(_ context.Context, item *v1alpha1.ClerkSubscriptionItem)
 		return nil
 	}
 	return []string{v1alpha1.ObjectName(item.Spec.Instance, item.Spec.OrganizationID)}
+}
+
+// organizationOfDomain is the organization that has a domain.
+func organizationOfDomain(_ context.Context, instance, organizationID string) []string {
+	return []string{v1alpha1.ObjectName(instance, organizationID)}
 }
 
 func (r *Reconciler) organizationsOfRoles(ctx context.Context, roles []*v1alpha1.ClerkRole) []string {

@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package tombstone says in the statuses of roles, permissions and subscription items what holds for them, and collects those that
-// are gone in Clerk when nothing needs them any longer.
+// Package tombstone says in the statuses of roles, permissions, subscription items and domains what holds for them, and collects those
+// that are gone in Clerk when nothing needs them any longer.
 package tombstone
 
 import (
@@ -37,8 +37,8 @@ import (
 // Nothing waits for it to go.
 const neededPause = 10 * time.Minute
 
-// Reconciler looks after ClerkRoles, ClerkPermissions and ClerkSubscriptionItems. It changes no access: organizations look
-// at them themselves.
+// Reconciler looks after ClerkRoles, ClerkPermissions, ClerkSubscriptionItems and ClerkOrganizationDomains. It changes no access:
+// organizations look at them themselves.
 type Reconciler struct {
 	Client     client.Client
 	Gate       *write.StatusGate
@@ -46,7 +46,7 @@ type Reconciler struct {
 	Now        func() time.Time
 }
 
-// Setup adds the controllers of all three kinds to a manager.
+// Setup adds the controllers of all four kinds to a manager.
 func (r *Reconciler) Setup(manager ctrl.Manager) error {
 	if err := (&roleReconciler{*r}).setup(manager); err != nil {
 		return err
@@ -54,7 +54,10 @@ func (r *Reconciler) Setup(manager ctrl.Manager) error {
 	if err := (&permissionReconciler{*r}).setup(manager); err != nil {
 		return err
 	}
-	return (&itemReconciler{*r}).setup(manager)
+	if err := (&itemReconciler{*r}).setup(manager); err != nil {
+		return err
+	}
+	return (&domainReconciler{*r}).setup(manager)
 }
 
 // tombstone is an object that is, or may become, one.

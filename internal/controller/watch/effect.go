@@ -148,6 +148,37 @@ func OnSubscriptionItem(find func(ctx context.Context, item *v1alpha1.ClerkSubsc
 		})
 }
 
+// effectOfDomain is effectOfUser for a ClerkOrganizationDomain. One that counts for nothing does nothing.
+func effectOfDomain(before, after *v1alpha1.ClerkOrganizationDomain) Effect {
+	was, is := before != nil && tenant.IsOwn(&before.Spec), after != nil && tenant.IsOwn(&after.Spec)
+	if !was && !is || was && is && sameDomain(&before.Spec, &after.Spec) {
+		return NoEffect
+	}
+	return MayTake // an expression may ask for the absence of a domain as well
+}
+
+// sameDomain tells whether two states of a domain say the same of all that an expression may read.
+func sameDomain(a, b *v1alpha1.ClerkOrganizationDomainSpec) bool {
+	return a.OrganizationID == b.OrganizationID && a.Name == b.Name && a.EnrollmentMode == b.EnrollmentMode &&
+		a.Affiliation.Status == b.Affiliation.Status && a.CreatedAt.Equal(b.CreatedAt)
+}
+
+// OnDomain causes a reconciliation of what concerns the organization that has a domain. A tombstone may not say whose the domain was: what
+// was known before does.
+func OnDomain(find func(ctx context.Context, instance, organizationID string) []string) handler.EventHandler {
+	return onKnowledge(effectOfDomain,
+		func(ctx context.Context, what Effect, queue Queue, domains ...*v1alpha1.ClerkOrganizationDomain) {
+			if what == NoEffect {
+				return
+			}
+			for _, domain := range domains {
+				if domain.Spec.OrganizationID != "" {
+					Enqueue(queue, bulkPriorityOf(what), find(ctx, domain.Spec.Instance, domain.Spec.OrganizationID)...)
+				}
+			}
+		})
+}
+
 // OnUser hands on what a changed ClerkUser may do to access, with the object as it was, if it was, and as it is, if it is.
 func OnUser(act func(ctx context.Context, what Effect, queue Queue, users ...*v1alpha1.ClerkUser)) handler.EventHandler {
 	return onKnowledge(effectOfUser, act)

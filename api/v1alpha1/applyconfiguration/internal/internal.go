@@ -390,6 +390,77 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: status
       type:
         namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkOrganizationStatus
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkOrganizationDomain
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkOrganizationDomainSpec
+    - name: status
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkOrganizationDomainStatus
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkOrganizationDomainSpec
+  map:
+    fields:
+    - name: affiliation
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.DomainVerification
+    - name: asOf
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: createdAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: deletedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: droppedFields
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: enrollmentMode
+      type:
+        scalar: string
+    - name: id
+      type:
+        scalar: string
+    - name: instance
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: organizationID
+      type:
+        scalar: string
+    - name: ownership
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.DomainVerification
+    - name: updatedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkOrganizationDomainStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.ClerkOrganizationSpec
   map:
     fields:
@@ -1026,6 +1097,20 @@ var schemaYAML = typed.YAMLObject(`types:
       default: Retain
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.DerivedAccess
   scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.DomainVerification
+  map:
+    fields:
+    - name: status
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.DomainVerificationStatus
+    - name: strategy
+      type:
+        scalar: string
+    - name: verifiedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.DomainVerificationStatus
+  scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.HeldPrune
   map:
     fields:
@@ -1041,6 +1126,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: plan
       type:
         scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.HostPolicy
+  scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.InstanceMode
   scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.InstancePlan
@@ -1403,6 +1490,10 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.DerivedAccess
       default: Unlimited
+    - name: hosts
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.HostPolicy
+      default: Any
     - name: match
       type:
         scalar: string

@@ -30,7 +30,7 @@ import (
 type EntityApplyConfiguration struct {
 	// instance is the ClerkInstance that it was heard from. It never changes.
 	Instance *string `json:"instance,omitempty"`
-	// id is Clerk's id (org_…, orgmem_…, user_…, role_…, perm_…, csub_item_…), in its own case. It never changes.
+	// id is Clerk's id (org_…, orgmem_…, user_…, role_…, perm_…, csub_item_…, orgdmn_…), in its own case. It never changes.
 	ID *string `json:"id,omitempty"`
 	// createdAt is when it was made, by Clerk's clock.
 	CreatedAt *v1.MicroTime `json:"createdAt,omitempty"`

@@ -50,6 +50,12 @@ type TenantClassSpecApplyConfiguration struct {
 	// people who have no access any longer are taken out of everybody's RoleBindings in these namespaces, and when somebody leaves, Secrets
 	// with tokens of ServiceAccounts are deleted there.
 	DerivedAccess *apiv1alpha1.DerivedAccess `json:"derivedAccess,omitempty"`
+	// hosts says which hosts may be used in the class's namespaces. Any (the default): all. OwnDomains: Ingresses, routes and Gateways of the
+	// Gateway API, Certificates of cert-manager, and records of external-dns name domains that the organization has proven to own in Clerk
+	// (organization.domains), and hosts below these, and no others. It counts for everybody and for ServiceAccounts, except for whom the
+	// guards let through: whom the chart's admission.breakGlass and admission.hosts name. Without the guards (admission.enabled) it bounds
+	// nothing. What is there already stays until somebody changes it.
+	Hosts *apiv1alpha1.HostPolicy `json:"hosts,omitempty"`
 	// serviceAccounts says what becomes of the ServiceAccounts in the class's namespaces when somebody leaves. Keep (the default): they
 	// stay as they are. Recycle: each is deleted and made again with the same labels, annotations and image pull secrets, so that none
 	// of its tokens opens anything any longer, whoever has one. Pods that run and ask the API server have to be restarted then. Recycle
@@ -107,6 +113,14 @@ func (b *TenantClassSpecApplyConfiguration) WithNamespaces(values ...*TenantName
 // If called multiple times, the DerivedAccess field is set to the value of the last call.
 func (b *TenantClassSpecApplyConfiguration) WithDerivedAccess(value apiv1alpha1.DerivedAccess) *TenantClassSpecApplyConfiguration {
 	b.DerivedAccess = &value
+	return b
+}
+
+// WithHosts sets the Hosts field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Hosts field is set to the value of the last call.
+func (b *TenantClassSpecApplyConfiguration) WithHosts(value apiv1alpha1.HostPolicy) *TenantClassSpecApplyConfiguration {
+	b.Hosts = &value
 	return b
 }
 
