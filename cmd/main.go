@@ -143,6 +143,8 @@ func defineFlags(c *operator.Config) {
 			c.ClusterGrantRoles = strings.FieldsFunc(value, func(r rune) bool { return r == ',' })
 			return nil
 		})
+	flag.StringVar(&c.CreatorsPolicy, "creators-policy", operator.DefaultCreatorsPolicy,
+		"Name of the MutatingAdmissionPolicy, and of its binding, that has the API server record who makes what (TenantClass spec.creators).")
 	flag.BoolVar(&c.LeaderElect, "leader-elect", false,
 		"Let one of several replicas reconcile. Every replica receives.")
 	flag.DurationVar(&c.LeaseDuration, "leader-elect-lease-duration", 15*time.Second,

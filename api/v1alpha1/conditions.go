@@ -35,6 +35,10 @@ const (
 	// have no access any longer, and False while some of it could not be.
 	ConditionDerivedAccessRemoved = "DerivedAccessRemoved"
 
+	// ConditionCreatorsRecorded is there on a TenantClass whose spec.creators is Record: True while the policy is there that has the API
+	// server record who makes what.
+	ConditionCreatorsRecorded = "CreatorsRecorded"
+
 	// ConditionSynced is True on a ClerkInstance while its last resync found everything and could write it.
 	ConditionSynced = "Synced"
 
@@ -198,6 +202,18 @@ const (
 
 	// ReasonNotRemoved: something could not be taken away, and is tried again. The operator's log says why.
 	ReasonNotRemoved = "NotRemoved"
+)
+
+// Reasons of a TenantClass's CreatorsRecorded.
+const (
+	// ReasonRecorded: the policy is there that has the API server record who makes what.
+	ReasonRecorded = "Recorded"
+
+	// ReasonNotServed: the API server has no MutatingAdmissionPolicy, so nobody records who makes what. Upgrade Kubernetes, then the release.
+	ReasonNotServed = "NotServed"
+
+	// ReasonPolicyNotFound: the API server has MutatingAdmissionPolicies, and that of the operator is missing. Install it.
+	ReasonPolicyNotFound = "PolicyNotFound"
 )
 
 // Reasons of a ClerkOrganization of a ClerkInstance that only observes.

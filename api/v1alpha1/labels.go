@@ -34,6 +34,12 @@ const (
 	// OwnDomainsAnnotation has the domains, with commas between them, that the organization of a namespace with HostsLabel has proven to own.
 	OwnDomainsAnnotation = "clerk-operator.io/own-domains"
 
+	// CreatorsLabel marks a namespace with spec.creators of the TenantClass, where that is Record: who makes what is recorded there.
+	CreatorsLabel = "clerk-operator.io/creators"
+
+	// CreatedByAnnotation is the name in RBAC of who made an object. The API server sets it, where the namespace has CreatorsLabel.
+	CreatedByAnnotation = "clerk-operator.io/created-by"
+
 	// RecycledLabel marks a ServiceAccount that keeps what another one is made again from, whose name RecycledAnnotation tells. It is there
 	// for a moment.
 	RecycledLabel = "clerk-operator.io/recycled"

@@ -81,6 +81,17 @@ type TenantClassSpec struct {
 	// +kubebuilder:default=Keep
 	ServiceAccounts ServiceAccountPolicy `json:"serviceAccounts,omitempty"`
 
+	// creators says whether the API server records who makes what in the class's namespaces. Ignore (the default): nobody does. Record: a
+	// MutatingAdmissionPolicy sets the annotation clerk-operator.io/created-by, to the name of whoever made it in RBAC, on RoleBindings,
+	// ServiceAccounts, Pods, Deployments, StatefulSets, DaemonSets, Jobs and CronJobs that are made from then on. Nobody can choose, change or
+	// remove it but whom the chart's admission.breakGlass names. It needs an API server that has this kind (Kubernetes 1.36), and the
+	// guards: the condition CreatorsRecorded says whether it can. With derivedAccess, when somebody leaves, RoleBindings that they made keep
+	// none but members of the organization and ServiceAccounts of its namespaces. The name may be an e-mail address, if spec.username of the
+	// ClerkInstance says so: whoever may read the object reads it.
+	// +optional
+	// +kubebuilder:default=Ignore
+	Creators CreatorPolicy `json:"creators,omitempty"`
+
 	// deletion says what becomes of the namespaces when the organization is deleted. Access ends at once in any case.
 	// +optional
 	// +kubebuilder:default={}
@@ -127,6 +138,19 @@ const (
 
 	// ServiceAccountsRecycled are deleted and made again, so that their tokens end.
 	ServiceAccountsRecycled ServiceAccountPolicy = "Recycle"
+)
+
+// CreatorPolicy says whether it is recorded who made an object.
+//
+// +kubebuilder:validation:Enum=Ignore;Record
+type CreatorPolicy string
+
+const (
+	// CreatorsIgnored are not recorded.
+	CreatorsIgnored CreatorPolicy = "Ignore"
+
+	// CreatorsRecorded are recorded by the API server, in an annotation.
+	CreatorsRecorded CreatorPolicy = "Record"
 )
 
 // TenantClassMembers says from how many members on a class is for an organization, and how many keep it.
@@ -277,7 +301,8 @@ type DeletionRule struct {
 //
 // +kubebuilder:validation:MinProperties=1
 type TenantClassStatus struct {
-	// conditions say how it stands: Ready, whether every expression of the class compiles; Stalled, that somebody must act first.
+	// conditions say how it stands: Ready, whether every expression of the class compiles; Stalled, that somebody must act first;
+	// CreatorsRecorded, with spec.creators Record, whether the API server records who makes what.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -14,6 +14,7 @@ cp config/crd/bases/*.yaml "$chart/crds/"
 cp config/rbac/*.yaml "$chart/files/rbac/"
 cp config/admission/*.yaml "$chart/files/admission/"
 rm "$chart"/files/*/kustomization.yaml
+cp config/creators/recorded_creators.yaml "$chart/files/admission/" # the chart leaves it out where the API server does not have the kind
 # The chart renders these by its values: what its TenantClasses map, what ClusterGrants may give, and the account.
 rm "$chart"/files/rbac/{bind_role,bind_role_binding,cluster_grants_role,cluster_grants_role_binding}.yaml
 rm "$chart"/files/rbac/{service_account,sink_token_role,sink_token_role_binding}.yaml

@@ -72,6 +72,9 @@ type Options struct {
 	// ClusterGrantRoles are the ClusterRoles that ClusterGrants may give. Without any, none is carried out.
 	ClusterGrantRoles []string
 
+	// CreatorsPolicy is the name of the MutatingAdmissionPolicy that has the API server record who makes what.
+	CreatorsPolicy string
+
 	// TenantObjects is the one that the manager's cache was made with.
 	TenantObjects *cached.TenantObjects
 }
@@ -104,7 +107,9 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 		&tombstone.Reconciler{Client: prompt, Gate: gate, Tombstones: tombstones, Now: options.Now},
 		&instance.Reconciler{Client: prompt, Expressions: expressions, OperatorNamespace: options.Namespace},
 		&instance.HorizonReconciler{Client: prompt, Tombstones: tombstones},
-		&tenantclass.Reconciler{Client: prompt, Expressions: expressions},
+		&tenantclass.Reconciler{
+			Client: prompt, Expressions: expressions, Live: manager.GetAPIReader(), CreatorsPolicy: options.CreatorsPolicy,
+		},
 		&clustergrant.Reconciler{
 			Client: prompt, Live: manager.GetAPIReader(), Expressions: expressions, Gate: gate,
 			Recorder: manager.GetEventRecorder("clerk-operator"), Now: options.Now,

@@ -225,7 +225,7 @@ func namespaceChanges(before, after *future) []PlanNamespace {
 
 func hasSameMetadata(a, b *tenant.Namespace) bool {
 	return maps.Equal(a.Labels, b.Labels) && maps.Equal(a.Annotations, b.Annotations) && a.DerivedAccess == b.DerivedAccess &&
-		a.Hosts == b.Hosts && slices.Equal(a.OwnDomains, b.OwnDomains)
+		a.Hosts == b.Hosts && slices.Equal(a.OwnDomains, b.OwnDomains) && a.Creators == b.Creators
 }
 
 // policyChanges are the policies that are made, changed and deleted.

@@ -461,11 +461,14 @@ func TestPlanIsWhatTheOperatorDoes(t *testing.T) {
 	half.Name = "${organization.publicMetadata.number == 0 ? 'kube-system' : 'plan-' + organization.handle + '-a'}"
 	capped := spec(first)
 	capped.DerivedAccess = v1alpha1.DerivedAccessCapped
+	recorded := spec(first)
+	recorded.Creators = v1alpha1.CreatorsRecorded
 	tests := map[string]struct {
 		before, after v1alpha1.TenantClassSpec
 		says          kubectl.PlanSummary
 	}{
 		"capped":    {spec(first), capped, kubectl.PlanSummary{Changed: 2}},
+		"recorded":  {spec(first), recorded, kubectl.PlanSummary{Changed: 2}},
 		"nothing":   {spec(first), spec(first), kubectl.PlanSummary{}},
 		"namespace": {spec(first), spec(first, entry("b", rule("guest", "view"))), kubectl.PlanSummary{Changed: 2, NamespacesMade: 2, Gaining: 2}},
 		"released": {

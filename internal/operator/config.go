@@ -36,6 +36,9 @@ const (
 	shortestLease = 2 * time.Second
 )
 
+// DefaultCreatorsPolicy is the name of the policy in config/creators.
+const DefaultCreatorsPolicy = "clerk-operator-creators"
+
 // Config is everything that can be set. Its fields are the flags of the command.
 type Config struct {
 	// Namespace is the operator's own: its Secrets and its Lease are there.
@@ -80,6 +83,10 @@ type Config struct {
 
 	// ClerkAPIHosts are the hosts that API keys may be sent to, each with its port or for any.
 	ClerkAPIHosts []string
+
+	// CreatorsPolicy is the name of the MutatingAdmissionPolicy that has the API server record who makes what, and of its binding. Empty:
+	// DefaultCreatorsPolicy.
+	CreatorsPolicy string
 
 	// ClusterGrantRoles are the ClusterRoles that ClusterGrants may give in the whole cluster. Without any, none is carried out.
 	ClusterGrantRoles []string

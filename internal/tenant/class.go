@@ -252,6 +252,9 @@ type Namespace struct {
 
 	// OwnDomains are the domains that the organization has proven to own.
 	OwnDomains []string
+
+	// Creators is Record, or "" where nobody records who makes what.
+	Creators v1alpha1.CreatorPolicy
 }
 
 // Render says which namespaces an organization should have. The error names the expression that failed.
@@ -265,6 +268,9 @@ func (c *Class) Render(organization Organization) ([]Namespace, error) {
 		namespace.DerivedAccess = boundOf(c.object.Spec.DerivedAccess)
 		if c.object.Spec.Hosts == v1alpha1.HostsOwnDomains {
 			namespace.Hosts, namespace.OwnDomains = v1alpha1.HostsOwnDomains, organization.domainNames()
+		}
+		if c.object.Spec.Creators == v1alpha1.CreatorsRecorded {
+			namespace.Creators = v1alpha1.CreatorsRecorded
 		}
 		namespaces = append(namespaces, namespace)
 	}

@@ -17,8 +17,10 @@ limitations under the License.
 package tenant
 
 import (
+	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -122,6 +124,42 @@ func (i *Intent) namesOf(s *Situation, membership *Membership) []string {
 		}
 	}
 	return names
+}
+
+// Members are the names in RBAC of those who are members of an organization and let in, also those that they had before.
+func (i *Intent) Members(s *Situation) Subjects {
+	members := Subjects{}
+	for at := range s.Memberships {
+		if membership := &s.Memberships[at]; !i.Deleted && membership.mayHaveAccess() {
+			for _, name := range i.namesOf(s, membership) {
+				members[name] = struct{}{}
+			}
+		}
+	}
+	delete(members, "")
+	return members
+}
+
+// KeptSubjects are the subjects that a RoleBinding in an organization's namespaces keeps, since nobody is in by them who has no access any
+// longer. If somebody made it who left, these are no more than members of the organization, and ServiceAccounts of its namespaces: a group,
+// a ServiceAccount elsewhere and a friend may all be the one who left.
+func (i *Intent) KeptSubjects(s *Situation, binding *rbacv1.RoleBinding, leavers Subjects) []rbacv1.Subject {
+	kept := Without(binding.Subjects, leavers)
+	creator := binding.Annotations[v1alpha1.CreatedByAnnotation]
+	if _, left := leavers[creator]; !left || binding.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedBy {
+		return kept
+	}
+	members := i.Members(s)
+	if _, isMember := members[creator]; isMember { // they are called otherwise by now
+		return kept
+	}
+	return slices.DeleteFunc(kept, func(subject rbacv1.Subject) bool {
+		if subject.Kind == rbacv1.ServiceAccountKind {
+			return !slices.ContainsFunc(i.Namespaces, func(own *corev1.Namespace) bool { return own.Name == subject.Namespace })
+		}
+		_, isMember := members[subject.Name]
+		return !isMember || !isUser(subject)
+	})
 }
 
 // Without are the subjects of a RoleBinding but for some users.

@@ -92,6 +92,55 @@ func TestWithoutTakesUsersAlone(t *testing.T) {
 	}
 }
 
+// What somebody made who left keeps nobody who may be them, or whom Clerk does not know of.
+func TestKeptSubjects(t *testing.T) {
+	t.Parallel()
+	bounded := namespaceClass("standard", "org-${organization.handle}")
+	bounded.Spec.DerivedAccess = v1alpha1.DerivedAccessCapped
+	user := func(name string) rbacv1.Subject {
+		return rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}
+	}
+	account := func(namespace string) rbacv1.Subject {
+		return rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "default"}
+	}
+	group := rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "clerk:joe"}
+	all := []rbacv1.Subject{user("clerk:jane"), user("clerk:joe"), user("friend"), account("org-acme"), account("elsewhere"), group}
+	withoutJane := all[1:]
+	left := func(s *Situation) { s.Memberships[0].Spec.DeletedAt = new(metav1.NewMicroTime(time.Now())) }
+	renamed := func(s *Situation) { s.Memberships[0].Status.Subject = "jane@example.com" }
+	for name, test := range map[string]struct {
+		change            func(*Situation)
+		creator, operator string
+		want              []rbacv1.Subject
+		reason            string
+	}{
+		"nobody knows who made it": {left, "", "", withoutJane, "it may be an administrator's"},
+		"a member made it":         {left, "clerk:joe", "", withoutJane, "he may let in whom he likes"},
+		"somebody else made it":    {left, "admin", "", withoutJane, "an administrator may let in whom they like"},
+		"who left made it": {left, "clerk:jane", "", []rbacv1.Subject{user("clerk:joe"), account("org-acme")},
+			"she may be any of the others"},
+		"the operator's own":       {left, "clerk:jane", v1alpha1.ManagedBy, withoutJane, "it names whom Clerk knows"},
+		"a member of another name": {renamed, "jane@example.com", "", all, "she is a member"},
+		"everybody is a member":    {func(*Situation) {}, "clerk:jane", "", all, "she is a member"},
+		"the organization is deleted": {deleted, "clerk:jane", "", []rbacv1.Subject{account("org-acme")},
+			"nobody is a member any longer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := situation(onlyClass(bounded), servedBy("standard"), hasNamespace("org-acme"), test.change)
+			intent := Decide(s)
+			leavers, _ := intent.Leavers(s)
+			binding := &rbacv1.RoleBinding{Subjects: slices.Clone(all)}
+			binding.Labels = map[string]string{v1alpha1.ManagedByLabel: test.operator}
+			binding.Annotations = map[string]string{v1alpha1.CreatedByAnnotation: test.creator}
+			got := intent.KeptSubjects(s, binding, leavers)
+			if difference := cmp.Diff(test.want, got); difference != "" {
+				t.Errorf("%s (-want +got):\n%s", test.reason, difference)
+			}
+		})
+	}
+}
+
 func TestLastLeft(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)

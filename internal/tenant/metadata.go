@@ -64,6 +64,9 @@ func NamespaceMetadata(want *Namespace, organization *v1alpha1.ClerkOrganization
 		labels[v1alpha1.HostsLabel] = string(want.Hosts)
 		annotations[v1alpha1.OwnDomainsAnnotation] = strings.Join(want.OwnDomains, ",")
 	}
+	if want.Creators != "" {
+		labels[v1alpha1.CreatorsLabel] = string(want.Creators)
+	}
 	annotations[v1alpha1.NameTemplateAnnotation] = want.Template
 	annotations[v1alpha1.ManagedMetadataAnnotation] = string(keys)
 	return labels, annotations
@@ -74,7 +77,8 @@ func NamespaceMetadata(want *Namespace, organization *v1alpha1.ClerkOrganization
 func MetadataPatch(have *corev1.Namespace, want *Namespace, organization *v1alpha1.ClerkOrganization) ([]byte, error) {
 	before := managedKeysOf(have)
 	wantedLabels, wantedAnnotations := NamespaceMetadata(want, organization)
-	labels := difference(have.Labels, wantedLabels, append(before.Labels, v1alpha1.DerivedAccessLabel, v1alpha1.HostsLabel))
+	labels := difference(have.Labels, wantedLabels,
+		append(before.Labels, v1alpha1.DerivedAccessLabel, v1alpha1.HostsLabel, v1alpha1.CreatorsLabel))
 	annotations := difference(have.Annotations, wantedAnnotations, append(before.Annotations, v1alpha1.OwnDomainsAnnotation))
 	if len(labels) == 0 && len(annotations) == 0 {
 		return nil, nil

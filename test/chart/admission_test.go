@@ -94,7 +94,7 @@ func newActors(t *testing.T) actors {
 func bindClusterAdmin(t *testing.T, user string) {
 	t.Helper()
 	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "test:" + user},
+		ObjectMeta: metav1.ObjectMeta{Name: "test:" + strings.ReplaceAll(user, "/", "_")},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
 	}

@@ -38,7 +38,7 @@ import (
 )
 
 // guardCount is how many guards there are in config/admission.
-const guardCount = 16
+const guardCount = 17
 
 // rendered is what the chart makes of values.
 type rendered struct {

@@ -31,6 +31,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/test/clerktest"
 )
 
@@ -95,13 +96,18 @@ func derivedAccess(t *testing.T, s *story) {
 	eventually(t, "dave's access", func(ctx context.Context) error { return write(ctx, asDave, own) })
 
 	create := metav1.CreateOptions{}
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: robot, Labels: map[string]string{"app": robot}}}
-	_, err := asDave.CoreV1().ServiceAccounts(own).Create(ctx, account, create)
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: robot, Labels: map[string]string{"app": robot},
+		Annotations: map[string]string{v1alpha1.CreatedByAnnotation: "clerk:somebody-else"}}}
+	made, err := asDave.CoreV1().ServiceAccounts(own).Create(ctx, account, create)
 	_, bound := asDave.RbacV1().RoleBindings(own).Create(ctx,
 		viewBy(robot, rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: own, Name: robot}), create)
 	if err := errors.Join(err, bound); err != nil {
 		t.Fatalf("a ServiceAccount with access of its own: %v", err)
 	}
+	if maker := made.Annotations[v1alpha1.CreatedByAnnotation]; maker != "clerk:"+dave.ID {
+		t.Errorf("the ServiceAccount says that %q made it", maker)
+	}
+	say("the API server records that dave made a ServiceAccount, whatever he says himself")
 	_, friend := asDave.RbacV1().RoleBindings(own).Create(ctx,
 		viewBy("friend", rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "friend"}), create)
 	_, secret := asDave.CoreV1().Secrets(own).Create(ctx, robotSecret(), create)
@@ -158,8 +164,8 @@ func derivedAccess(t *testing.T, s *story) {
 	say("the token for 10 minutes opens nothing %s later", eventually(t, "the token to end",
 		func(ctx context.Context) error { return unauthorized(listPods(ctx, asRobot, own)) }))
 	again, err := s.clientset.CoreV1().ServiceAccounts(own).Get(ctx, robot, metav1.GetOptions{})
-	if err != nil || again.Labels["app"] != robot {
-		t.Fatalf("the ServiceAccount is not there as it was: %v (%v)", again.Labels, err)
+	if err != nil || again.Labels["app"] != robot || again.Annotations[v1alpha1.CreatedByAnnotation] != "clerk:"+dave.ID {
+		t.Fatalf("the ServiceAccount is not there as it was: %v (%v)", again, err)
 	}
 	fresh, err := robotToken(ctx, s.clientset, own, 600)
 	if err != nil {

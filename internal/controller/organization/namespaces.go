@@ -112,5 +112,7 @@ func (e *enforcement) createNamespace(ctx context.Context, name string, want *te
 
 // shape is what of a namespace itself is put right.
 func shape(want *tenant.Namespace) any {
-	return []any{want.Template, want.Labels, want.Annotations, want.DerivedAccess, want.Hosts, want.OwnDomains}
+	return []any{
+		want.Template, want.Labels, want.Annotations, want.DerivedAccess, want.Hosts, want.OwnDomains, want.Creators,
+	}
 }

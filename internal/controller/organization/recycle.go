@@ -177,7 +177,9 @@ func (r recycler) makeAgain(ctx context.Context, was *corev1.ServiceAccount) err
 	again.Annotations[v1alpha1.RecycledAtAnnotation] = r.now().UTC().Format(time.RFC3339Nano)
 	err := r.create(ctx, again)
 	if isTooLarge(err) { // somebody left no room for the annotation
-		again.Annotations = map[string]string{v1alpha1.RecycledAtAnnotation: again.Annotations[v1alpha1.RecycledAtAnnotation]}
+		maps.DeleteFunc(again.Annotations, func(key, _ string) bool {
+			return key != v1alpha1.RecycledAtAnnotation && key != v1alpha1.CreatedByAnnotation
+		})
 		err = r.create(ctx, again)
 	}
 	if apierrors.IsAlreadyExists(err) { // of default, the controller manager makes a new one at once

@@ -61,7 +61,9 @@ func (s *sweeper) sweepPage(
 	isLast, pause := true, sweepPause
 	switch {
 	case state.kind == sweptRoleBindings:
-		isLast, err = s.sweepRoleBindings(ctx, situation.Organization, state, leavers)
+		isLast, err = s.sweepRoleBindings(ctx, situation.Organization, state, func(binding *rbacv1.RoleBinding) []rbacv1.Subject {
+			return intent.KeptSubjects(situation, binding, leavers)
+		})
 	case !isBounded(intent, state.namespace): // the guards let the operator do no more there
 	case state.kind == sweptSecrets:
 		isLast = s.sweepSecrets(ctx, situation.Organization, state)
@@ -81,9 +83,9 @@ func isBounded(intent *tenant.Intent, name string) bool {
 	})
 }
 
-// sweepRoleBindings takes people out of the RoleBindings of one page.
+// sweepRoleBindings takes out of the RoleBindings of one page whom they are not to keep.
 func (s *sweeper) sweepRoleBindings(
-	ctx context.Context, organization *v1alpha1.ClerkOrganization, state *sweep, leavers tenant.Subjects,
+	ctx context.Context, organization *v1alpha1.ClerkOrganization, state *sweep, keep func(*rbacv1.RoleBinding) []rbacv1.Subject,
 ) (isLast bool, err error) {
 	var list rbacv1.RoleBindingList
 	err = s.Live.List(ctx, &list, client.InNamespace(state.namespace), client.Limit(sweepPage), client.Continue(state.page))
@@ -95,7 +97,7 @@ func (s *sweeper) sweepRoleBindings(
 	}
 	for at := range list.Items {
 		binding := &list.Items[at]
-		kept := tenant.Without(binding.Subjects, leavers)
+		kept := keep(binding)
 		if len(kept) == len(binding.Subjects) {
 			continue
 		}
@@ -103,7 +105,7 @@ func (s *sweeper) sweepRoleBindings(
 		switch {
 		case err != nil:
 			state.found.Missed++
-			s.tellMissed(ctx, organization, "a RoleBinding names somebody who left, and could not be changed", err)
+			s.tellMissed(ctx, organization, "a RoleBinding lets in somebody who left, and could not be changed", err)
 		case deleted:
 			state.found.RoleBindingsDeleted++
 			metrics.DerivedAccessRemoved.WithLabelValues("RoleBinding").Inc()

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -52,6 +53,12 @@ type Reconciler struct {
 	Client      client.Client
 	Expressions *cached.Expressions
 
+	// Live reads from the API server itself. CreatorsPolicy is the name of the policy that has it record who makes what.
+	Live           client.Reader
+	CreatorsPolicy string
+
+	creators creators
+
 	// permitted are the classes, by name, of whose generation it is known that the operator may bind every ClusterRole. There is one worker.
 	permitted map[string]int64
 }
@@ -66,12 +73,21 @@ func (r *Reconciler) Reconcile(ctx context.Context, class *v1alpha1.TenantClass)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	recorded, lookAgain, err := r.creators.condition(ctx, class)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
 	status := v1alpha1.TenantClassStatus{
 		ObservedGeneration: class.Generation,
 		Organizations:      new(countServed(organizations)),
 		Conditions:         found.Conditions(class.Status.Conditions, class.Generation),
 	}
-	var result reconcile.Result
+	if recorded != nil {
+		condition.Set(&status.Conditions, class.Generation, *recorded)
+	} else {
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionCreatorsRecorded)
+	}
+	result := reconcile.Result{RequeueAfter: lookAgain}
 	if found.Reason == v1alpha1.ReasonBindForbidden {
 		result.RequeueAfter = permissionRetry
 	}
@@ -147,6 +163,7 @@ func countServed(organizations *v1alpha1.ClerkOrganizationList) int32 {
 // Setup adds the controller to a manager.
 func (r *Reconciler) Setup(manager ctrl.Manager) error {
 	r.permitted = map[string]int64{}
+	r.creators = creators{live: r.Live, mapper: manager.GetRESTMapper(), policy: r.CreatorsPolicy}
 	return ctrl.NewControllerManagedBy(manager).
 		Named("tenantclass").
 		WithOptions(watch.Options(1)).

@@ -1021,6 +1021,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.clerk-operator.clerk-operator.api.v1alpha1.CreatorPolicy
+  scalar: string
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.DatabaseConnection
   map:
     fields:
@@ -1482,6 +1484,10 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.clerk-operator.clerk-operator.api.v1alpha1.TenantClassSpec
   map:
     fields:
+    - name: creators
+      type:
+        namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.CreatorPolicy
+      default: Ignore
     - name: deletion
       type:
         namedType: com.github.clerk-operator.clerk-operator.api.v1alpha1.DeletionRule

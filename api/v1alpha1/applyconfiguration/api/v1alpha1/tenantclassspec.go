@@ -61,6 +61,14 @@ type TenantClassSpecApplyConfiguration struct {
 	// of its tokens opens anything any longer, whoever has one. Pods that run and ask the API server have to be restarted then. Recycle
 	// needs derivedAccess.
 	ServiceAccounts *apiv1alpha1.ServiceAccountPolicy `json:"serviceAccounts,omitempty"`
+	// creators says whether the API server records who makes what in the class's namespaces. Ignore (the default): nobody does. Record: a
+	// MutatingAdmissionPolicy sets the annotation clerk-operator.io/created-by, to the name of whoever made it in RBAC, on RoleBindings,
+	// ServiceAccounts, Pods, Deployments, StatefulSets, DaemonSets, Jobs and CronJobs that are made from then on. Nobody can choose, change or
+	// remove it but whom the chart's admission.breakGlass names. It needs an API server that has this kind (Kubernetes 1.36), and the
+	// guards: the condition CreatorsRecorded says whether it can. With derivedAccess, when somebody leaves, RoleBindings that they made keep
+	// none but members of the organization and ServiceAccounts of its namespaces. The name may be an e-mail address, if spec.username of the
+	// ClerkInstance says so: whoever may read the object reads it.
+	Creators *apiv1alpha1.CreatorPolicy `json:"creators,omitempty"`
 	// deletion says what becomes of the namespaces when the organization is deleted. Access ends at once in any case.
 	Deletion *DeletionRuleApplyConfiguration `json:"deletion,omitempty"`
 }
@@ -129,6 +137,14 @@ func (b *TenantClassSpecApplyConfiguration) WithHosts(value apiv1alpha1.HostPoli
 // If called multiple times, the ServiceAccounts field is set to the value of the last call.
 func (b *TenantClassSpecApplyConfiguration) WithServiceAccounts(value apiv1alpha1.ServiceAccountPolicy) *TenantClassSpecApplyConfiguration {
 	b.ServiceAccounts = &value
+	return b
+}
+
+// WithCreators sets the Creators field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Creators field is set to the value of the last call.
+func (b *TenantClassSpecApplyConfiguration) WithCreators(value apiv1alpha1.CreatorPolicy) *TenantClassSpecApplyConfiguration {
+	b.Creators = &value
 	return b
 }
 

@@ -27,7 +27,8 @@ import (
 //
 // TenantClassStatus says whether the class can be used, and by how many it is.
 type TenantClassStatusApplyConfiguration struct {
-	// conditions say how it stands: Ready, whether every expression of the class compiles; Stalled, that somebody must act first.
+	// conditions say how it stands: Ready, whether every expression of the class compiles; Stalled, that somebody must act first;
+	// CreatorsRecorded, with spec.creators Record, whether the API server records who makes what.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the metadata.generation that this status speaks of.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
