@@ -31,5 +31,5 @@ var checksums = map[string]string{
 	"clerksubscriptionitems.clerk-operator.io":   "2e45bd0093cff7d8",
 	"clerkusers.clerk-operator.io":               "c85d8b5d19a594c2",
 	"clustergrants.clerk-operator.io":            "22adab8d198c852a",
-	"tenantclasses.clerk-operator.io":            "0d5c27d8e8a63cc5",
+	"tenantclasses.clerk-operator.io":            "c88e7b805a622424",
 }
