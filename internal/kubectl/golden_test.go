@@ -57,6 +57,8 @@ func TestOutput(t *testing.T) {
 		"who-nobody":          {"who org_2evil", 2},
 		"who-unknown":         {"who nowhere", 1},
 		"who-name":            {"who acme -o name", 0},
+		"who-viewer":          {"who acme --as viewer", 0},
+		"who-helpdesk":        {"who acme --as helpdesk", 0},
 		"tree":                {"tree", 2},
 		"tree-organization":   {"tree acme -o yaml", 0},
 		"tree-deleted":        {"tree org_2gone", 0},

@@ -32,8 +32,6 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
 
 // live is what watches say of a cluster, with the caller's rights. A kind that the caller may not list or watch keeps no other from being
@@ -88,9 +86,7 @@ func follow(ctx context.Context, cluster client.WithWatch, groups ...[]listing) 
 }
 
 func (k *liveKind) prepare() error {
-	kind := kindOfList(k.listing.list)
-	kind.Kind = strings.TrimSuffix(kind.Kind, "List")
-	example, err := scheme.New(kind)
+	example, err := scheme.New(kindOfItem(k.listing.list))
 	if err != nil {
 		return err
 	}
@@ -157,8 +153,8 @@ func endAfterList(watching watch.Interface) watch.Interface {
 
 func (k *liveKind) options(options *metav1.ListOptions) []client.ListOption {
 	asked := []client.ListOption{&client.ListOptions{Raw: options, Limit: options.Limit, Continue: options.Continue}}
-	if k.listing.labelled {
-		asked = append(asked, client.HasLabels{v1alpha1.OrganizationIDLabel})
+	if k.listing.label != "" {
+		asked = append(asked, client.HasLabels{k.listing.label})
 	}
 	return asked
 }
@@ -203,7 +199,7 @@ func (l *live) take(ctx context.Context, listings []listing) (*snapshot, <-chan 
 		switch {
 		case taken[resource]:
 			continue
-		case listing.optional && apierrors.IsForbidden(kind.listError):
+		case listing.optional && (apierrors.IsForbidden(kind.listError) || isUnknownKind(kind.listError)):
 			s.unread[resource] = kind.listError
 			continue
 		case kind.listError != nil && (!kind.isListed || apierrors.IsForbidden(kind.listError)) && !isUnanswered(kind.listError):

@@ -48,6 +48,8 @@ func (l *live) gaps() gaps {
 	var refused []string
 	for resource, kind := range l.kinds {
 		switch {
+		case resource == clusterRoleBindings && l.hasNone(clusterGrants):
+			// nothing is missing
 		case isUnanswered(kind.listError) || isUnanswered(kind.watchError):
 			found.stale = append(found.stale, "The API server does not answer. What is shown is what it said last.")
 		case apierrors.IsUnauthorized(kind.listError) || apierrors.IsUnauthorized(kind.watchError):
@@ -69,6 +71,12 @@ func (l *live) gaps() gaps {
 		*texts = slices.Compact(*texts)
 	}
 	return found
+}
+
+// hasNone tells whether it is known that there is no object of a kind.
+func (l *live) hasNone(resource string) bool {
+	kind := l.kinds[resource]
+	return isUnknownKind(kind.listError) || kind.listError == nil && kind.isListed && len(kind.informer.GetStore().ListKeys()) == 0
 }
 
 // unauthenticated says that the API server no longer knows who asks for some kinds.

@@ -43,8 +43,8 @@ const pageSize = 500
 type listing struct {
 	list client.ObjectList
 
-	// labelled: only what is marked with an organization.
-	labelled bool
+	// label, if set, is one that only what has it is asked for.
+	label string
 
 	// optional: what the caller may not list, or the cluster does not know yet, is left out, and noted.
 	optional bool
@@ -62,18 +62,28 @@ func mirrored() []listing {
 
 // bound are namespaces and RoleBindings of organizations.
 func bound() []listing {
-	return []listing{{list: &corev1.NamespaceList{}, labelled: true}, {list: &rbacv1.RoleBindingList{}, labelled: true}}
+	return ofOrganizations(&corev1.NamespaceList{}, &rbacv1.RoleBindingList{})
 }
 
-// everywhere are what gives something in the whole cluster.
-func everywhere() []listing { return []listing{{list: &v1alpha1.ClusterGrantList{}}} }
+// everywhere are ClusterGrants, and the ClusterRoleBindings by which they give something in the whole cluster.
+func everywhere() []listing {
+	return []listing{
+		{list: &v1alpha1.ClusterGrantList{}}, {list: &rbacv1.ClusterRoleBindingList{}, label: v1alpha1.ClusterGrantLabel},
+	}
+}
 
 // limiting are the kinds that limit namespaces of organizations.
 func limiting() []listing {
-	return []listing{
-		{list: &corev1.ResourceQuotaList{}, labelled: true}, {list: &corev1.LimitRangeList{}, labelled: true},
-		{list: &networkingv1.NetworkPolicyList{}, labelled: true},
+	return ofOrganizations(&corev1.ResourceQuotaList{}, &corev1.LimitRangeList{}, &networkingv1.NetworkPolicyList{})
+}
+
+// ofOrganizations are kinds of which only what is marked with an organization is listed.
+func ofOrganizations(lists ...client.ObjectList) []listing {
+	listings := make([]listing, len(lists))
+	for i, list := range lists {
+		listings[i] = listing{list: list, label: v1alpha1.OrganizationIDLabel}
 	}
+	return listings
 }
 
 func optional(listings []listing) []listing {
@@ -129,8 +139,8 @@ func isUnknownKind(err error) bool { return apierrors.IsNotFound(err) || meta.Is
 // listAll lists a kind page by page into the listing's own list.
 func listAll(ctx context.Context, reader client.Reader, listing listing) error {
 	options := []client.ListOption{client.Limit(pageSize)}
-	if listing.labelled {
-		options = append(options, client.HasLabels{v1alpha1.OrganizationIDLabel})
+	if listing.label != "" {
+		options = append(options, client.HasLabels{listing.label})
 	}
 	var items []runtime.Object
 	page := listing.list.DeepCopyObject().(client.ObjectList)
@@ -160,6 +170,8 @@ func explainList(err error, list client.ObjectList) error {
 			"context with --context", resource)
 	case apierrors.IsForbidden(err) && isOwn(list):
 		return fmt.Errorf("you may not list %s: ask for the ClusterRole clerk-operator-viewer", resource)
+	case apierrors.IsForbidden(err) && scopeOf(kindOfItem(list)) == meta.RESTScopeRoot:
+		return fmt.Errorf("you may not list %s: ask for the verb list on it, in a ClusterRole", resource)
 	case apierrors.IsForbidden(err):
 		return fmt.Errorf("you may not list %s of all namespaces: ask for the verb list on it, in a ClusterRole", resource)
 	case apierrors.IsNotFound(err) && isOwn(list):
@@ -180,8 +192,12 @@ func kindOfList(list client.ObjectList) schema.GroupVersionKind {
 
 // resourceOf is how kubectl calls a kind: clerkmembers.clerk-operator.io.
 func resourceOf(list client.ObjectList) string {
+	plural, _ := meta.UnsafeGuessKindToResource(kindOfItem(list))
+	return plural.GroupResource().String()
+}
+
+func kindOfItem(list client.ObjectList) schema.GroupVersionKind {
 	kind := kindOfList(list)
 	kind.Kind = kind.Kind[:len(kind.Kind)-len("List")]
-	plural, _ := meta.UnsafeGuessKindToResource(kind)
-	return plural.GroupResource().String()
+	return kind
 }

@@ -35,6 +35,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/condition"
 	"github.com/clerk-operator/clerk-operator/internal/kubectl"
 	"github.com/clerk-operator/clerk-operator/internal/operator"
 	"github.com/clerk-operator/clerk-operator/test/controlplane"
@@ -168,7 +169,9 @@ func isSettled(ctx context.Context, options ...client.ListOption) error {
 		return err
 	}
 	for _, grant := range grants.Items {
-		if len(grant.Status.Conditions) == 0 || grant.Status.Conditions[0].Reason == v1alpha1.ReasonProgressing {
+		// The API server may not have seen yet what its guard was told of the ClusterRoles.
+		_, reason := condition.IsReady(grant.Status.Conditions)
+		if reason == "" || reason == v1alpha1.ReasonProgressing || reason == v1alpha1.ReasonForbidden {
 			return fmt.Errorf("%s is on its way", grant.Name)
 		}
 	}

@@ -29,54 +29,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
-	"github.com/clerk-operator/clerk-operator/internal/condition"
 	"github.com/clerk-operator/clerk-operator/internal/me"
-	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 // printedKinds are the answers that are printed as JSON and YAML.
 var printedKinds = map[string]any{
 	"Why": Why{}, "Who": Who{}, "Tree": Tree{}, "Mine": Mine{}, "Plan": Plan{}, "Status": Status{}, "Doctor": Doctor{}, "Resync": Resync{},
 	"Prune": Prune{}, "Events": Events{}, "Send": Send{}, "EventTypes": EventTypes{},
-}
-
-// Where a ClusterGrant is not ready, only the API server knows who has something by it.
-func TestWhyIsNotSureOfAClusterGrantThatIsNotReady(t *testing.T) {
-	t.Parallel()
-	due, lost := tenant.Given{Holds: true}, tenant.Given{Reason: v1alpha1.ReasonExpired, Message: "it ended"}
-	const perhaps, not, yes = "+ perhaps ClusterRole", "+ no ClusterRole", "+ ClusterRole"
-	for _, test := range []struct {
-		reason string
-		given  tenant.Given
-		says   string
-	}{
-		{v1alpha1.ReasonReady, due, yes},
-		{v1alpha1.ReasonReady, lost, not},
-		{v1alpha1.ReasonOrganizationsMissing, due, yes},
-		{v1alpha1.ReasonObserving, due, perhaps},
-		{v1alpha1.ReasonObserving, lost, perhaps},
-		{v1alpha1.ReasonInstanceInvalid, due, perhaps},
-		{v1alpha1.ReasonInstanceInvalid, lost, not},
-		{v1alpha1.ReasonUsersNotMirrored, due, perhaps},
-		{v1alpha1.ReasonTooManyMembers, due, perhaps},
-		{v1alpha1.ReasonTooManyMembers, lost, not},
-		{v1alpha1.ReasonProgressing, due, perhaps},
-		{v1alpha1.ReasonDisabled, due, perhaps},
-		{v1alpha1.ReasonDisabled, lost, perhaps},
-		{v1alpha1.ReasonClusterRoleNotAllowed, due, not},
-		{"", due, not},
-	} {
-		grant := &v1alpha1.ClusterGrant{Spec: v1alpha1.ClusterGrantSpec{ClusterRole: "view"}}
-		if test.reason != "" {
-			grant.Status.Conditions = condition.Verdict{Ready: test.reason == v1alpha1.ReasonReady, Reason: test.reason}.Conditions(nil, 1)
-		}
-		found, out := whyClusterGrant(grant, test.given), page{}
-		found.text(&out)
-		isExplained := test.says == yes || found.Message != ""
-		if !strings.HasPrefix(out.String(), "  "+test.says) || !isExplained || found.Given != (test.says == yes) {
-			t.Errorf("%q, to have it %t: got %+v:\n%s", test.reason, test.given.Holds, found, &out)
-		}
-	}
 }
 
 func readPage(t *testing.T) string {

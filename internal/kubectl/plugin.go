@@ -183,7 +183,8 @@ var crdKind = schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v
 
 // clusterScoped are the kinds of Kubernetes that are read here and are in no namespace.
 var clusterScoped = map[string]bool{
-	"Namespace": true, "ClusterRole": true, "SubjectAccessReview": true, "SelfSubjectAccessReview": true, "SelfSubjectReview": true,
+	"Namespace": true, "ClusterRole": true, "ClusterRoleBinding": true,
+	"SubjectAccessReview": true, "SelfSubjectAccessReview": true, "SelfSubjectReview": true,
 }
 
 func scopeOf(kind schema.GroupVersionKind) meta.RESTScope {

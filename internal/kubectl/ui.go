@@ -64,8 +64,8 @@ func (p *plugin) serveUI(ctx context.Context, port uint16) error {
 	defer func() { _ = listener.Close() }() // Serve closes it
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	more := []listing{{list: &v1alpha1.ClerkSinkList{}}, {list: &v1alpha1.ClerkDatabaseList{}}, {list: &v1alpha1.ClusterGrantList{}}}
-	world, err := follow(ctx, cluster, mirrored(), bound(), more)
+	more := []listing{{list: &v1alpha1.ClerkSinkList{}}, {list: &v1alpha1.ClerkDatabaseList{}}}
+	world, err := follow(ctx, cluster, mirrored(), bound(), everywhere(), more)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
 	"github.com/clerk-operator/clerk-operator/internal/kubectl/ui"
 )
 
@@ -176,8 +177,8 @@ func (p *pageSource) organization(ctx context.Context, parameters url.Values) (a
 			return found, nil
 		}
 	}
-	who := &Who{}
-	if err := who.addPeople(ctx, snapshot, organization, p.now()); err != nil {
+	who, e := &Who{}, &explainer{snapshot: snapshot, expressions: cached.NewExpressions(), now: p.now()}
+	if err := who.addPeople(ctx, e, organization); err != nil {
 		return nil, err
 	}
 	for _, person := range who.People {

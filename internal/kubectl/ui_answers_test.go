@@ -178,7 +178,7 @@ func TestThePageSaysWhatItsCallerMayNotSee(t *testing.T) {
 		"may not list namespaces": {
 			as: "viewer",
 			notes: []string{
-				"You may not list namespaces of all namespaces: ask for the verb list on it, in a ClusterRole. What it says is left out.",
+				"You may not list namespaces: ask for the verb list on it, in a ClusterRole. What it says is left out.",
 				"You may not list rolebindings.rbac.authorization.k8s.io of all namespaces: ask for the verb list on it, in a ClusterRole. " +
 					"What it says is left out.",
 			},

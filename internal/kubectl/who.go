@@ -23,7 +23,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -50,6 +49,12 @@ type Who struct {
 
 	// Others are subjects that RoleBindings of the namespace name which are not the operator's.
 	Others []WhoOther `json:"others,omitempty"`
+
+	// ClusterGrants are what ClusterGrants give in the whole cluster, and so here: to members of the organization, or, of a namespace, to all.
+	ClusterGrants []ClusterHolder `json:"clusterGrants,omitempty"`
+
+	// Notes say what the caller may not see.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // WhoPerson is a member of an organization.
@@ -85,8 +90,9 @@ func (p *plugin) whoCommand() *cobra.Command {
 		Use:   "who ORGANIZATION|NAMESPACE",
 		Short: "List who is in an organization, and what they may",
 		Long: "List who is in an organization, in which role, since when, and which ClusterRoles that gives them where.\n\n" +
-			"ORGANIZATION is a slug, an id or a name. Of a NAMESPACE it also lists who else is named there by RoleBindings that are\n" +
-			"not the operator's. What ClusterRoleBindings give in every namespace is not listed.\n\n" +
+			"ORGANIZATION is a slug, an id or a name. What ClusterGrants give its members in the whole cluster is listed too. Of a\n" +
+			"NAMESPACE it also lists who else is named there by RoleBindings that are not the operator's, and whomever ClusterGrants give\n" +
+			"something, of any organization. What other ClusterRoleBindings give in every namespace is not listed.\n\n" +
 			"Exit code: 0 somebody has access, 2 nobody has, 1 it cannot be told.",
 		Example: "  kubectl clerk who acme\n  kubectl clerk who org-acme -o wide",
 		Args:    cobra.ExactArgs(1),
@@ -102,7 +108,7 @@ func (p *plugin) who(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	snapshot, err := load(ctx, cluster, mirrored(), optional(bound()))
+	snapshot, err := load(ctx, cluster, mirrored(), optional(bound()), optional(everywhere()))
 	if err != nil {
 		return err
 	}
@@ -114,7 +120,8 @@ func (p *plugin) who(ctx context.Context, text string) error {
 		return fmt.Errorf("%q is no namespace of an organization either: %w", text, err)
 	}
 	found.Organization, found.OrganizationID = organizationName(organization, ""), organization.Spec.ID
-	if err := found.addPeople(ctx, snapshot, organization, p.Now()); err != nil {
+	e := &explainer{snapshot: snapshot, expressions: cached.NewExpressions(), namespace: found.Namespace, now: p.Now()}
+	if err := found.addPeople(ctx, e, organization); err != nil {
 		return err
 	}
 	if found.Namespace != "" {
@@ -122,19 +129,37 @@ func (p *plugin) who(ctx context.Context, text string) error {
 			return err
 		}
 	}
-	if len(found.Others) == 0 && !slices.ContainsFunc(found.People, func(person WhoPerson) bool { return len(person.Access) > 0 }) {
+	if err := found.addClusterGrants(ctx, e, organization); err != nil {
+		return err
+	}
+	if !found.anyAccess() {
 		p.code = ExitNo
 	}
 	return p.print(found)
 }
 
-func (w *Who) addPeople(ctx context.Context, snapshot *snapshot, organization *v1alpha1.ClerkOrganization, now time.Time) error {
-	e := &explainer{snapshot: snapshot, expressions: cached.NewExpressions(), namespace: w.Namespace, now: now}
-	for _, member := range all[v1alpha1.ClerkMember](snapshot) {
+// anyAccess tells whether somebody certainly has access.
+func (w *Who) anyAccess() bool {
+	return len(w.Others) > 0 || slices.ContainsFunc(w.People, func(person WhoPerson) bool { return len(person.Access) > 0 }) ||
+		slices.ContainsFunc(w.ClusterGrants, func(holder ClusterHolder) bool { return !holder.Uncertain })
+}
+
+// addClusterGrants lists what ClusterGrants give. What they give anybody holds in a namespace too.
+func (w *Who) addClusterGrants(ctx context.Context, e *explainer, organization *v1alpha1.ClerkOrganization) (err error) {
+	w.Notes = e.snapshot.unseenGrants()
+	if w.Namespace != "" {
+		organization = nil
+	}
+	w.ClusterGrants, err = e.clusterHolders(ctx, organization)
+	return err
+}
+
+func (w *Who) addPeople(ctx context.Context, e *explainer, organization *v1alpha1.ClerkOrganization) error {
+	for _, member := range all[v1alpha1.ClerkMember](e.snapshot) {
 		if member.Spec.OrganizationID != organization.Spec.ID || member.Spec.Instance != organization.Spec.Instance {
 			continue
 		}
-		facts, err := e.expressions.MemberFacts(ctx, snapshot, member, e.now)
+		facts, err := e.expressions.MemberFacts(ctx, e.snapshot, member, e.now)
 		if err != nil {
 			return err
 		}
@@ -218,6 +243,8 @@ func (w *Who) text(out *page) {
 		}
 		out.table("", []string{"KIND", "NAME", "ROLE", "ROLEBINDING"}, rows)
 	}
+	clusterHoldersText(out, "In the whole cluster, by ClusterGrants:", w.ClusterGrants, w.Namespace == "")
+	notesText(out, w.Notes)
 }
 
 func (person *WhoPerson) row(out *page, isOneNamespace bool) []cell {

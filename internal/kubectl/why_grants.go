@@ -37,7 +37,7 @@ type WhyClusterGrant struct {
 
 	ClusterRole string `json:"clusterRole"`
 
-	// Given: the member has the ClusterRole. Until is when that ends; Message says why it is not given.
+	// Given: the member has the ClusterRole. Until is when that ends; Message says why it is not given, or not for long.
 	Given   bool         `json:"given"`
 	Until   *metav1.Time `json:"until,omitempty"`
 	Message string       `json:"message,omitempty"`
@@ -46,45 +46,100 @@ type WhyClusterGrant struct {
 	Uncertain bool `json:"uncertain,omitempty"`
 }
 
-// clusterGrants are what the ClusterGrants come to that name a member's organization and are for the member's role.
+// clusterGrants are what the ClusterGrants come to that name a member's organization and are for the member's role, or give the member
+// something all the same.
 func (e *explainer) clusterGrants(facts *tenant.MemberFacts) []WhyClusterGrant {
-	if !mayBeGranted(facts) {
-		return nil
-	}
 	spec := &facts.Member.Spec
+	subject := cmp.Or(facts.Subject, facts.Member.Status.Subject)
 	var found []WhyClusterGrant
 	for _, grant := range having[v1alpha1.ClusterGrant](e.snapshot, cached.ByOrganization, cached.Scoped(spec.Instance, spec.OrganizationID)) {
 		rule, _ := e.expressions.ClusterGrant(grant) // one that does not compile says so itself
-		if !rule.IsFor(facts.Standing.Role) {
-			continue
+		now := holdingOf(e.snapshot.seesClusterBindings(), tenant.HeldBy(grant, e.snapshot.bindingsOf(grant)), subject)
+		var given tenant.Given
+		isFor := facts.MayBeGiven() && rule.IsFor(facts.Standing.Role)
+		if isFor {
+			given = facts.Given(rule)
 		}
-		found = append(found, whyClusterGrant(grant, facts.Given(rule)))
+		if isFor || now == holds {
+			found = append(found, whyClusterGrant(grant, given, now))
+		}
 	}
 	slices.SortFunc(found, func(a, b WhyClusterGrant) int { return cmp.Compare(a.Name, b.Name) })
 	return found
 }
 
-// whyClusterGrant is what a ClusterGrant comes to for a member, by how it stands.
-func whyClusterGrant(grant *v1alpha1.ClusterGrant, given tenant.Given) WhyClusterGrant {
+// holding is whether a user has something by a ClusterGrant, as far as the caller may see it.
+type holding int
+
+const (
+	holdingUnseen holding = iota
+	holds
+	holdsNot
+)
+
+func holdingOf(isSeen bool, held tenant.Subjects, subject string) holding {
+	if !isSeen {
+		return holdingUnseen
+	}
+	if _, found := held[subject]; found {
+		return holds
+	}
+	return holdsNot
+}
+
+// whyClusterGrant is what a ClusterGrant comes to for a member, by what it should give and by what there is.
+func whyClusterGrant(grant *v1alpha1.ClusterGrant, given tenant.Given, now holding) WhyClusterGrant {
 	found := WhyClusterGrant{Name: grant.Name, ClusterRole: grant.Spec.ClusterRole, Given: given.Holds, Message: given.Message}
 	if given.Holds && given.Until != nil {
 		found.Until = new(metav1.NewTime(*given.Until))
 	}
-	reason := notCarriedOut(grant)
-	see := " (" + reason + "): see kubectl describe clustergrant " + grant.Name
+	if now == holdingUnseen {
+		found.judge(notCarriedOut(grant), given)
+		return found
+	}
+	found.Given = now == holds
+	if found.Given == given.Holds {
+		return found
+	}
+	why := "that is about to change"
+	if reason := notCarriedOut(grant); reason != "" {
+		why = notReady(grant.Name, reason)
+	}
+	switch {
+	case given.Holds:
+		found.Until, found.Message = nil, why
+	default:
+		found.Message = "they should not have it" + inBrackets(given.Message) + ", and have it: " + why
+	}
+	return found
+}
+
+// judge says by how the ClusterGrant stands what it gives to somebody. "" is the reason of one that is carried out.
+func (g *WhyClusterGrant) judge(reason string, given tenant.Given) {
+	why := notReady(g.Name, reason)
+	const ask = ", and ask the API server with kubectl auth can-i --as"
 	switch {
 	case reason == "":
 	case given.Holds && givesNothing[reason]:
-		found.Given, found.Message = false, "the ClusterGrant is not ready"+see
+		g.Given, g.Until, g.Message = false, nil, why
 	case given.Holds:
-		found.Given, found.Uncertain = false, true
-		found.Message = "they should have it, but the ClusterGrant is not ready" + see + ", and ask the API server with kubectl auth can-i --as"
+		g.Given, g.Uncertain = false, true
+		g.Message = "they should have it, but " + why + ask
 	case takesNothing[reason]:
-		found.Uncertain = true
-		found.Message = "they should not have it (" + given.Message + "), but the ClusterGrant is not ready" + see +
-			", and ask the API server with kubectl auth can-i --as"
+		g.Uncertain = true
+		g.Message = "they should not have it" + inBrackets(given.Message) + ", but " + why + ask
 	}
-	return found
+}
+
+func notReady(grant, reason string) string {
+	return "the ClusterGrant is not ready (" + reason + "): see kubectl describe clustergrant " + grant
+}
+
+func inBrackets(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
 }
 
 // givesNothing are the reasons for which nobody has anything by a ClusterGrant that is not ready. With any other, who had it may have it
@@ -101,13 +156,6 @@ var takesNothing = map[string]bool{
 
 // notLookedAt is the reason of a ClusterGrant that no operator has seen yet.
 const notLookedAt = "NotLookedAt"
-
-// mayBeGranted tells whether a member may be given anything at all.
-func mayBeGranted(facts *tenant.MemberFacts) bool {
-	isLiving := facts.Member.Spec.DeletedAt == nil && facts.Organization != nil && facts.Organization.Spec.DeletedAt == nil
-	return isLiving && facts.Standing.Bar == tenant.NotBarred && facts.Standing.Role.Doubt == "" &&
-		facts.Subject != "" && facts.SubjectError == nil
-}
 
 // notCarriedOut is why a ClusterGrant gives nothing to whom it should; "" if it does.
 func notCarriedOut(grant *v1alpha1.ClusterGrant) string {
@@ -128,8 +176,10 @@ func (g *WhyClusterGrant) text(out *page) {
 		text, look = "perhaps "+text+": "+g.Message, yellow
 	case !g.Given:
 		text, look = "no "+text+": "+strings.TrimSpace(g.Message), yellow
+	case g.Message != "":
+		text, look = text+": "+g.Message, yellow
 	case g.Until != nil:
-		text += " until " + g.Until.UTC().Format("2006-01-02T15:04:05Z")
+		text += " until " + second(g.Until)
 	}
 	out.paragraph("  "+out.in(look, "+")+" ", "    ", text, plain)
 }

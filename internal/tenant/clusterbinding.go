@@ -129,6 +129,11 @@ func (i *ClusterIntent) spread(s *ClusterSituation, name string, due Subjects) {
 	}
 }
 
+// ConcernsGrant tells whether a decision about a ClusterGrant has to know of a ClusterRoleBinding: it was made for it, or has its name.
+func ConcernsGrant(binding *rbacv1.ClusterRoleBinding, grant *v1alpha1.ClusterGrant) bool {
+	return binding.Name == ClusterBindingName(grant.Name) || isOfGrant(binding, grant)
+}
+
 // isOfGrant tells whether a ClusterRoleBinding was made for a ClusterGrant: by its owner, or by labels that only the operator sets.
 func isOfGrant(binding *rbacv1.ClusterRoleBinding, grant *v1alpha1.ClusterGrant) bool {
 	return isOwner(binding.OwnerReferences, grant.UID) || GrantOfBinding(binding) == grant.Name
@@ -147,11 +152,11 @@ func binds(binding *rbacv1.ClusterRoleBinding, clusterRole string) bool {
 	return binding.RoleRef.Kind == clusterRoleKind && binding.RoleRef.Name == clusterRole
 }
 
-// held are those who have something by the ClusterRoleBindings of a grant.
-func (s *ClusterSituation) held() Subjects {
+// HeldBy are those who have the ClusterRole of a ClusterGrant by some ClusterRoleBindings that were made for it.
+func HeldBy(grant *v1alpha1.ClusterGrant, bindings []*rbacv1.ClusterRoleBinding) Subjects {
 	held := Subjects{}
-	for _, binding := range s.Bindings {
-		if !isOfGrant(binding, s.Grant) || !binds(binding, s.Grant.Spec.ClusterRole) {
+	for _, binding := range bindings {
+		if !isOfGrant(binding, grant) || !binds(binding, grant.Spec.ClusterRole) {
 			continue
 		}
 		for _, subject := range binding.Subjects {

@@ -82,7 +82,9 @@ type ClusterIntent struct {
 	// Next is when the first grant ends of those that members have or should have, or a plan that decides; nil if none does.
 	Next *time.Time
 
-	// Expires is when the first user has the ClusterRole no longer; nil if all have it without an end.
+	// Ends are when users who should have the ClusterRole lose it by themselves, by their names in RBAC: nil for those who do not. Expires is
+	// when the first of them does; nil if none does.
+	Ends    map[string]*time.Time
 	Expires *time.Time
 
 	// Subjects are the names in RBAC of all members that have one, by the ClerkMember's name; Passed, when a grant of theirs ended, the last
@@ -106,7 +108,8 @@ func CompileClusterGrant(grant *v1alpha1.ClusterGrant) (*Rule, error) {
 // DecideClusterGrant says whom a ClusterGrant should give something. It is the one place where that is decided.
 func DecideClusterGrant(s *ClusterSituation) *ClusterIntent {
 	intent := &ClusterIntent{
-		Observe: s.Instance.Observes(), Due: Subjects{}, Held: s.held(), Subjects: map[string]string{}, Passed: map[string]time.Time{},
+		Observe: s.Instance.Observes(), Due: Subjects{}, Held: HeldBy(s.Grant, s.Bindings), Ends: map[string]*time.Time{},
+		Subjects: map[string]string{}, Passed: map[string]time.Time{},
 	}
 	if intent.mayGive(s) {
 		intent.weigh(s)
@@ -150,7 +153,6 @@ func (i *ClusterIntent) mayGive(s *ClusterSituation) bool {
 // weigh finds those who should have the ClusterRole.
 func (i *ClusterIntent) weigh(s *ClusterSituation) {
 	missing, undecided := 0, undecidedMembers{}
-	ends := map[string]*time.Time{}
 	for at := range s.Organizations {
 		named := &s.Organizations[at]
 		if named.Object == nil {
@@ -160,11 +162,11 @@ func (i *ClusterIntent) weigh(s *ClusterSituation) {
 		for _, holder := range i.nameMembers(s, named) {
 			given := s.Rule.Given(holder, s.Now)
 			holder.variables = nil
-			i.take(holder, given, ends)
+			i.take(holder, given)
 			undecided.add(given)
 		}
 	}
-	for _, end := range ends {
+	for _, end := range i.Ends {
 		if end != nil && (i.Expires == nil || end.Before(*i.Expires)) {
 			i.Expires = end
 		}
@@ -178,7 +180,7 @@ func (i *ClusterIntent) weigh(s *ClusterSituation) {
 }
 
 // take takes into account what the grant comes to for one member. Whoever is a member twice has it for as long as the longer of the two.
-func (i *ClusterIntent) take(holder *Holder, given Given, ends map[string]*time.Time) {
+func (i *ClusterIntent) take(holder *Holder, given Given) {
 	if given.Until != nil && !given.Holds {
 		if _, isHeld := i.Held[holder.Subject]; isHeld && given.Until.After(i.Passed[holder.member.Name]) {
 			i.Passed[holder.member.Name] = *given.Until
@@ -192,9 +194,9 @@ func (i *ClusterIntent) take(holder *Holder, given Given, ends map[string]*time.
 	if given.Until != nil && (i.Next == nil || given.Until.Before(*i.Next)) {
 		i.Next = given.Until
 	}
-	end, known := ends[holder.Subject]
+	end, known := i.Ends[holder.Subject]
 	if !known || end != nil && (given.Until == nil || given.Until.After(*end)) {
-		ends[holder.Subject] = given.Until
+		i.Ends[holder.Subject] = given.Until
 	}
 }
 

@@ -200,6 +200,13 @@ func (f *MemberFacts) Given(rule *Rule) Given {
 // Plan is the plan of the member's organization.
 func (f *MemberFacts) Plan() Plan { return f.Subscription.Plan(f.Now) }
 
+// MayBeGiven tells whether the member may be given anything at all, as DecideClusterGrant has it of members.
+func (f *MemberFacts) MayBeGiven() bool {
+	membership := Membership{ClerkMember: f.Member, Standing: f.Standing}
+	isLiving := f.Organization != nil && f.Organization.Spec.DeletedAt == nil
+	return isLiving && membership.mayHaveAccess() && f.Standing.Role.Doubt == "" && f.SubjectError == nil && f.Subject != ""
+}
+
 // organization is what expressions see of the member's organization.
 func (f *MemberFacts) organization() Organization {
 	plan := f.Plan()

@@ -44,11 +44,9 @@ func (e *enforcement) bindings(ctx context.Context, grant *v1alpha1.ClusterGrant
 		return nil, fmt.Errorf("list ClusterRoleBindings: %w", err)
 	}
 	name := tenant.ClusterBindingName(grant.Name)
-	concerns := func(binding *rbacv1.ClusterRoleBinding) bool {
-		isOwned := func(owner metav1.OwnerReference) bool { return owner.UID == grant.UID }
-		return binding.Name == name || tenant.GrantOfBinding(binding) == grant.Name || slices.ContainsFunc(binding.OwnerReferences, isOwned)
-	}
-	known := slices.DeleteFunc(cached.Pointers(list.Items), func(binding *rbacv1.ClusterRoleBinding) bool { return !concerns(binding) })
+	known := slices.DeleteFunc(cached.Pointers(list.Items), func(binding *rbacv1.ClusterRoleBinding) bool {
+		return !tenant.ConcernsGrant(binding, grant)
+	})
 	known = e.withLatest(known)
 	if _, isChecked := e.checked.Load(grant.Name); !isChecked && !hasName(known, name) {
 		if err := e.check(ctx, grant.Name, name); err != nil {
