@@ -75,6 +75,9 @@ type Options struct {
 	// CreatorsPolicy is the name of the MutatingAdmissionPolicy that has the API server record who makes what.
 	CreatorsPolicy string
 
+	// ClusterGrantsForbidden is what MissingForGrants says: with anything, none is carried out either.
+	ClusterGrantsForbidden string
+
 	// TenantObjects is the one that the manager's cache was made with.
 	TenantObjects *cached.TenantObjects
 }
@@ -89,10 +92,6 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 	}
 	expressions, gate, prompt := cached.NewExpressions(), write.NewStatusGate(), write.NewClient(manager)
 	tombstones := cached.Tombstones{Reader: prompt, Retention: options.TombstoneRetention, Now: options.Now}
-	missing, err := missingForGrants(ctx, manager.GetClient(), options.ClusterGrantRoles)
-	if err != nil {
-		return err
-	}
 	controllers := []interface{ Setup(ctrl.Manager) error }{
 		&organization.Reconciler{
 			Client: prompt, Live: manager.GetAPIReader(), Expressions: expressions, Gate: gate,
@@ -113,7 +112,7 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 		&clustergrant.Reconciler{
 			Client: prompt, Live: manager.GetAPIReader(), Expressions: expressions, Gate: gate,
 			Recorder: manager.GetEventRecorder("clerk-operator"), Now: options.Now,
-			ClusterRoles: options.ClusterGrantRoles, Forbidden: missing,
+			ClusterRoles: options.ClusterGrantRoles, Forbidden: options.ClusterGrantsForbidden,
 		},
 	}
 	for _, controller := range controllers {
@@ -124,10 +123,10 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 	return manager.Add(&counter{client: prompt, retention: options.TombstoneRetention, now: options.Now})
 }
 
-// missingForGrants says what the operator would need to look at ClusterGrants and may not; "" if it may, or has not to. Without these
+// MissingForGrants says what the operator would need to look at ClusterGrants and may not; "" if it may, or has not to. Without these
 // rights a watch of ClusterRoleBindings would never begin, and nothing else would. Any other right is missed by what needs it alone, which
 // the ClusterGrant then says: without create, what has to go is taken away all the same.
-func missingForGrants(ctx context.Context, c client.Client, clusterRoles []string) (string, error) {
+func MissingForGrants(ctx context.Context, c client.Client, clusterRoles []string) (string, error) {
 	if len(clusterRoles) == 0 {
 		return "", nil
 	}

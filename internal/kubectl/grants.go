@@ -154,15 +154,14 @@ func (s *snapshot) bindingsOf(grant *v1alpha1.ClusterGrant) []*rbacv1.ClusterRol
 	})
 }
 
-// unseenGrants says what the caller may not see of ClusterGrants. Where there are none, nothing is missing.
-func (s *snapshot) unseenGrants() []string {
+// unseenGrants says what the caller may not see of ClusterGrants, and what follows from that where it is the ClusterRoleBindings. Where
+// there are no ClusterGrants, nothing is missing.
+func (s *snapshot) unseenGrants(withoutBindings string) []string {
 	switch unread := s.unread[clusterGrants]; {
 	case apierrors.IsForbidden(unread):
-		return []string{fmt.Sprintf("what ClusterGrants give in the whole cluster is left out: %s",
-			explainList(unread, &v1alpha1.ClusterGrantList{}))}
+		return []string{"what ClusterGrants give in the whole cluster is left out: " + explainList(unread, &v1alpha1.ClusterGrantList{}).Error()}
 	case len(all[v1alpha1.ClusterGrant](s)) > 0 && !s.seesClusterBindings():
-		return []string{fmt.Sprintf("who has something by ClusterGrants is told by what the operator decides, and not by what there is: %s",
-			explainList(s.unread[clusterRoleBindings], &rbacv1.ClusterRoleBindingList{}))}
+		return []string{withoutBindings + ": " + explainList(s.unread[clusterRoleBindings], &rbacv1.ClusterRoleBindingList{}).Error()}
 	}
 	return nil
 }

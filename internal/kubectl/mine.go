@@ -30,8 +30,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	authenticationv1 "k8s.io/api/authentication/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -55,6 +53,9 @@ type Mine struct {
 
 	// Contexts are the contexts of the kubeconfig that were written.
 	Contexts []string `json:"contexts,omitempty"`
+
+	// Notes say what the caller may not see.
+	Notes []string `json:"notes,omitempty"`
 }
 
 type mineOptions struct {
@@ -67,7 +68,8 @@ func (p *plugin) mineCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "mine [--url https://HOST/me]",
 		Short: "Show your own organizations, roles and namespaces",
-		Long: "Show your own organizations, roles and namespaces, by the name that the API server knows you by.\n\n" +
+		Long: "Show your own organizations, roles and namespaces, and what ClusterGrants give you in the whole cluster, by the name that\n" +
+			"the API server knows you by.\n\n" +
 			"With --url it asks the operator, showing it your token: whoever runs it gives you that address. Without, it lists\n" +
 			"ClerkMembers, which only those may who look after the cluster.\n\n" +
 			"Exit code: 0 you have access somewhere, 2 you have none, 1 it cannot be told.",
@@ -89,15 +91,14 @@ func (p *plugin) mine(ctx context.Context, options mineOptions) error {
 	}
 	ask := p.listMine
 	if options.url != "" {
-		ask = func(ctx context.Context) (*me.Mine, error) { return p.askMine(ctx, options) }
+		ask = func(ctx context.Context) (*Mine, error) { return p.askMine(ctx, options) }
 	}
-	mine, err := ask(ctx)
+	found, err := ask(ctx)
 	if err != nil {
 		return err
 	}
-	found := &Mine{Mine: *mine}
 	namespaces := found.namespaces()
-	if len(namespaces) == 0 {
+	if len(namespaces)+len(found.ClusterRoles) == 0 {
 		p.code = ExitNo
 	}
 	if options.contexts {
@@ -108,30 +109,8 @@ func (p *plugin) mine(ctx context.Context, options mineOptions) error {
 	return p.print(found)
 }
 
-// listMine finds the caller's memberships with the caller's own rights.
-func (p *plugin) listMine(ctx context.Context) (*me.Mine, error) {
-	cluster, err := p.client()
-	if err != nil {
-		return nil, err
-	}
-	var review authenticationv1.SelfSubjectReview
-	if err := cluster.Create(ctx, &review); err != nil {
-		return nil, fmt.Errorf("ask the API server who you are: %w", err)
-	}
-	var list v1alpha1.ClerkMemberList
-	err = listAll(ctx, cluster, listing{list: &list})
-	if apierrors.IsForbidden(err) {
-		return nil, fmt.Errorf("you are %s and may not list ClerkMembers: ask whoever looks after the cluster for the address of /me, "+
-			"and name it with --url", review.Status.UserInfo.Username)
-	}
-	if err != nil {
-		return nil, explainList(err, &list)
-	}
-	return me.Of(review.Status.UserInfo.Username, list.Items), nil
-}
-
 // askMine asks the operator, which learns the caller's token, and nobody else does.
-func (p *plugin) askMine(ctx context.Context, options mineOptions) (*me.Mine, error) {
+func (p *plugin) askMine(ctx context.Context, options mineOptions) (*Mine, error) {
 	address, err := url.Parse(options.url)
 	if err != nil || address.Scheme != "https" || address.Host == "" {
 		return nil, fmt.Errorf("--url %q does not begin with https://: your token is shown there", options.url)
@@ -170,7 +149,7 @@ func (p *plugin) askMine(ctx context.Context, options mineOptions) (*me.Mine, er
 	return readMine(address, shown, response.StatusCode, body)
 }
 
-func readMine(address *url.URL, shown *trace, status int, body []byte) (*me.Mine, error) {
+func readMine(address *url.URL, shown *trace, status int, body []byte) (*Mine, error) {
 	switch {
 	case status == http.StatusUnauthorized && shown.token == "":
 		return nil, fmt.Errorf("%s knows people by tokens, and your kubeconfig has none for this context: use one that signs in through "+
@@ -184,7 +163,7 @@ func readMine(address *url.URL, shown *trace, status int, body []byte) (*me.Mine
 	if err := json.Unmarshal(body, &mine); err != nil || mine.Kind != me.Kind {
 		return nil, fmt.Errorf("what %s answers is not from clerk-operator: is it the address of /me?", address)
 	}
-	return &mine, nil
+	return &Mine{Mine: mine}, nil
 }
 
 // namespaces are those in which the caller has access, in order.
@@ -257,9 +236,11 @@ func (found *Mine) text(out *page) {
 		}
 		out.table("", titles, rows)
 	}
+	found.clusterRolesText(out)
 	if found.Incomplete {
 		out.line("and more, which are not told")
 	}
+	notesText(out, found.Notes)
 	if len(found.Contexts) > 0 {
 		out.line("\nContexts in the kubeconfig: %s", strings.Join(found.Contexts, ", "))
 		out.line("%s", out.in(dim, "kubectl config use-context "+found.Contexts[0]))

@@ -25,6 +25,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -125,8 +126,24 @@ func TestWhoMayListEverythingSeesTheirOwnAlone(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.out), &found); err != nil {
 		t.Fatalf("%v: %+v", err, got)
 	}
-	if len(found.Organizations) != 1 || found.Organizations[0].Role != "org:member" || found.User != "clerk:user_2joe" {
+	if len(found.Organizations) != 1 || found.Organizations[0].Role != "org:member" || found.User != "clerk:user_2joe" ||
+		len(found.ClusterRoles) > 0 || len(found.Notes) > 0 {
 		t.Errorf("got %+v", found)
+	}
+}
+
+// What ClusterGrants give is the same whoever lists it; where the caller may not see it, that is said.
+func TestWhatClusterGrantsGiveIsListed(t *testing.T) {
+	t.Parallel()
+	all := []string{"mine", "-o", "json", "--as", "clerk:user_2jane", "--as-group", "system:masters"}
+	var listed, told kubectl.Mine
+	err := errors.Join(json.Unmarshal([]byte(run(t, all...).out), &listed),
+		json.Unmarshal([]byte(askMine(t, kubeconfigOf(t, "user_2jane"), "-o", "json").out), &told))
+	if err != nil || len(told.ClusterRoles) != 1 || !reflect.DeepEqual(listed, told) {
+		t.Errorf("%v: listed %+v, and the operator tells %+v", err, listed, told)
+	}
+	for _, name := range []string{"viewer", "helpdesk"} {
+		command(t, kubectl.ExitNo, "what ClusterGrants give", "mine", "--as", name)
 	}
 }
 

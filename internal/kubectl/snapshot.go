@@ -160,6 +160,19 @@ func all[T any, P interface {
 	return result
 }
 
+// valuesOf are the objects of a kind, not as pointers.
+func valuesOf[T any, P interface {
+	*T
+	client.Object
+}](s *snapshot) []T {
+	objects := all[T, P](s)
+	result := make([]T, len(objects))
+	for i, object := range objects {
+		result[i] = *object
+	}
+	return result
+}
+
 // having are the objects of a kind with a value of an index of the operator's.
 func having[T any, P interface {
 	*T

@@ -23,6 +23,7 @@ import (
 	"slices"
 	"strings"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -45,7 +46,10 @@ type Mine struct {
 
 	Organizations []Organization `json:"organizations"`
 
-	// Incomplete: there are more organizations than are told.
+	// ClusterRoles are what the caller has in the whole cluster by ClusterGrants.
+	ClusterRoles []ClusterRole `json:"clusterRoles,omitempty"`
+
+	// Incomplete: there are more of either than are told.
 	Incomplete bool `json:"incomplete,omitempty"`
 }
 
@@ -102,11 +106,11 @@ func organizationOf(member *v1alpha1.ClerkMember) Organization {
 	return organization
 }
 
-// bySubject finds the ClerkMembers that have a name in RBAC.
+// bySubject finds the ClerkMembers that have a name in RBAC, and the ClusterRoleBindings that name it.
 const bySubject = "subject"
 
-// AddIndex adds to the caches what the server asks them by.
-func AddIndex(ctx context.Context, indexer client.FieldIndexer) error {
+// AddIndex adds to the caches what the server asks them by. With ClusterGrants, ClusterRoleBindings are watched.
+func AddIndex(ctx context.Context, indexer client.FieldIndexer, withClusterGrants bool) error {
 	err := indexer.IndexField(ctx, &v1alpha1.ClerkMember{}, bySubject, func(object client.Object) []string {
 		if subject := object.(*v1alpha1.ClerkMember).Status.Subject; subject != "" {
 			return []string{subject}
@@ -116,14 +120,35 @@ func AddIndex(ctx context.Context, indexer client.FieldIndexer) error {
 	if err != nil {
 		return fmt.Errorf("index ClerkMembers by their names in RBAC: %w", err)
 	}
+	if !withClusterGrants {
+		return nil
+	}
+	err = indexer.IndexField(ctx, &rbacv1.ClusterRoleBinding{}, bySubject, func(object client.Object) []string {
+		return usersOf(object.(*rbacv1.ClusterRoleBinding))
+	})
+	if err != nil {
+		return fmt.Errorf("index ClusterRoleBindings by whom they name: %w", err)
+	}
 	return nil
 }
 
 func (s *Server) mine(ctx context.Context, user string) (*Mine, error) {
-	var list v1alpha1.ClerkMemberList
-	err := s.options.Members.List(ctx, &list, client.MatchingFields{bySubject: user}, client.UnsafeDisableDeepCopy)
+	var members v1alpha1.ClerkMemberList
+	err := s.options.Members.List(ctx, &members, client.MatchingFields{bySubject: user}, client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return nil, fmt.Errorf("list the caller's memberships: %w", err)
 	}
-	return Of(user, list.Items), nil
+	mine := Of(user, members.Items)
+	if s.options.ClusterGrants == nil {
+		return mine, nil
+	}
+	var bindings rbacv1.ClusterRoleBindingList
+	err = s.options.ClusterGrants.Reader.List(ctx, &bindings, client.MatchingFields{bySubject: user}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return nil, fmt.Errorf("list the ClusterRoleBindings that name the caller: %w", err)
+	}
+	if err := s.options.ClusterGrants.Add(ctx, mine, members.Items, bindings.Items); err != nil {
+		return nil, err
+	}
+	return mine, nil
 }

@@ -68,6 +68,9 @@ const (
 	// maxOrganizations is how many memberships are told.
 	maxOrganizations = 1000
 
+	// maxClusterRoles is how many ClusterRoles in the whole cluster are told. Each costs a look at the caller's memberships.
+	maxClusterRoles = 100
+
 	// retryAfterSeconds is what is asked for where there is no room.
 	retryAfterSeconds = "5"
 

@@ -50,6 +50,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
 	"github.com/clerk-operator/clerk-operator/internal/me"
 	"github.com/clerk-operator/clerk-operator/test/controlplane"
 )
@@ -121,7 +122,7 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane) error {
 	if members, err = cache.New(cp.Config(), cache.Options{Scheme: scheme}); err != nil {
 		return err
 	}
-	if err := me.AddIndex(ctx, members); err != nil {
+	if err := errors.Join(createGrants(ctx), cached.AddIndexes(ctx, members), me.AddIndex(ctx, members, true)); err != nil {
 		return err
 	}
 	go func() { _ = members.Start(ctx) }()
@@ -196,6 +197,11 @@ type service struct {
 
 func serve(t *testing.T, audiences ...string) *service {
 	t.Helper()
+	return serveWith(t, &me.Options{Audiences: audiences, ClusterGrants: clusterGrants()})
+}
+
+func serveWith(t *testing.T, options *me.Options) *service {
+	t.Helper()
 	certificate, key, err := certutil.GenerateSelfSignedCertKey("127.0.0.1", nil, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -227,10 +233,9 @@ func serve(t *testing.T, audiences ...string) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := me.New(me.Options{
-		Tokens: tokens.AuthenticationV1().TokenReviews(), Members: members, Audiences: audiences, Listener: listener,
-		TLSCertFile: files[0], TLSKeyFile: files[1],
-	})
+	options.Tokens, options.Members, options.Listener = tokens.AuthenticationV1().TokenReviews(), members, listener
+	options.TLSCertFile, options.TLSKeyFile = files[0], files[1]
+	server, err := me.New(*options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,6 +290,10 @@ func TestEachLearnsOfThemselvesAlone(t *testing.T) {
 				{Namespace: "org-acme", ClusterRole: "admin"}, {Namespace: "org-acme-preview", ClusterRole: "edit"},
 			}},
 			{Organization: "beta", OrganizationID: "org_beta", Role: "org:guest", Access: []me.Access{}, Reason: "RoleNotMapped"},
+		},
+		ClusterRoles: []me.ClusterRole{
+			{ClusterRole: "edit", ClusterGrant: "orphan"},
+			{ClusterRole: "view", ClusterGrant: "support", Until: new(metav1.NewTime(supportEnds.Local()))},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

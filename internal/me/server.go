@@ -52,6 +52,9 @@ type Options struct {
 	// Members has the index of AddIndex.
 	Members client.Reader
 
+	// ClusterGrants tell what people have in the whole cluster; nil where none is carried out. Their Reader has the index of AddIndex.
+	ClusterGrants *ClusterGrants
+
 	// Audiences are those that a token has to be for; the API server's own, where there are none.
 	Audiences []string
 

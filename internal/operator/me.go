@@ -19,15 +19,17 @@ package operator
 import (
 	"context"
 	"fmt"
+	"time"
 
 	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
 	"github.com/clerk-operator/clerk-operator/internal/me"
 )
 
-// addMe adds what tells people what they have, where that is wanted.
-func addMe(ctx context.Context, mgr ctrl.Manager, c Config) error {
+// addMe adds what tells people what they have, where that is wanted: what ClusterGrants give, where these are carried out.
+func addMe(ctx context.Context, mgr ctrl.Manager, c Config, withClusterGrants bool) error {
 	if !c.servesMe() {
 		return nil
 	}
@@ -35,14 +37,18 @@ func addMe(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	if err != nil {
 		return fmt.Errorf("make a client for TokenReviews: %w", err)
 	}
-	server, err := me.New(me.Options{
+	options := me.Options{
 		Tokens: tokens.TokenReviews(), Members: mgr.GetCache(), Audiences: c.MeAudiences,
 		BindAddress: c.MeBindAddress, TLSCertFile: c.MeTLSCertFile, TLSKeyFile: c.MeTLSKeyFile,
-	})
+	}
+	if withClusterGrants {
+		options.ClusterGrants = &me.ClusterGrants{Reader: mgr.GetCache(), Expressions: cached.NewExpressions(), Now: time.Now}
+	}
+	server, err := me.New(options)
 	if err != nil {
 		return err
 	}
-	if err := me.AddIndex(ctx, mgr.GetFieldIndexer()); err != nil {
+	if err := me.AddIndex(ctx, mgr.GetFieldIndexer(), withClusterGrants); err != nil {
 		return err
 	}
 	return mgr.Add(server)

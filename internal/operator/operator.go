@@ -87,7 +87,11 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 	if err := addReceiver(mgr, c, receiver.Options{Mirror: mirrors, Pin: environments.Pin, Sinks: sinks, SinkNotes: notes}); err != nil {
 		return err
 	}
-	if err := addMe(ctx, mgr, c); err != nil {
+	forbidden, err := controller.MissingForGrants(ctx, mgr.GetClient(), c.ClusterGrantRoles)
+	if err != nil {
+		return err
+	}
+	if err := addMe(ctx, mgr, c, len(c.ClusterGrantRoles) > 0 && forbidden == ""); err != nil {
 		return err
 	}
 	resyncer := resync.New(resync.Options{
@@ -101,6 +105,7 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 		Namespace: c.Namespace, TombstoneRetention: c.TombstoneRetention, Now: time.Now, MissingUser: resyncer.Want,
 		OrganizationExists: resyncer.OrganizationExists, TenantObjects: tenants, ClusterGrantRoles: c.ClusterGrantRoles,
 		CreatorsPolicy: cmp.Or(c.CreatorsPolicy, DefaultCreatorsPolicy),
+		ClusterGrantsForbidden: forbidden,
 	}); err != nil {
 		return err
 	}

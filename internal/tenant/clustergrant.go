@@ -194,10 +194,21 @@ func (i *ClusterIntent) take(holder *Holder, given Given) {
 	if given.Until != nil && (i.Next == nil || given.Until.Before(*i.Next)) {
 		i.Next = given.Until
 	}
-	end, known := i.Ends[holder.Subject]
-	if !known || end != nil && (given.Until == nil || given.Until.After(*end)) {
-		i.Ends[holder.Subject] = given.Until
+	if end, known := i.Ends[holder.Subject]; known {
+		given.Until = LongerEnd(end, given.Until)
 	}
+	i.Ends[holder.Subject] = given.Until
+}
+
+// LongerEnd is the end of what is given twice: the later one, nil where one has none.
+func LongerEnd(a, b *time.Time) *time.Time {
+	if a == nil || b == nil {
+		return nil
+	}
+	if b.After(*a) {
+		return b
+	}
+	return a
 }
 
 // nameMembers finds the names in RBAC of an organization's members, and returns those who may have access.

@@ -245,10 +245,10 @@ var reasonsByUrgency = []string{
 func (g *givenByRules) add(rule *Rule, given Given, class string) {
 	if given.Holds {
 		at := grantedAt{rule.Entry, rule.ClusterRole}
-		end, known := g.ends[at]
-		if !known || end != nil && (given.Until == nil || given.Until.After(*end)) {
-			g.ends[at] = given.Until
+		if end, known := g.ends[at]; known {
+			given.Until = LongerEnd(end, given.Until)
 		}
+		g.ends[at] = given.Until
 		g.any = true
 		return
 	}

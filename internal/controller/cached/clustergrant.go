@@ -20,6 +20,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -64,6 +65,37 @@ func (g *Gatherer) ClusterSituation(
 	}
 	s.Now = g.Now() // after all of it was read: what has ended by now has
 	return s, nil
+}
+
+// ClusterGrantEnd is when a user loses what a ClusterGrant gives them by their memberships; nil if that does not end by itself, or is not
+// to be. Memberships that it is not about are passed over.
+func (e *Expressions) ClusterGrantEnd(
+	ctx context.Context, reader client.Reader, grant *v1alpha1.ClusterGrant, memberships []*v1alpha1.ClerkMember, now time.Time,
+) (*time.Time, error) {
+	rule, _ := e.ClusterGrant(grant) // one that does not compile gives nothing
+	var end *time.Time
+	isGiven := false
+	for _, member := range memberships {
+		spec := &member.Spec
+		if spec.Instance != grant.Spec.InstanceRef.Name || !slices.Contains(grant.Spec.OrganizationIDs, spec.OrganizationID) {
+			continue
+		}
+		facts, err := e.MemberFacts(ctx, reader, member, now)
+		if err != nil {
+			return nil, err
+		}
+		given := tenant.Given{}
+		if facts.MayBeGiven() {
+			given = facts.Given(rule)
+		}
+		switch {
+		case given.Holds && isGiven:
+			end = tenant.LongerEnd(end, given.Until)
+		case given.Holds:
+			end, isGiven = given.Until, true
+		}
+	}
+	return end, nil
 }
 
 // namedOrganization is the organization with an id that a ClerkInstance speaks of, nil if there is none.
