@@ -64,10 +64,16 @@ type grantDecision struct {
 	isSeen bool
 }
 
-// decide has the operator's own code decide about a ClusterGrant. Which ClusterRoles the operator may give, its status says.
+// decide has the operator's own code decide about a ClusterGrant. Whether the operator may give the ClusterRole, its status says.
 func (e *explainer) decide(ctx context.Context, grant *v1alpha1.ClusterGrant) (*grantDecision, error) {
+	return e.decideBy(ctx, grant, e.snapshot.bindingsOf(grant), []string{grant.Spec.ClusterRole})
+}
+
+func (e *explainer) decideBy(
+	ctx context.Context, grant *v1alpha1.ClusterGrant, bindings []*rbacv1.ClusterRoleBinding, allowed []string,
+) (*grantDecision, error) {
 	gatherer := cached.Gatherer{Reader: e.snapshot, Expressions: e.expressions, Now: func() time.Time { return e.now }}
-	situation, err := gatherer.ClusterSituation(ctx, grant, e.snapshot.bindingsOf(grant), []string{grant.Spec.ClusterRole})
+	situation, err := gatherer.ClusterSituation(ctx, grant, bindings, allowed)
 	if err != nil {
 		return nil, err
 	}

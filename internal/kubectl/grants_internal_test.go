@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -74,26 +76,29 @@ func TestWhyIsNotSureOfAClusterGrantThatIsNotReady(t *testing.T) {
 func TestWhySaysWhatThereIsWhereItMayBeSeen(t *testing.T) {
 	t.Parallel()
 	due, lost, other := tenant.Given{Holds: true}, tenant.Given{Message: "it ended"}, tenant.Given{}
+	const yes, no = "+ ClusterRole view in the whole cluster, by the ClusterGrant staff", "+ no ClusterRole view in the whole cluster, by the ClusterGrant staff"
 	for _, test := range []struct {
 		reason string
 		given  tenant.Given
 		now    holding
 		says   string
 	}{
-		{v1alpha1.ReasonReady, due, holds, "+ ClusterRole view in the whole cluster, by the ClusterGrant staff\n"},
-		{v1alpha1.ReasonObserving, due, holds, "+ ClusterRole view in the whole cluster, by the ClusterGrant staff\n"},
-		{v1alpha1.ReasonReady, due, holdsNot, "+ no ClusterRole view in the whole cluster, by the ClusterGrant staff: that is about to change"},
-		{v1alpha1.ReasonTooManyMembers, due, holdsNot, "+ no ClusterRole view in the whole cluster, by the ClusterGrant staff: the ClusterGrant is not ready"},
-		{v1alpha1.ReasonReady, lost, holdsNot, "+ no ClusterRole view in the whole cluster, by the ClusterGrant staff: it ended"},
-		{v1alpha1.ReasonDisabled, lost, holds, "+ ClusterRole view in the whole cluster, by the ClusterGrant staff: they should not have it (it ended), and"},
-		{v1alpha1.ReasonReady, other, holds, "+ ClusterRole view in the whole cluster, by the ClusterGrant staff: they should not have it, and have it: that"},
+		{v1alpha1.ReasonReady, due, holds, yes},
+		{v1alpha1.ReasonObserving, due, holds, yes},
+		{v1alpha1.ReasonReady, due, holdsNot, no + ": that is about to change"},
+		{v1alpha1.ReasonTooManyMembers, due, holdsNot, no + ": the ClusterGrant is not ready (TooManyMembers): see kubectl describe clustergrant staff"},
+		{v1alpha1.ReasonReady, lost, holdsNot, no + ": it ended"},
+		{v1alpha1.ReasonDisabled, lost, holds, yes + ": they should not have it (it ended), and have it: the ClusterGrant is not ready (Disabled): " +
+			"see kubectl describe clustergrant staff"},
+		{v1alpha1.ReasonReady, other, holds, yes + ": they should not have it, and have it: that is about to change"},
 	} {
 		grant := &v1alpha1.ClusterGrant{ObjectMeta: metav1.ObjectMeta{Name: "staff"}, Spec: v1alpha1.ClusterGrantSpec{ClusterRole: "view"}}
 		grant.Status.Conditions = condition.Verdict{Ready: test.reason == v1alpha1.ReasonReady, Reason: test.reason}.Conditions(nil, 1)
-		found, out := whyClusterGrant(grant, test.given, test.now), page{wide: true}
+		found, out := whyClusterGrant(grant, test.given, test.now), page{}
 		found.text(&out)
-		if !strings.HasPrefix(out.String(), "  "+test.says) || found.Given != (test.now == holds) || found.Uncertain {
-			t.Errorf("%s, to have it %t: got %+v:\n%s", test.reason, test.given.Holds, found, &out)
+		said := strings.Join(strings.Fields(out.String()), " ")
+		if said != test.says || found.Given != (test.now == holds) || found.Uncertain {
+			t.Errorf("%s, to have it %t: got %+v:\n%s", test.reason, test.given.Holds, found, said)
 		}
 	}
 }
@@ -209,6 +214,50 @@ func TestWhoHasSomethingByAClusterGrant(t *testing.T) {
 		}
 		if diff := cmp.Diff(test.want, have); diff != "" {
 			t.Errorf("%s: %s (-want +have):\n%s", name, test.reason, diff)
+		}
+	}
+}
+
+// What the operator says of its ClusterGrants counts before what it is told.
+func TestWhichClusterRolesTheOperatorMayGive(t *testing.T) {
+	t.Parallel()
+	grant := func(clusterRole, reason string, observed int64) *v1alpha1.ClusterGrant {
+		grant := &v1alpha1.ClusterGrant{
+			ObjectMeta: metav1.ObjectMeta{Name: clusterRole, Generation: 2}, Spec: v1alpha1.ClusterGrantSpec{ClusterRole: clusterRole},
+		}
+		grant.Status.ObservedGeneration = observed
+		grant.Status.Conditions = condition.Verdict{Ready: reason == v1alpha1.ReasonReady, Reason: reason}.Conditions(nil, 1)
+		return grant
+	}
+	deployment := func(args ...string) *appsv1.Deployment {
+		found := &appsv1.Deployment{}
+		found.Spec.Template.Spec.Containers = []corev1.Container{{Args: append([]string{"--leader-elect"}, args...)}}
+		return found
+	}
+	for name, test := range map[string]struct {
+		grant          *v1alpha1.ClusterGrant
+		deployment     *appsv1.Deployment
+		allowed, known bool
+	}{
+		"nothing is known":         {grant("edit", v1alpha1.ReasonReady, 2), nil, true, false},
+		"it gives it":              {grant("view", v1alpha1.ReasonReady, 2), deployment(), true, true},
+		"it may, and has not":      {grant("view", v1alpha1.ReasonInvalid, 2), deployment(), true, true},
+		"it may not":               {grant("view", v1alpha1.ReasonClusterRoleNotAllowed, 2), deployment("--cluster-grant-roles=view"), false, true},
+		"of an older generation":   {grant("view", v1alpha1.ReasonClusterRoleNotAllowed, 1), nil, true, false},
+		"it carries out none":      {grant("edit", v1alpha1.ReasonDisabled, 2), nil, false, true},
+		"it lacks rights":          {grant("view", v1alpha1.ReasonForbidden, 2), nil, true, false},
+		"by the flag":              {grant("edit", v1alpha1.ReasonReady, 2), deployment("--cluster-grant-roles=edit,view"), true, true},
+		"by the flag in two parts": {grant("edit", v1alpha1.ReasonReady, 2), deployment("--cluster-grant-roles", "view"), true, true},
+		"not by the flag":          {grant("edit", v1alpha1.ReasonReady, 2), deployment("--cluster-grant-roles=edit"), false, true},
+		"without the flag":         {grant("edit", v1alpha1.ReasonReady, 2), deployment(), false, true},
+	} {
+		found := &allowance{byStatus: map[string]bool{}}
+		found.read(test.grant)
+		if test.deployment != nil {
+			found.isFlagKnown, found.byFlag = true, flagOf(test.deployment)
+		}
+		if roles, isKnown := found.of("view"); len(roles) == 1 != test.allowed || isKnown != test.known {
+			t.Errorf("%s: %v, known: %t", name, roles, isKnown)
 		}
 	}
 }

@@ -26,6 +26,8 @@ import (
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
@@ -41,10 +43,11 @@ func (p *plugin) planCommand() *cobra.Command {
 	var options planOptions
 	command := &cobra.Command{
 		Use:   "plan -f FILE|FOLDER [-f …]",
-		Short: "Say what an edit of TenantClasses or ClerkInstances would do, and do nothing",
+		Short: "Say what an edit of TenantClasses, ClerkInstances or ClusterGrants would do, and do nothing",
 		Long: "Say what an edit of TenantClasses or ClerkInstances would do, organization by organization: namespaces made and released,\n" +
-			"policies changed, and who gains and who loses which ClusterRole. It changes nothing.\n\n" +
-			"Of the manifests only these two kinds count. Each stands for the whole object, as after kubectl replace. The API server\n" +
+			"policies changed, and who gains and who loses which ClusterRole; and what it, or an edit of ClusterGrants, would do in the\n" +
+			"whole cluster: who gains and who loses what by which ClusterRoleBinding, and what is refused and why. It changes nothing.\n\n" +
+			"Of the manifests only these three kinds count. Each stands for the whole object, as after kubectl replace. The API server\n" +
 			"checks them by a dry run where you may write them.\n\n" +
 			"Exit code: 0 nothing would change, 2 something would, 1 it cannot be told.",
 		Example: "  kubectl clerk plan -f class.yaml --details\n  kustomize build . | kubectl clerk plan -f -",
@@ -71,29 +74,14 @@ func (p *plugin) plan(ctx context.Context, options planOptions) error {
 		return err
 	}
 	if len(edits) == 0 {
-		return errors.New("the manifests have no TenantClass and no ClerkInstance: nothing to plan")
+		return errors.New("the manifests have no TenantClass, no ClerkInstance and no ClusterGrant: nothing to plan")
 	}
 	cluster, err := p.client()
 	if err != nil {
 		return err
 	}
-	namespaces := []listing{{list: &corev1.NamespaceList{}}, bound()[1]}
-	before, err := load(ctx, cluster, mirrored(), namespaces, limiting())
-	if err != nil {
-		return err
-	}
 	found := &Plan{TypeMeta: view("Plan"), Objects: []PlanObject{}, Organizations: []PlanOrganization{}}
-	after := before
-	for _, edit := range edits {
-		if err := edit.prepare(ctx, cluster, before, found); err != nil {
-			return err
-		}
-		if after, err = after.with(ctx, edit.object); err != nil {
-			return err
-		}
-	}
-	forecast := &forecast{operatorNamespace: options.operatorNamespace, now: p.Now()}
-	if err := found.compare(ctx, forecast, before, after); err != nil {
+	if err := found.foresee(ctx, cluster, edits, &forecast{operatorNamespace: options.operatorNamespace, now: p.Now()}); err != nil {
 		return err
 	}
 	if found.Changes {
@@ -103,6 +91,59 @@ func (p *plugin) plan(ctx context.Context, options planOptions) error {
 		return p.print(&detailedPlan{found})
 	}
 	return p.print(found)
+}
+
+// foresee looks at the cluster as it is, and as it would be after the edits.
+func (plan *Plan) foresee(ctx context.Context, cluster client.Client, edits []*edit, forecast *forecast) error {
+	before, err := load(ctx, cluster, mirrored(), planned(), limiting())
+	if err != nil {
+		return err
+	}
+	if edits, err = plan.leaveOutUnseen(edits, before); err != nil {
+		return err
+	}
+	after := before
+	for _, edit := range edits {
+		if err := edit.prepare(ctx, cluster, before, plan); err != nil {
+			return err
+		}
+		if after, err = after.with(ctx, edit.object); err != nil {
+			return err
+		}
+	}
+	allowed, err := allowanceOf(ctx, cluster, before, forecast.operatorNamespace)
+	if err != nil {
+		return err
+	}
+	if err := plan.compare(ctx, forecast, before, after); err != nil {
+		return err
+	}
+	if err := plan.compareGrants(ctx, newGrantForecast(forecast, before, after, allowed)); err != nil {
+		return err
+	}
+	plan.summarize()
+	return nil
+}
+
+// planned are namespaces, RoleBindings of organizations, ClusterGrants and ClusterRoleBindings: what has a name is taken, whoever made it.
+func planned() []listing {
+	return slices.Concat([]listing{{list: &corev1.NamespaceList{}}, bound()[1]},
+		optional([]listing{{list: &v1alpha1.ClusterGrantList{}}, {list: &rbacv1.ClusterRoleBindingList{}}}))
+}
+
+// leaveOutUnseen leaves out edits of ClusterGrants where the caller may not see those that there are, and notes what is not seen.
+func (plan *Plan) leaveOutUnseen(edits []*edit, before *snapshot) ([]*edit, error) {
+	plan.Notes = before.unseenGrants("who has something by ClusterGrants now follows from what the operator decides, not from what there is")
+	unread := before.unread[clusterGrants]
+	if unread == nil {
+		return edits, nil
+	}
+	isGrant := func(e *edit) bool { return e.kind == v1alpha1.KindClusterGrant }
+	kept := slices.DeleteFunc(slices.Clone(edits), isGrant)
+	if len(kept) == 0 {
+		return nil, explainList(unread, &v1alpha1.ClusterGrantList{})
+	}
+	return kept, nil
 }
 
 // compare looks at every organization before and after the edit.
@@ -115,25 +156,23 @@ func (plan *Plan) compare(ctx context.Context, forecast *forecast, before, after
 	if err != nil {
 		return err
 	}
-	gaining, losing := map[string]bool{}, map[string]bool{}
 	for name := range now {
 		organization := difference(now[name], then[name])
 		plan.Summary.Organizations++
 		if organization == nil {
 			continue
 		}
-		plan.add(organization, gaining, losing)
+		plan.add(organization)
 	}
 	slices.SortFunc(plan.Organizations, func(a, b PlanOrganization) int {
 		return cmp.Or(strings.Compare(cmp.Or(a.Slug, a.ID), cmp.Or(b.Slug, b.ID)), strings.Compare(a.Name, b.Name))
 	})
-	plan.Summary.Gaining, plan.Summary.Losing = len(gaining), len(losing)
 	plan.Changes = len(plan.Organizations) > 0
 	return nil
 }
 
 // add counts what changes for one organization.
-func (plan *Plan) add(organization *PlanOrganization, gaining, losing map[string]bool) {
+func (plan *Plan) add(organization *PlanOrganization) {
 	plan.Organizations = append(plan.Organizations, *organization)
 	summary := &plan.Summary
 	summary.Changed++
@@ -148,21 +187,43 @@ func (plan *Plan) add(organization *PlanOrganization, gaining, losing map[string
 		}
 	}
 	summary.PoliciesChanged += len(organization.Policies)
-	for _, grant := range organization.Gains {
-		gaining[grant.Subject] = true
-	}
-	for _, grant := range organization.Losses {
-		losing[grant.Subject] = true
-	}
 	if len(organization.Problems) > 0 {
 		summary.Problems++
 	}
 }
 
-func (plan *Plan) names() []string {
-	names := make([]string, len(plan.Organizations))
+// summarize counts who gains and who loses something, in namespaces and in the whole cluster.
+func (plan *Plan) summarize() {
+	gaining, losing := map[string]bool{}, map[string]bool{}
 	for i := range plan.Organizations {
-		names[i] = reference("clerkorganization", plan.Organizations[i].Name)
+		for _, grant := range plan.Organizations[i].Gains {
+			gaining[grant.Subject] = true
+		}
+		for _, grant := range plan.Organizations[i].Losses {
+			losing[grant.Subject] = true
+		}
+	}
+	for i := range plan.ClusterGrants {
+		for _, holder := range plan.ClusterGrants[i].Gains {
+			gaining[holder.Subject] = true
+		}
+		for _, holder := range plan.ClusterGrants[i].Losses {
+			losing[holder.Subject] = true
+		}
+		if len(plan.ClusterGrants[i].Problems) > 0 {
+			plan.Summary.ClusterGrantProblems++
+		}
+	}
+	plan.Summary.Gaining, plan.Summary.Losing = len(gaining), len(losing)
+}
+
+func (plan *Plan) names() []string {
+	names := make([]string, 0, len(plan.Organizations)+len(plan.ClusterGrants))
+	for i := range plan.Organizations {
+		names = append(names, reference("clerkorganization", plan.Organizations[i].Name))
+	}
+	for i := range plan.ClusterGrants {
+		names = append(names, reference("clustergrant", plan.ClusterGrants[i].Name))
 	}
 	return names
 }

@@ -18,11 +18,11 @@ package kubectl
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// Plan says what an edit of TenantClasses and ClerkInstances would do.
+// Plan says what an edit of TenantClasses, ClerkInstances and ClusterGrants would do.
 type Plan struct {
 	metav1.TypeMeta `json:",inline"`
 
-	// Changes: something would change, for some organization.
+	// Changes: something would change, for some organization or ClusterGrant.
 	Changes bool `json:"changes"`
 
 	// Objects are those of the manifests that count.
@@ -33,11 +33,14 @@ type Plan struct {
 	// Organizations are those for which something would change.
 	Organizations []PlanOrganization `json:"organizations"`
 
+	// ClusterGrants are those for which something would change.
+	ClusterGrants []PlanClusterGrant `json:"clusterGrants,omitempty"`
+
 	// Notes are what keeps the plan from being certain.
 	Notes []string `json:"notes,omitempty"`
 }
 
-// PlanObject is a TenantClass or ClerkInstance of the manifests.
+// PlanObject is a TenantClass, ClerkInstance or ClusterGrant of the manifests.
 type PlanObject struct {
 	Kind string `json:"kind"`
 	Name string `json:"name"`
@@ -59,12 +62,18 @@ type PlanSummary struct {
 	NamespacesDeleted  int `json:"namespacesDeleted"`
 	PoliciesChanged    int `json:"policiesChanged"`
 
-	// Gaining and Losing are how many names in RBAC get a ClusterRole somewhere, and how many lose one.
+	// Gaining and Losing are how many names in RBAC get a ClusterRole somewhere or in the whole cluster, and how many lose one.
 	Gaining int `json:"gaining"`
 	Losing  int `json:"losing"`
 
 	// Problems are how many organizations would have a problem that they have not now.
 	Problems int `json:"problems"`
+
+	// ClusterGrants are all that were looked at, ClusterGrantsChanged those for which something would change, and ClusterGrantProblems how
+	// many of these would have a problem that they have not now.
+	ClusterGrants        int `json:"clusterGrants,omitempty"`
+	ClusterGrantsChanged int `json:"clusterGrantsChanged,omitempty"`
+	ClusterGrantProblems int `json:"clusterGrantProblems,omitempty"`
 }
 
 // PlanOrganization is what would change for an organization.

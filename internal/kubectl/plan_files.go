@@ -54,7 +54,7 @@ type edit struct {
 	file   string
 }
 
-// readManifests reads the TenantClasses and ClerkInstances of files, of the manifests in folders, and of the input for "-".
+// readManifests reads the TenantClasses, ClerkInstances and ClusterGrants of files, of the manifests in folders, and of the input for "-".
 func readManifests(paths []string, input io.Reader) ([]*edit, error) {
 	var edits []*edit
 	for _, path := range paths {
@@ -163,6 +163,8 @@ func decode(document []byte) (client.Object, string, error) {
 		object = &v1alpha1.TenantClass{}
 	case head.Kind == "ClerkInstance":
 		object = &v1alpha1.ClerkInstance{}
+	case head.Kind == v1alpha1.KindClusterGrant:
+		object = &v1alpha1.ClusterGrant{}
 	default:
 		return nil, "", nil
 	}
@@ -215,15 +217,12 @@ func (e *edit) dryUpdate(ctx context.Context, cluster client.Client, existing cl
 	})
 }
 
+// existing is the object that is there; nil if it is new.
 func (e *edit) existing(before *snapshot) client.Object {
-	if _, isClass := e.object.(*v1alpha1.TenantClass); isClass {
-		if class := named[v1alpha1.TenantClass](before, e.object.GetName()); class != nil {
-			return class
+	for _, known := range before.objects[kindOf(e.object)] {
+		if known.GetName() == e.object.GetName() {
+			return known
 		}
-		return nil
-	}
-	if instance := named[v1alpha1.ClerkInstance](before, e.object.GetName()); instance != nil {
-		return instance
 	}
 	return nil
 }
@@ -253,6 +252,8 @@ func specOf(object client.Object) any {
 	case *v1alpha1.TenantClass:
 		return object.Spec
 	case *v1alpha1.ClerkInstance:
+		return object.Spec
+	case *v1alpha1.ClusterGrant:
 		return object.Spec
 	}
 	return nil

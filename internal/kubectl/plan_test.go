@@ -506,7 +506,7 @@ func TestPlanIsWhatTheOperatorDoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			plan := newTown(t, "plan"+name+"x", test.before).check(test.after)
-			plan.Summary.Organizations = 0
+			plan.Summary.Organizations, plan.Summary.ClusterGrants = 0, 0
 			if difference := cmp.Diff(test.says, plan.Summary); difference != "" {
 				t.Errorf("the summary (-want +have):\n%s", difference)
 			}
@@ -530,7 +530,7 @@ func TestPlanForeseesWhatANewClassDoes(t *testing.T) {
 	// Each organization gives up the two namespaces of the class default for one of its own.
 	plan := w.check(spec(entry("a", rule("admin", "edit"), rule("guest", "view"))))
 	want := kubectl.PlanSummary{Changed: 2, NamespacesMade: 2, NamespacesReleased: 4, PoliciesChanged: plan.Summary.PoliciesChanged,
-		Gaining: 2, Losing: 4, Organizations: plan.Summary.Organizations}
+		Gaining: 2, Losing: 4, Organizations: plan.Summary.Organizations, ClusterGrants: plan.Summary.ClusterGrants}
 	if difference := cmp.Diff(want, plan.Summary); difference != "" {
 		t.Errorf("the summary (-want +have):\n%s", difference)
 	}
@@ -567,6 +567,8 @@ func TestPlanIsChecked(t *testing.T) {
 	command(t, kubectl.ExitError, "name a manifest with -f", "plan")
 	command(t, kubectl.ExitError, "leave one out", "plan", "-f", "testdata/same.yaml", "-f", "testdata/same.yaml")
 	command(t, kubectl.ExitYes, "did not check the TenantClass system, since you may not write it", "plan", "-f", "testdata/same.yaml", "--as", "auditor")
+	command(t, kubectl.ExitYes, "Note: what ClusterGrants give in the whole cluster is left out", "plan", "-f", "testdata/same.yaml", "--as", "planner")
+	command(t, kubectl.ExitError, "you may not list clustergrants", "plan", "-f", "testdata/grants.yaml", "--as", "planner")
 }
 
 // TestPlanForeseesDeletion plans that namespaces of an organization go which is deleted in Clerk, and compares when.

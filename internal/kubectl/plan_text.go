@@ -34,15 +34,20 @@ func (plan *Plan) text(out *page) {
 // summaryText says what would change in all, and for which organizations.
 func (plan *Plan) summaryText(out *page) {
 	out.paragraph("", "  ", plan.objectsText()+".", plain)
-	for _, note := range plan.Notes {
-		out.paragraph(out.in(yellow, "Note: "), "  ", note, plain)
-	}
+	notesText(out, plan.Notes)
 	summary := &plan.Summary
+	organizations, grants := counted(summary.Organizations, "organization", "organizations"), ""
 	if !plan.Changes {
-		out.line("Nothing would change for %s.", counted(summary.Organizations, "organization", "organizations"))
+		if summary.ClusterGrants > 0 {
+			grants = " and " + counted(summary.ClusterGrants, "ClusterGrant", "ClusterGrants")
+		}
+		out.line("Nothing would change for %s%s.", organizations, grants)
 		return
 	}
-	out.line("Something would change for %d of %s:\n", summary.Changed, counted(summary.Organizations, "organization", "organizations"))
+	if summary.ClusterGrants > 0 {
+		grants = fmt.Sprintf(" and %d of %s", summary.ClusterGrantsChanged, counted(summary.ClusterGrants, "ClusterGrant", "ClusterGrants"))
+	}
+	out.line("Something would change for %d of %s%s:\n", summary.Changed, organizations, grants)
 	for _, line := range []struct {
 		count     int
 		one, many string
@@ -56,17 +61,33 @@ func (plan *Plan) summaryText(out *page) {
 		{summary.Gaining, "user gains access", "users gain access", green},
 		{summary.Losing, "user loses access", "users lose access", red},
 		{summary.Problems, "organization has a new problem", "organizations have a new problem", red},
+		{summary.ClusterGrantProblems, "ClusterGrant has a new problem", "ClusterGrants have a new problem", red},
 	} {
 		if line.count > 0 {
 			out.line("  %s", out.in(line.look, counted(line.count, line.one, line.many)))
 		}
 	}
-	out.line("")
-	rows := make([][]cell, len(plan.Organizations))
-	for i := range plan.Organizations {
-		rows[i] = plan.Organizations[i].row()
+	plan.tables(out)
+}
+
+// tables list the organizations and the ClusterGrants for which something would change.
+func (plan *Plan) tables(out *page) {
+	if len(plan.Organizations) > 0 {
+		rows := make([][]cell, len(plan.Organizations))
+		for i := range plan.Organizations {
+			rows[i] = plan.Organizations[i].row()
+		}
+		out.line("")
+		out.table("", []string{"ORGANIZATION", "CLASS", "NAMESPACES", "POLICIES", "GAIN", "LOSE", "PROBLEMS"}, rows)
 	}
-	out.table("", []string{"ORGANIZATION", "CLASS", "NAMESPACES", "POLICIES", "GAIN", "LOSE", "PROBLEMS"}, rows)
+	if len(plan.ClusterGrants) > 0 {
+		rows := make([][]cell, len(plan.ClusterGrants))
+		for i := range plan.ClusterGrants {
+			rows[i] = plan.ClusterGrants[i].row()
+		}
+		out.line("")
+		out.table("", []string{"CLUSTERGRANT", "CLUSTERROLE", "GAIN", "LOSE", "PROBLEMS"}, rows)
+	}
 }
 
 func (o *PlanOrganization) row() []cell {
@@ -128,6 +149,9 @@ func (plan *detailedPlan) text(out *page) {
 	for i := range plan.Organizations {
 		plan.Organizations[i].details(out)
 	}
+	for i := range plan.ClusterGrants {
+		plan.ClusterGrants[i].details(out)
+	}
 }
 
 func (o *PlanOrganization) details(out *page) {
@@ -184,13 +208,22 @@ func (o *PlanOrganization) grantDetails(out *page, grants []PlanGrant, mark, ver
 		limit = min(limit, maxDetails)
 	}
 	for _, grant := range slices.Clone(grants)[:limit] {
-		who := grant.Subject
-		if grant.Person != "" && grant.Person != grant.Subject {
-			who = fmt.Sprintf("%s (%s)", grant.Person, grant.Subject)
-		}
-		out.line("  %s %s %s %s in %s", mark, who, verb, grant.ClusterRole, grant.Namespace)
+		out.line("  %s %s %s %s in %s", mark, whoText(grant.Person, grant.Subject), verb, grant.ClusterRole, grant.Namespace)
 	}
-	if rest := len(grants) - limit; rest > 0 {
+	moreText(out, mark, len(grants)-limit)
+}
+
+// whoText names somebody, with the name in RBAC.
+func whoText(person, subject string) string {
+	if person == "" || person == subject {
+		return subject
+	}
+	return fmt.Sprintf("%s (%s)", person, subject)
+}
+
+// moreText says how many are not shown.
+func moreText(out *page, mark string, rest int) {
+	if rest > 0 {
 		out.line("  %s and %d more: -o json has them all", mark, rest)
 	}
 }

@@ -17,12 +17,14 @@ limitations under the License.
 package tenant
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
@@ -73,7 +75,7 @@ func (i *ClusterIntent) plan(s *ClusterSituation, due Subjects) {
 	isFree := true
 	for _, binding := range s.Bindings {
 		switch {
-		case !isOfGrant(binding, s.Grant):
+		case !IsOfGrant(binding, s.Grant):
 			isFree = isFree && binding.Name != name
 			if binding.Name == name {
 				i.Problems.Add(Problem{Reason: v1alpha1.ReasonClusterRoleBindingTaken, Stalled: true, Retry: true, // no watch tells
@@ -131,11 +133,11 @@ func (i *ClusterIntent) spread(s *ClusterSituation, name string, due Subjects) {
 
 // ConcernsGrant tells whether a decision about a ClusterGrant has to know of a ClusterRoleBinding: it was made for it, or has its name.
 func ConcernsGrant(binding *rbacv1.ClusterRoleBinding, grant *v1alpha1.ClusterGrant) bool {
-	return binding.Name == ClusterBindingName(grant.Name) || isOfGrant(binding, grant)
+	return binding.Name == ClusterBindingName(grant.Name) || IsOfGrant(binding, grant)
 }
 
-// isOfGrant tells whether a ClusterRoleBinding was made for a ClusterGrant: by its owner, or by labels that only the operator sets.
-func isOfGrant(binding *rbacv1.ClusterRoleBinding, grant *v1alpha1.ClusterGrant) bool {
+// IsOfGrant tells whether a ClusterRoleBinding was made for a ClusterGrant: by its owner, or by labels that only the operator sets.
+func IsOfGrant(binding *rbacv1.ClusterRoleBinding, grant *v1alpha1.ClusterGrant) bool {
 	return isOwner(binding.OwnerReferences, grant.UID) || GrantOfBinding(binding) == grant.Name
 }
 
@@ -156,16 +158,60 @@ func binds(binding *rbacv1.ClusterRoleBinding, clusterRole string) bool {
 func HeldBy(grant *v1alpha1.ClusterGrant, bindings []*rbacv1.ClusterRoleBinding) Subjects {
 	held := Subjects{}
 	for _, binding := range bindings {
-		if !isOfGrant(binding, grant) || !binds(binding, grant.Spec.ClusterRole) {
+		if !IsOfGrant(binding, grant) || !binds(binding, grant.Spec.ClusterRole) {
 			continue
 		}
-		for _, subject := range binding.Subjects {
-			if isUser(subject) {
-				held[subject.Name] = struct{}{}
-			}
+		for _, user := range usersOf(binding) {
+			held[user] = struct{}{}
 		}
 	}
 	return held
+}
+
+// Outcome are those who have the ClusterRole by the grant once what was decided is carried out, as far as the API server refuses nothing.
+func (i *ClusterIntent) Outcome() Subjects {
+	plan, outcome := &i.Plan, Subjects{}
+	want := cmp.Or(plan.Keep, plan.Shrink, plan.Grow)
+	switch {
+	case i.Observe:
+		return i.Held
+	case want == nil:
+		return outcome
+	case i.Frozen && want == plan.Grow: // nothing is added: it stays as it is
+		want = &Binding{}
+		if plan.Existing != nil {
+			want.Subjects = usersOf(plan.Existing)
+		}
+	}
+	for _, subject := range want.Subjects {
+		outcome[subject] = struct{}{}
+	}
+	return outcome
+}
+
+func usersOf(binding *rbacv1.ClusterRoleBinding) []string {
+	var users []string
+	for _, subject := range binding.Subjects {
+		if isUser(subject) {
+			users = append(users, subject.Name)
+		}
+	}
+	return users
+}
+
+// ClusterRoleBindingOf is the ClusterRoleBinding of a ClusterGrant as it should be.
+func ClusterRoleBindingOf(grant *v1alpha1.ClusterGrant, want *Binding) *rbacv1.ClusterRoleBinding {
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: want.Name, Labels: ClusterGrantLabels(grant), OwnerReferences: []metav1.OwnerReference{{
+			APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.KindClusterGrant, Name: grant.Name, UID: grant.UID,
+		}}},
+		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: clusterRoleKind, Name: want.ClusterRole},
+		Subjects: make([]rbacv1.Subject, len(want.Subjects)),
+	}
+	for i, name := range want.Subjects {
+		binding.Subjects[i] = rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}
+	}
+	return binding
 }
 
 // Losses are who is to be taken out of which ClusterRoleBinding.

@@ -294,16 +294,22 @@ func TestTheEndOfAClusterGrant(t *testing.T) {
 		memberships, others []Membership
 		next, expires       *time.Time
 		passed              map[string]time.Time
+		each                map[string]*time.Time
 		reason              string
 	}{
-		"none":     {[]Membership{ends("jane", `{}`)}, nil, nil, nil, nil, "without a value there is no end"},
-		"two":      {[]Membership{ends("jane", two), ends("jim", one)}, nil, at(13), at(13), nil, "the first counts"},
-		"passed":   {[]Membership{ends("jane", past), ends("jim", one)}, nil, at(13), at(13), map[string]time.Time{"jane": *at(11)}, "Jane still has it"},
-		"nobody's": {[]Membership{ends("joe", past)}, nil, nil, nil, nil, "Joe had nothing by it"},
+		"none": {[]Membership{ends("jane", `{}`)}, nil, nil, nil, nil, map[string]*time.Time{"clerk:jane": nil},
+			"without a value there is no end"},
+		"two": {[]Membership{ends("jane", two), ends("jim", one)}, nil, at(13), at(13), nil,
+			map[string]*time.Time{"clerk:jane": at(14), "clerk:jim": at(13)}, "the first counts"},
+		"passed": {[]Membership{ends("jane", past), ends("jim", one)}, nil, at(13), at(13), map[string]time.Time{"jane": *at(11)},
+			map[string]*time.Time{"clerk:jim": at(13)}, "Jane still has it"},
+		"nobody's": {[]Membership{ends("joe", past)}, nil, nil, nil, nil, map[string]*time.Time{}, "Joe had nothing by it"},
 		"a member twice": {[]Membership{ends("jane", one)}, []Membership{ends("jane", two)}, at(13), at(14), nil,
-			"she has it for as long as the longer of the two"},
+			map[string]*time.Time{"clerk:jane": at(14)}, "she has it for as long as the longer of the two"},
+		"a member twice, the longer first": {[]Membership{ends("jane", two)}, []Membership{ends("jane", one)}, at(13), at(14), nil,
+			map[string]*time.Time{"clerk:jane": at(14)}, "the same"},
 		"a member twice, once without end": {[]Membership{ends("jane", one)}, []Membership{ends("jane", `{}`)}, at(13), nil, nil,
-			"she has it for good"},
+			map[string]*time.Time{"clerk:jane": nil}, "she has it for good"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -315,10 +321,44 @@ func TestTheEndOfAClusterGrant(t *testing.T) {
 			if test.passed == nil {
 				test.passed = map[string]time.Time{}
 			}
-			if diff := cmp.Diff([]any{test.next, test.expires, test.passed}, []any{intent.Next, intent.Expires, intent.Passed}); diff != "" {
+			want, have := []any{test.next, test.expires, test.passed, test.each}, []any{intent.Next, intent.Expires, intent.Passed, intent.Ends}
+			if diff := cmp.Diff(want, have); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", test.reason, diff)
 			}
 		})
+	}
+}
+
+func TestTheOutcomeOfAClusterGrant(t *testing.T) {
+	t.Parallel()
+	settled := hasClusterBinding("view", "jane")
+	role := func(clusterRole string) func(*ClusterSituation) {
+		return ofGrant(func(g *v1alpha1.ClusterGrant) { g.Spec.ClusterRole = clusterRole })
+	}
+	unnamed := func(s *ClusterSituation) { s.Instance = NewInstance("prod", s.Instance.object, nil) }
+	known := ofJane(func(m *Membership) { m.Status.Subject = "clerk:jane" })
+	for name, test := range map[string]struct {
+		reason string
+		given  []func(*ClusterSituation)
+		want   string
+	}{
+		"new":         {"she gets it", nil, "clerk:jane"},
+		"right":       {"she keeps it", []func(*ClusterSituation){settled}, "clerk:jane"},
+		"too many":    {"Joe loses it", []func(*ClusterSituation){hasClusterBinding("view", "jane", "joe")}, "clerk:jane"},
+		"another":     {"Joe loses it, and she gets it", []func(*ClusterSituation){hasClusterBinding("view", "joe")}, "clerk:jane"},
+		"not allowed": {"nobody has it", []func(*ClusterSituation){settled, role("admin")}, ""},
+		"observed": {"nothing is done", []func(*ClusterSituation){hasClusterBinding("view", "joe"),
+			func(s *ClusterSituation) { s.Instance.object.Spec.Mode = v1alpha1.ModeObserve }}, "clerk:joe"},
+		"frozen": {"she keeps it, though a label is missing", []func(*ClusterSituation){settled, unnamed, known,
+			ofBinding(func(b *rbacv1.ClusterRoleBinding) { delete(b.Labels, v1alpha1.InstanceLabel) })}, "clerk:jane"},
+		"frozen, and new": {"nobody is added", []func(*ClusterSituation){unnamed, known}, ""},
+		"taken": {"somebody else's is in the way", []func(*ClusterSituation){settled,
+			ofBinding(func(b *rbacv1.ClusterRoleBinding) { b.OwnerReferences, b.Labels = nil, nil })}, ""},
+	} {
+		got := strings.Join(slices.Sorted(maps.Keys(DecideClusterGrant(clusterSituation(test.given...)).Outcome())), ", ")
+		if got != test.want {
+			t.Errorf("%s: %s: got %q, want %q", name, test.reason, got, test.want)
+		}
 	}
 }
 

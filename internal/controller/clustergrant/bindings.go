@@ -25,7 +25,6 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -138,10 +137,10 @@ func (e *enforcement) write(ctx context.Context, want *tenant.Binding) (wrote bo
 	if have == nil {
 		return e.create(ctx, want, doing)
 	}
-	changed := have.DeepCopy()
+	changed, target := have.DeepCopy(), tenant.ClusterRoleBindingOf(e.situation.Grant, want)
 	err := e.patch(ctx, changed, map[string]any{
-		"metadata": map[string]any{"labels": tenant.ClusterGrantLabels(e.situation.Grant), "ownerReferences": ownedBy(e.situation.Grant)},
-		"subjects": subjectsNamed(want.Subjects),
+		"metadata": map[string]any{"labels": target.Labels, "ownerReferences": target.OwnerReferences},
+		"subjects": target.Subjects,
 	})
 	if apierrors.IsForbidden(err) && e.intent.Plan.Shrink != nil {
 		// Where the operator may no longer bind the ClusterRole, nobody can be taken out: the ClusterRoleBinding goes as a whole. The others
@@ -156,12 +155,7 @@ func (e *enforcement) write(ctx context.Context, want *tenant.Binding) (wrote bo
 }
 
 func (e *enforcement) create(ctx context.Context, want *tenant.Binding, doing string) (wrote bool) {
-	grant := e.situation.Grant
-	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: want.Name, Labels: tenant.ClusterGrantLabels(grant), OwnerReferences: ownedBy(grant)},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: want.ClusterRole},
-		Subjects:   subjectsNamed(want.Subjects),
-	}
+	binding := tenant.ClusterRoleBindingOf(e.situation.Grant, want)
 	err := e.Client.Create(ctx, binding, write.FieldOwner, client.DisableReadYourWritesConsistency)
 	switch {
 	case apierrors.IsAlreadyExists(err):
@@ -244,18 +238,4 @@ func (e *enforcement) resolve(ctx context.Context, err error, binding *rbacv1.Cl
 func (e *enforcement) fail(err error, doing string) {
 	e.failed[doing] = true
 	e.problems.Add(refusal(err, doing))
-}
-
-func ownedBy(grant *v1alpha1.ClusterGrant) []metav1.OwnerReference {
-	return []metav1.OwnerReference{{
-		APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.KindClusterGrant, Name: grant.Name, UID: grant.UID,
-	}}
-}
-
-func subjectsNamed(names []string) []rbacv1.Subject {
-	subjects := make([]rbacv1.Subject, len(names))
-	for i, name := range names {
-		subjects[i] = rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}
-	}
-	return subjects
 }
