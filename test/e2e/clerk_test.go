@@ -32,6 +32,10 @@ const (
 	planSilver = "silver"
 	planEnding = "ending"
 
+	// planPro and planFree are plans of Clerk's billing.
+	planPro  = "pro"
+	planFree = "free"
+
 	classDefault = "default"
 
 	templateOrg  = "org-${organization.handle}"
@@ -60,7 +64,8 @@ type membership struct {
 	id, organization, user, role string
 	permissions                  []string
 	banned, deprovisioned        bool
-	oncall                       bool // in the public metadata
+	oncall                       bool      // in the public metadata
+	until                        time.Time // there too: when that ends, zero if it does not
 	updated                      time.Time
 }
 
@@ -69,6 +74,7 @@ type person struct {
 	id                    string
 	banned, deprovisioned bool
 	deleted               bool
+	twoFactor             bool
 	updated               time.Time
 }
 
@@ -86,6 +92,9 @@ type message struct {
 	// person is the state of a user that the event carries.
 	person *person
 
+	// items are those of an organization's subscription that the event carries.
+	items []*item
+
 	// facts are what the event tells, in histories that count states.
 	facts []fact
 }
@@ -96,6 +105,8 @@ func (m *message) organizationID() string {
 		return m.organization.id
 	case m.deletedMembership != nil:
 		return m.deletedMembership.organization
+	case len(m.items) > 0:
+		return m.items[0].organization
 	}
 	return m.deletedOrganization
 }
@@ -108,7 +119,9 @@ type simulatedClerk struct {
 
 	organizations map[string]*organization
 	memberships   map[string]*membership
+	items         map[string]*item
 	formerUsers   map[string][]string // by organization
+	ever          []string            // the organizations that there ever were
 }
 
 // letterbox is what every simulated Clerk has: times and ids, which are no other's, and messages on their way.
@@ -131,6 +144,7 @@ func newClerk() *simulatedClerk {
 		letterbox:     newLetterbox(),
 		organizations: map[string]*organization{},
 		memberships:   map[string]*membership{},
+		items:         map[string]*item{},
 		formerUsers:   map[string][]string{},
 	}
 }
@@ -174,7 +188,7 @@ func (c *simulatedClerk) createOrganization(slug, plan string) *organization {
 	if slug == "" {
 		o.name = c.unnamed()
 	}
-	c.organizations[o.id] = o
+	c.organizations[o.id], c.ever = o, append(c.ever, o.id)
 	c.say(clerktest.OrganizationCreated(o.clerktest()), &message{organization: o.copy()})
 	return o
 }
@@ -201,6 +215,7 @@ func (c *simulatedClerk) deleteOrganization(o *organization, tellOfMembers bool)
 		}
 		delete(c.memberships, id)
 	}
+	maps.DeleteFunc(c.items, func(_ string, i *item) bool { return i.organization == o.id })
 	delete(c.organizations, o.id)
 	c.say(clerktest.OrganizationDeleted(o.clerktest(), c.tick()), &message{deletedOrganization: o.id})
 }
@@ -283,14 +298,18 @@ func (m *message) describe() string {
 		text += fmt.Sprintf("%s slug=%q plan=%q at %s", o.id, o.slug, o.plan, clock(o.updated))
 	}
 	if s := m.membership; s != nil {
-		text += fmt.Sprintf("; %s of %s role=%s permissions=%v banned=%t deprovisioned=%t at %s",
-			s.id, s.user, s.role, s.permissions, s.banned, s.deprovisioned, clock(s.updated))
+		text += fmt.Sprintf("; %s of %s role=%s permissions=%v banned=%t deprovisioned=%t on call=%t until %s at %s",
+			s.id, s.user, s.role, s.permissions, s.banned, s.deprovisioned, s.oncall, clock(s.until), clock(s.updated))
 	}
 	if d := m.deletedMembership; d != nil {
 		text += fmt.Sprintf("%s of %s in %s", d.id, d.user, d.organization)
 	}
 	if p := m.person; p != nil {
-		text += fmt.Sprintf("%s banned=%t deprovisioned=%t deleted=%t at %s", p.id, p.banned, p.deprovisioned, p.deleted, clock(p.updated))
+		text += fmt.Sprintf("%s banned=%t deprovisioned=%t deleted=%t two factors=%t at %s",
+			p.id, p.banned, p.deprovisioned, p.deleted, p.twoFactor, clock(p.updated))
+	}
+	for _, i := range m.items {
+		text += fmt.Sprintf("%s of %s %s plan=%s ends %s at %s; ", i.id, i.organization, i.status, i.plan, clock(i.ends), clock(i.updated))
 	}
 	for _, f := range m.facts {
 		text += f.String()
@@ -298,7 +317,12 @@ func (m *message) describe() string {
 	return text + m.deletedOrganization
 }
 
-func clock(t time.Time) string { return t.UTC().Format("04:05.000") }
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format("04:05.000")
+}
 
 func (o *organization) copy() *organization {
 	other := *o
@@ -331,7 +355,7 @@ func (p *person) clerktest() clerktest.User {
 	return clerktest.User{
 		ID: p.id, Email: canary + "." + p.id + "@example.com", Username: canary + "_" + p.id, FirstName: canary + " Jane",
 		LastName: canary + " Doe", ExternalID: canary + " 7", PublicMetadata: map[string]any{canary + "Note": canary},
-		Banned: p.banned, Deprovisioned: p.deprovisioned, UpdatedAt: p.updated,
+		Banned: p.banned, Deprovisioned: p.deprovisioned, TwoFactor: p.twoFactor, UpdatedAt: p.updated,
 	}
 }
 
@@ -339,6 +363,9 @@ func (m *membership) clerktest(o *organization) clerktest.Membership {
 	metadata := map[string]any{canary + "Note": canary}
 	if m.oncall {
 		metadata["oncall"] = true
+	}
+	if !m.until.IsZero() {
+		metadata["until"] = m.until.UTC().Format(time.RFC3339)
 	}
 	return clerktest.Membership{
 		ID: m.id, Role: m.role, Permissions: m.permissions, Organization: o.clerktest(), UpdatedAt: m.updated,

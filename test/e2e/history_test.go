@@ -63,6 +63,8 @@ func TestTheClusterEqualsTheModelAfterAnyHistory(t *testing.T) {
 		defer w.end(t)
 		p := &player{w, dice{r, w.courier}}
 		began := time.Now()
+		p.createOrganization()
+		p.appoint(p.clerk.ever[0])
 		for range rapid.IntRange(minSteps, maxSteps).Draw(r, "steps") {
 			rapid.SampledFrom(p.moves()).Draw(r, "move").make()
 			w.checkGuard()
@@ -94,13 +96,20 @@ func (m *message) GoString() string {
 
 // moves are what can happen next. What stands here more than once happens more often.
 func (p *player) moves() []move {
-	clerk := []move{{"create an organization", p.createOrganization}, {"ban a user or not", p.banUser}, {"ban a user or not", p.banUser}}
+	clerk := []move{
+		{"create an organization", p.createOrganization}, {"change a user", p.changeUser}, {"change a user", p.changeUser},
+		{"name other staff", p.nameStaff},
+	}
 	if len(p.clerk.organizations) > 0 {
 		clerk = append(clerk,
 			move{"change a slug", p.changeSlug}, move{"change a plan", p.changePlan}, move{"change a name", p.changeName},
 			move{"delete an organization", p.deleteOrganization},
 			move{"join", p.join}, move{"join", p.join}, move{"join", p.join}, move{"come back", p.comeBack},
+			move{"subscribe", p.subscribe}, move{"subscribe", p.subscribe}, move{"tell of a subscription", p.tellSubscription},
 		)
+	}
+	if len(p.clerk.items) > 0 {
+		clerk = append(clerk, move{"change an item", p.changeItem}, move{"change an item", p.changeItem})
 	}
 	if len(p.clerk.memberships) > 0 {
 		clerk = append(clerk,
@@ -212,8 +221,8 @@ func (p *player) comeBack() {
 func (p *player) changeRole() {
 	m := p.drawMembership()
 	role, permissions := p.drawRole()
-	oncall := rapid.Bool().Draw(p.r, "on call")
-	p.clerk.changeMembership(m, func(m *membership) { m.role, m.permissions, m.oncall = role, permissions, oncall })
+	oncall, until := rapid.Bool().Draw(p.r, "on call"), p.drawEnd()
+	p.clerk.changeMembership(m, func(m *membership) { m.role, m.permissions, m.oncall, m.until = role, permissions, oncall, until })
 	p.mayLose()
 }
 
@@ -222,8 +231,8 @@ func (p *player) ban() {
 	p.clerk.changeMembership(p.drawMembership(), func(m *membership) { m.banned, m.deprovisioned = banned, deprovisioned })
 }
 
-// banUser changes what holds for a user, in every organization. Now and then the user is deleted, for good.
-func (p *player) banUser() {
+// changeUser changes what holds for a user, in every organization. Now and then the user is deleted, for good.
+func (p *player) changeUser() {
 	id := p.clerk.user(rapid.IntRange(1, users).Draw(p.r, "user"))
 	what := rapid.IntRange(0, 9).Draw(p.r, "let in below 5, banned below 8, deprovisioned at 8, deleted at 9")
 	if what == 9 {
@@ -232,7 +241,8 @@ func (p *player) banUser() {
 		}
 		return
 	}
-	p.clerk.changeUser(&person{id: id, banned: 5 <= what && what < 8, deprovisioned: what == 8})
+	twoFactor := rapid.Bool().Draw(p.r, "two factors")
+	p.clerk.changeUser(&person{id: id, banned: 5 <= what && what < 8, deprovisioned: what == 8, twoFactor: twoFactor})
 	p.mayLose()
 }
 
@@ -271,6 +281,11 @@ func (p *player) echoes(d delivery) []delivery {
 func (m *message) isAboutTheEndOf(end *message) bool {
 	if end.person != nil {
 		return m.person != nil && m.person.id == end.person.id && m.person.updated.Before(end.person.updated)
+	}
+	if len(end.items) > 0 {
+		return slices.ContainsFunc(m.items, func(i *item) bool {
+			return slices.ContainsFunc(end.items, func(later *item) bool { return i.id == later.id && i.updated.Before(later.updated) })
+		})
 	}
 	if end.deletedMembership != nil {
 		return m.membership != nil && m.membership.id == end.deletedMembership.id

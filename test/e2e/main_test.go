@@ -173,7 +173,14 @@ func endingClass() *v1alpha1.TenantClass {
 	}
 }
 
-// silverClass has one namespace, with a template of its own, in which members are admins while they are on call.
+// Those on call are so by what the application stores with the membership, and until when.
+const (
+	whenOnCall  = "member.publicMetadata.?oncall.orValue(false) == true"
+	untilOnCall = "member.publicMetadata.?until"
+)
+
+// silverClass has one namespace, with a template of its own, in which members are admins while they are on call. What somebody has there depends
+// on the user and on the plan of the organization, too.
 func silverClass() *v1alpha1.TenantClass {
 	return &v1alpha1.TenantClass{
 		ObjectMeta: metav1.ObjectMeta{Name: planSilver},
@@ -181,7 +188,9 @@ func silverClass() *v1alpha1.TenantClass {
 			Match: `organization.publicMetadata.plan == "silver"`,
 			Namespaces: []v1alpha1.TenantNamespace{{Name: templateTeam, RoleBindings: []v1alpha1.TenantRoleBinding{
 				{Role: roleAdmin, ClusterRole: "edit"}, {Role: roleMember, ClusterRole: "view"},
-				{Role: roleMember, ClusterRole: "admin", When: "member.publicMetadata.?oncall.orValue(false) == true"},
+				{Role: roleMember, ClusterRole: "admin", When: whenOnCall, Until: untilOnCall},
+				{Role: roleMember, ClusterRole: "edit", When: fmt.Sprintf("organization.plan == %q", planPro)},
+				{Role: roleAdmin, ClusterRole: "admin", When: "user.twoFactorEnabled"},
 			}}},
 		},
 	}

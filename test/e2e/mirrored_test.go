@@ -99,7 +99,8 @@ func (t *truth) identify(seen *sight) (states map[string]int, wrong []error) {
 		if object := seen.users[id]; object != nil {
 			state, err := stateOf(l, object.Spec.UpdatedAt, object.Spec.DeletedAt, func(a clerkUser) time.Time { return a.updated })
 			if err == nil && object.Spec.DeletedAt == nil &&
-				(isTrue(object.Spec.Banned) != l.states[state].banned || isTrue(object.Spec.Deprovisioned) != l.states[state].deprovisioned) {
+				(isTrue(object.Spec.Banned) != l.states[state].banned || isTrue(object.Spec.Deprovisioned) != l.states[state].deprovisioned ||
+					isTrue(object.Spec.TwoFactorEnabled) != l.states[state].twoFactor) {
 				err = fmt.Errorf("it is mirrored as %+v, want %+v", object.Spec, l.states[state])
 			}
 			note(id, state, err)
@@ -148,12 +149,22 @@ func planOf(object *v1alpha1.ClerkOrganization) string {
 	return metadata.Plan
 }
 
-// isOnCall reads what a condition of a class reads. What is dropped is not there.
-func isOnCall(object *v1alpha1.ClerkMember) bool {
+// holderOf is a mirrored membership as conditions see it. What is dropped is not there.
+func (t *truth) holderOf(seen *sight, object *v1alpha1.ClerkMember) holder {
 	var metadata struct {
-		OnCall bool `json:"oncall"`
+		OnCall bool      `json:"oncall"`
+		Until  time.Time `json:"until"`
 	}
-	return object.Spec.PublicMetadata != nil && json.Unmarshal(object.Spec.PublicMetadata.Raw, &metadata) == nil && metadata.OnCall
+	if object.Spec.PublicMetadata != nil {
+		_ = json.Unmarshal(object.Spec.PublicMetadata.Raw, &metadata) // else it says neither
+	}
+	h := holder{membership: &membership{
+		user: object.Spec.UserID, role: object.Spec.Role, permissions: t.holds(seen, object), oncall: metadata.OnCall, until: metadata.Until,
+	}, at: seen.at}
+	if user := seen.users[object.Spec.UserID]; user != nil {
+		h.user = &person{twoFactor: isTrue(user.Spec.TwoFactorEnabled)}
+	}
+	return h
 }
 
 func permissionsOf(object *v1alpha1.ClerkRole) []string {
@@ -213,9 +224,8 @@ func (t *truth) wanted(seen *sight, id string) map[templateGrant]bool {
 		if member.Spec.OrganizationID != id || member.Spec.DeletedAt != nil || !letsIn(seen, member) {
 			continue
 		}
-		held := &membership{role: member.Spec.Role, permissions: t.holds(seen, member), oncall: isOnCall(member)}
 		for _, e := range classes[class] {
-			for _, clusterRole := range e.clusterRoles(held) {
+			for _, clusterRole := range e.clusterRoles(t.holderOf(seen, member)) {
 				want[templateGrant{e.template, subject(member.Spec.UserID), clusterRole}] = true
 			}
 		}
@@ -314,11 +324,8 @@ func (t *truth) judgeAnyClass(seen *sight, object *v1alpha1.ClerkOrganization) [
 		if member.Spec.OrganizationID != object.Spec.ID || member.Spec.DeletedAt != nil || !letsIn(seen, member) {
 			continue
 		}
-		held := &membership{
-			user: member.Spec.UserID, role: member.Spec.Role, permissions: t.holds(seen, member), oncall: isOnCall(member),
-		}
 		for class := range classes {
-			maps.Copy(may, grants(object.Spec.ID, class, held))
+			maps.Copy(may, grants(object.Spec.ID, class, t.holderOf(seen, member)))
 		}
 	}
 	var wrong []error
@@ -360,7 +367,8 @@ func judgeMember(seen *sight, object *v1alpha1.ClerkMember) error {
 	return nil
 }
 
-// possible are all grants of an organization that may be seen, when what is mirrored of everything is the given state or a later one.
+// possible are all grants of an organization that may be seen from settledAt on, when what is mirrored of everything is the given state or a
+// later one.
 func (t *truth) possible(id string, from map[string]int) map[grant]bool {
 	all := map[grant]bool{}
 	o := t.organizations[id]
@@ -375,10 +383,9 @@ func (t *truth) possible(id string, from map[string]int) map[grant]bool {
 			if !t.mayEverEnter(state, from) {
 				continue
 			}
-			for _, held := range t.mayHold(state, from) {
-				for _, was := range o.since(from[id]) {
-					maps.Copy(all, grants(id, was.class(), held))
-				}
+			holders := t.mayHold(state, from)
+			for _, was := range o.since(from[id]) {
+				maps.Copy(all, grants(id, was.class(), holders...))
 			}
 		}
 	}
@@ -394,14 +401,15 @@ func (t *truth) mayEverEnter(m membership, from map[string]int) bool {
 	return slices.ContainsFunc(user.since(max(from[m.user], t.userAt(m))), clerkUser.mayEnter)
 }
 
-// mayHold is a membership with what its role may allow.
-func (t *truth) mayHold(m membership, from map[string]int) []*membership {
-	var all []*membership
+// mayHold is a membership with all that its role may allow, and with two factors if the user may have them: nobody gets less by that.
+func (t *truth) mayHold(m membership, from map[string]int) []holder {
+	mayHaveTwo := slices.ContainsFunc(t.people[m.user].since(from[m.user]), func(a clerkUser) bool { return a.twoFactor })
+	var all []holder
 	role := t.position(m.role)
 	for _, state := range role.since(from[role.last().id]) {
 		held := m
 		held.permissions = state.permissions()
-		all = append(all, &held)
+		all = append(all, holder{membership: &held, user: &person{twoFactor: mayHaveTwo}, at: t.settledAt.Add(-late)})
 	}
 	return all
 }

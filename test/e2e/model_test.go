@@ -19,18 +19,20 @@ package e2e
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
 
-// model is what the cluster should know of Clerk after some messages, in whatever order they came: of each organization, membership and user
-// the newest state that any message carried, unless one said that it is deleted.
+// model is what the cluster should know of Clerk after some messages, in whatever order they came: of each organization, membership, user
+// and item of a subscription the newest state that any message carried, unless one said that it is deleted or has ended.
 type model struct {
 	organizations        map[string]*organization
 	deletedOrganizations map[string]bool
 	memberships          map[string]*membership
 	deletedMemberships   map[string]*membership
 	users                map[string]*person
+	items                map[string]*item
 }
 
 func newModel() *model {
@@ -40,6 +42,7 @@ func newModel() *model {
 		memberships:          map[string]*membership{},
 		deletedMemberships:   map[string]*membership{},
 		users:                map[string]*person{},
+		items:                map[string]*item{},
 	}
 }
 
@@ -50,6 +53,7 @@ func (m *model) copy() *model {
 		memberships:          maps.Clone(m.memberships),
 		deletedMemberships:   maps.Clone(m.deletedMemberships),
 		users:                maps.Clone(m.users),
+		items:                maps.Clone(m.items),
 	}
 }
 
@@ -71,6 +75,11 @@ func (m *model) accept(news *message) {
 	}
 	if m.isNewsOfUser(news) {
 		m.users[news.person.id] = news.person
+	}
+	for _, i := range news.items {
+		if m.isNewsOfItem(i) {
+			m.items[i.id] = i
+		}
 	}
 }
 
@@ -128,27 +137,35 @@ func (m *model) members(organization string) []*membership {
 	return members
 }
 
-// entry is one namespace that a class gives: its template, and which ClusterRole a role or a permission means in it.
+// entry is one namespace that a class gives: its template, and what a role or a permission means in it.
 type entry struct {
-	template    string
-	roles       map[string]string
-	permissions map[string]string
+	template string
+	rules    []rule
+}
 
-	// oncall is what a role means for those who are on call, besides.
-	oncall map[string]string
+// rule gives a ClusterRole to those with a role or a permission for whom a condition holds, if there is one; with ends, as long as their
+// membership says.
+type rule struct {
+	role, permission, clusterRole string
+
+	when func(holder) bool
+	ends bool
 }
 
 // classes are the entries of each class, in their order.
 var classes = map[string][]entry{
-	classDefault: {{template: templateOrg, roles: map[string]string{roleAdmin: "admin", roleMember: "view"}}},
+	classDefault: {{templateOrg, []rule{{role: roleAdmin, clusterRole: "admin"}, {role: roleMember, clusterRole: "view"}}}},
 	planGold: {
-		{template: templateOrg, roles: map[string]string{roleAdmin: "admin", roleMember: "edit"}},
-		{template: templateData, roles: map[string]string{roleAdmin: "admin"}, permissions: map[string]string{permissionRead: "view"}},
+		{templateOrg, []rule{{role: roleAdmin, clusterRole: "admin"}, {role: roleMember, clusterRole: "edit"}}},
+		{templateData, []rule{{role: roleAdmin, clusterRole: "admin"}, {permission: permissionRead, clusterRole: "view"}}},
 	},
-	planEnding: {{template: templateEnds, roles: map[string]string{roleAdmin: "admin", roleMember: "view"}}},
-	planSilver: {{
-		template: templateTeam, roles: map[string]string{roleAdmin: "edit", roleMember: "view"}, oncall: map[string]string{roleMember: "admin"},
-	}},
+	planEnding: {{templateEnds, []rule{{role: roleAdmin, clusterRole: "admin"}, {role: roleMember, clusterRole: "view"}}}},
+	planSilver: {{templateTeam, []rule{
+		{role: roleAdmin, clusterRole: "edit"}, {role: roleMember, clusterRole: "view"},
+		{role: roleMember, clusterRole: "admin", when: holder.isOnCall, ends: true},
+		{role: roleMember, clusterRole: "edit", when: holder.isPro},
+		{role: roleAdmin, clusterRole: "admin", when: holder.hasTwoFactors},
+	}}},
 }
 
 // class is the class that serves an organization.
@@ -182,23 +199,56 @@ func (m *membership) barredBy(user *person) string {
 	return ""
 }
 
-// admitted are those members of an organization whom Clerk lets in.
-func (m *model) admitted(organization string) []*membership {
-	return slices.DeleteFunc(m.members(organization), func(member *membership) bool { return !member.mayEnter(m.users[member.user]) })
+// holder is a member whom Clerk lets in, as conditions see them at one moment.
+type holder struct {
+	*membership
+
+	// user is what is known of the user, nil if nothing. plan is the organization's; empty if it has none, or nothing is known of it.
+	user *person
+	plan string
+	at   time.Time
+}
+
+func (h holder) isOnCall() bool      { return h.oncall }
+func (h holder) isPro() bool         { return h.plan == planPro }
+func (h holder) hasTwoFactors() bool { return h.user != nil && h.user.twoFactor }
+
+// holders are those members of an organization whom Clerk lets in.
+func (m *model) holders(organization string, at time.Time) []holder {
+	plan := m.planAt(organization, at)
+	var admitted []holder
+	for _, member := range m.members(organization) {
+		if user := m.users[member.user]; member.mayEnter(user) {
+			admitted = append(admitted, holder{member, user, plan, at})
+		}
+	}
+	return admitted
+}
+
+// gives tells whether a member gets what a rule gives.
+func (r rule) gives(h holder) bool {
+	isFor := r.role != "" && r.role == h.role || r.permission != "" && slices.Contains(h.permissions, r.permission)
+	return isFor && (r.when == nil || r.when(h)) && (!r.ends || h.until.IsZero() || h.at.Before(h.until))
+}
+
+// expires is when a member loses something by itself that a class gives them; zero if they do not.
+func (h holder) expires(class string) time.Time {
+	for _, e := range classes[class] {
+		for _, r := range e.rules {
+			if r.ends && r.gives(h) {
+				return h.until
+			}
+		}
+	}
+	return time.Time{}
 }
 
 // clusterRoles are those that a member gets by an entry.
-func (e entry) clusterRoles(m *membership) []string {
+func (e entry) clusterRoles(h holder) []string {
 	var granted []string
-	if role, mapped := e.roles[m.role]; mapped {
-		granted = append(granted, role)
-	}
-	if role, mapped := e.oncall[m.role]; mapped && m.oncall {
-		granted = append(granted, role)
-	}
-	for _, permission := range m.permissions {
-		if role, mapped := e.permissions[permission]; mapped {
-			granted = append(granted, role)
+	for _, r := range e.rules {
+		if r.gives(h) {
+			granted = append(granted, r.clusterRole)
 		}
 	}
 	return granted
@@ -213,12 +263,12 @@ type grant struct {
 }
 
 // grants are what a class gives members of an organization who are let in, anywhere.
-func grants(organization, class string, members ...*membership) map[grant]bool {
+func grants(organization, class string, holders ...holder) map[grant]bool {
 	all := map[grant]bool{}
 	for _, e := range classes[class] {
-		for _, m := range members {
-			for _, role := range e.clusterRoles(m) {
-				all[grant{organization, subject(m.user), role}] = true
+		for _, h := range holders {
+			for _, role := range e.clusterRoles(h) {
+				all[grant{organization, subject(h.membership.user), role}] = true
 			}
 		}
 	}

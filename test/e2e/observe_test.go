@@ -47,6 +47,14 @@ type observation struct {
 	bindings        []rbacv1.RoleBinding         // without those of impostors, as objects of what is mirrored
 	everyBinding    []rbacv1.RoleBinding
 	bindingsVersion string
+
+	items                  map[string]*v1alpha1.ClerkSubscriptionItem
+	clusterGrants          map[string]*v1alpha1.ClusterGrant // by name
+	clusterBindings        []rbacv1.ClusterRoleBinding       // of ClusterGrants
+	clusterBindingsVersion string
+
+	// at is when it began to look.
+	at time.Time
 }
 
 func observe(ctx context.Context) (*observation, error) {
@@ -55,7 +63,14 @@ func observe(ctx context.Context) (*observation, error) {
 	var users v1alpha1.ClerkUserList
 	var namespaces corev1.NamespaceList
 	var bindings rbacv1.RoleBindingList
-	err := errors.Join(
+	var items v1alpha1.ClerkSubscriptionItemList
+	var clusterGrants v1alpha1.ClusterGrantList
+	at := time.Now()
+	clusterBindings, err := listClusterBindings(ctx)
+	err = errors.Join(
+		err,
+		cluster.List(ctx, &items),
+		cluster.List(ctx, &clusterGrants),
 		cluster.List(ctx, &organizations),
 		cluster.List(ctx, &members),
 		cluster.List(ctx, &users),
@@ -72,6 +87,19 @@ func observe(ctx context.Context) (*observation, error) {
 		namespaces:      map[string]*corev1.Namespace{},
 		everyBinding:    bindings.Items,
 		bindingsVersion: bindings.ResourceVersion,
+
+		items:                  map[string]*v1alpha1.ClerkSubscriptionItem{},
+		clusterGrants:          map[string]*v1alpha1.ClusterGrant{},
+		clusterBindings:        clusterBindings.Items,
+		clusterBindingsVersion: clusterBindings.ResourceVersion,
+
+		at: at,
+	}
+	for i := range clusterGrants.Items {
+		seen.clusterGrants[clusterGrants.Items[i].Name] = &clusterGrants.Items[i]
+	}
+	for i := range items.Items {
+		seen.items[items.Items[i].Spec.ID] = &items.Items[i]
 	}
 	for _, binding := range bindings.Items {
 		if !isImpostor(binding.Labels) {
@@ -166,6 +194,8 @@ func (w *world) compare(seen *observation) []error {
 	}
 	wrong = append(wrong, w.compareMembers(seen)...)
 	wrong = append(wrong, w.compareUsers(seen)...)
+	wrong = append(wrong, w.compareItems(seen)...)
+	wrong = append(wrong, w.compareStaff(seen)...)
 	return append(wrong, w.findStrangers(seen)...)
 }
 
@@ -214,7 +244,7 @@ func (w *world) compareOrganization(seen *observation, id string) []error {
 		if place.template != classes[o.class()][i].template {
 			wrong = append(wrong, fmt.Errorf("the namespace %s is made from %q, want %q", place.name, place.template, classes[o.class()][i].template))
 		}
-		maps.Copy(granted, wantGranted(place.name, classes[o.class()][i], w.heard.admitted(id)))
+		maps.Copy(granted, wantGranted(place.name, classes[o.class()][i], w.heard.holders(id, seen.at)))
 	}
 	for _, place := range released {
 		states[place.name] = v1alpha1.NamespaceReleased
@@ -227,16 +257,16 @@ func (w *world) compareOrganization(seen *observation, id string) []error {
 }
 
 // wantGranted is what an entry of a class grants in its namespace, in the form of observation.granted.
-func wantGranted(namespace string, e entry, members []*membership) map[string][]string {
+func wantGranted(namespace string, e entry, holders []holder) map[string][]string {
 	granted := map[string][]string{}
-	for _, m := range members {
-		for _, role := range e.clusterRoles(m) {
+	for _, h := range holders {
+		for _, role := range e.clusterRoles(h) {
 			key := namespace + " " + role
 			if granted[key] == nil {
 				granted[key] = []string{""}
 			}
-			if !slices.Contains(granted[key], subject(m.user)) {
-				granted[key] = append(granted[key], subject(m.user))
+			if name := subject(h.membership.user); !slices.Contains(granted[key], name) {
+				granted[key] = append(granted[key], name)
 			}
 		}
 	}
@@ -497,8 +527,9 @@ func (w *world) compareUsers(seen *observation) []error {
 		case p.deleted && (spec.DeletedAt == nil || !equality.Semantic.DeepEqual(spec, tombstone)):
 			wrong = append(wrong, fmt.Errorf("%s is deleted but mirrored as %+v", id, spec))
 		case !p.deleted && (spec.UpdatedAt == nil || !spec.UpdatedAt.Time.Equal(p.updated) || (spec.Banned != nil) != p.banned ||
-			(spec.Deprovisioned != nil) != p.deprovisioned):
-			wrong = append(wrong, fmt.Errorf("%s is mirrored as of %v, banned %t, want %s, banned %t", id, spec.UpdatedAt, spec.Banned != nil, p.updated, p.banned))
+			(spec.Deprovisioned != nil) != p.deprovisioned || isTrue(spec.TwoFactorEnabled) != p.twoFactor):
+			wrong = append(wrong, fmt.Errorf("%s is mirrored as of %v, banned %t, want %s, banned %t",
+				id, spec.UpdatedAt, spec.Banned != nil, p.updated, p.banned))
 		}
 	}
 	return wrong
@@ -526,13 +557,17 @@ func (w *world) compareMemberStatus(seen *observation, object *v1alpha1.ClerkMem
 	if !slices.Equal(have, want) || object.Status.Subject != subject(m.user) {
 		return fmt.Errorf("its status says %q is bound by %v, want %v", object.Status.Subject, have, want)
 	}
+	held := holder{m, w.heard.users[m.user], w.heard.planAt(m.organization, seen.at), seen.at}
 	switch {
 	case o == nil:
 		return compareBound(object, metav1.ConditionFalse, v1alpha1.ReasonDeleted)
 	case !m.mayEnter(w.heard.users[m.user]):
 		return compareBound(object, metav1.ConditionFalse, m.barredBy(w.heard.users[m.user]))
-	case len(grants(o.id, o.class(), m)) == 0:
+	case len(grants(o.id, o.class(), held)) == 0:
 		return compareBound(object, metav1.ConditionFalse, v1alpha1.ReasonRoleNotMapped)
+	}
+	if have, want := object.Status.Expires, held.expires(o.class()); want.IsZero() != have.IsZero() || have != nil && !have.Time.Equal(want) {
+		return fmt.Errorf("its status says that it ends at %v, want %s", have, clock(want))
 	}
 	return errors.Join(
 		compareBound(object, metav1.ConditionTrue, v1alpha1.ReasonBound),
@@ -577,6 +612,9 @@ func (w *world) checkAccess() {
 			return err
 		}
 		var wrong []error
+		for user := range users {
+			wrong = append(wrong, w.checkStaff(ctx, user, seen.at))
+		}
 		for _, id := range w.heard.knownOrganizations() {
 			for _, place := range seen.places(id) {
 				for user := range users {
@@ -596,13 +634,16 @@ func (w *world) checkUser(ctx context.Context, seen *observation, id string, p *
 	if o := w.heard.organizations[id]; o != nil {
 		filled, _, _ := w.assign(seen, o)
 		if at := slices.IndexFunc(filled, func(f *place) bool { return f != nil && f.name == p.name }); at >= 0 {
-			granted := wantGranted(p.name, classes[o.class()][at], w.heard.admitted(id))
+			granted := wantGranted(p.name, classes[o.class()][at], w.heard.holders(id, seen.at))
 			for i, level := range power {
 				if slices.Contains(granted[p.name+" "+level.clusterRole], subject(user)) {
 					want = i
 				}
 			}
 		}
+	}
+	if want < 0 && w.isStaff(user, seen.at) {
+		want = 0
 	}
 	var wrong []error
 	for i, level := range power {

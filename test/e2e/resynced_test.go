@@ -277,7 +277,7 @@ func (w *repaired) settle() {
 		w.checkGuard()
 		return // what it has begun follows from what was so before, and may still come
 	}
-	w.settled = states
+	w.settled, w.clerk.settledAt = states, seen.at
 	for id, o := range w.clerk.organizations {
 		if renamed[id] || states[id] == o.end() {
 			w.guard.permitOnly(id, w.clerk.possible(id, states), seen.bindingsVersion)
@@ -483,7 +483,7 @@ func (p *misfortune) moves() []move {
 	if len(members) > 0 {
 		add(2, p.changing("tell a membership again", func() { p.clerk.tellMembershipAgain(draw(p.r, "membership", members)) }))
 		add(2, p.changing("change a role", func() {
-			p.clerk.changeRole(draw(p.r, "membership", members), p.drawRole(), rapid.Bool().Draw(p.r, "on call"))
+			p.clerk.changeRole(draw(p.r, "membership", members), p.drawRole(), rapid.Bool().Draw(p.r, "on call"), p.drawEnd())
 		}))
 		add(2, p.changing("leave", func() { p.clerk.leave(draw(p.r, "membership", members)) }))
 		add(3, p.changing("ban or not", p.ban))
@@ -544,7 +544,10 @@ func (p *misfortune) join() {
 func (p *misfortune) ban() {
 	m := p.clerk.memberships[draw(p.r, "membership", alive(p.clerk.memberships))].last()
 	state := rapid.SampledFrom([]clerkUser{{}, {}, {banned: true}, {banned: true}, {deprovisioned: true}}).Draw(p.r, "state")
-	p.clerk.changeUser(m.user, func(a *clerkUser) { a.banned, a.deprovisioned = state.banned, state.deprovisioned })
+	twoFactor := rapid.Bool().Draw(p.r, "two factors")
+	p.clerk.changeUser(m.user, func(a *clerkUser) {
+		a.banned, a.deprovisioned, a.twoFactor = state.banned, state.deprovisioned, twoFactor
+	})
 }
 
 // deliverSome delivers some of the messages that are on their way, in any order.

@@ -71,6 +71,7 @@ func alive[T any](lives map[string]*life[T]) []string {
 type clerkUser struct {
 	id                    string
 	banned, deprovisioned bool
+	twoFactor             bool
 	updated               time.Time
 }
 
@@ -106,6 +107,9 @@ type truth struct {
 
 	// announce is called before anybody can know of a change.
 	announce func()
+
+	// settledAt is when the cluster was last seen to be as what is mirrored says.
+	settledAt time.Time
 }
 
 func newTruth(key string) *truth {
@@ -116,6 +120,7 @@ func newTruth(key string) *truth {
 		people:        map[string]*life[clerkUser]{},
 		positions:     map[string]*life[position]{},
 		announce:      func() {},
+		settledAt:     time.Now(),
 	}
 	t.api = clerkapi.New(clerkapi.Options{InstanceID: t.id("ins"), Key: key})
 	t.read = clerktest.Permission{ID: t.id("perm"), Key: permissionRead, UpdatedAt: t.tick()}
@@ -188,9 +193,9 @@ func (t *truth) join(organization, user, role string) {
 	t.tellMembership(m.id, clerktest.MembershipCreated)
 }
 
-func (t *truth) changeRole(id, role string, oncall bool) {
+func (t *truth) changeRole(id, role string, oncall bool, until time.Time) {
 	m := t.memberships[id].last()
-	m.role, m.oncall, m.updated = role, oncall, t.tick()
+	m.role, m.oncall, m.until, m.updated = role, oncall, until, t.tick()
 	t.memberships[id].states = append(t.memberships[id].states, m)
 	t.tellMembership(id, clerktest.MembershipUpdated)
 }
@@ -356,6 +361,6 @@ func (a clerkUser) clerktest() clerktest.User {
 	return clerktest.User{
 		ID: a.id, Identifier: canary + "." + a.id + "@example.com", Email: canary + "." + a.id + "@example.com",
 		Username: canary + "_" + a.id, FirstName: canary + " Jane", LastName: canary + " Doe",
-		Banned: a.banned, Deprovisioned: a.deprovisioned, UpdatedAt: a.updated,
+		Banned: a.banned, Deprovisioned: a.deprovisioned, TwoFactor: a.twoFactor, UpdatedAt: a.updated,
 	}
 }

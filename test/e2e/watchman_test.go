@@ -17,6 +17,7 @@ limitations under the License.
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -26,22 +27,24 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
 
-// watchman sees every state of every RoleBinding of an organization, also those that last for a moment, and knows who may be in them.
+// watchman sees every state of every RoleBinding of an organization and of every ClusterRoleBinding of a ClusterGrant, also those that last for
+// a moment, and knows who may be in them.
 type watchman struct {
 	stop context.CancelFunc
 
 	mu      sync.Mutex
-	permits map[string]*permit // by organization; what is of no other concern has none
+	permits map[string]*permit // by organization, or by what staffKey says; what is of no other concern has none
 	wrongs  []string
 }
 
-// permit is what an organization's RoleBindings may grant; it counts for states newer than a version.
+// permit is what an organization's RoleBindings, or those of a ClusterGrant, may grant; it counts for states newer than a version.
 type permit struct {
 	grants map[grant]bool
 	after  int64
@@ -55,39 +58,55 @@ func startWatchman(t tester) *watchman {
 	if err := cluster.List(ctx, &list, client.HasLabels{v1alpha1.OrganizationIDLabel}); err != nil {
 		t.Fatalf("list RoleBindings: %v", err)
 	}
-	go guard.watch(ctx, list.ResourceVersion)
+	clusterBindings, err := listClusterBindings(ctx)
+	if err != nil {
+		t.Fatalf("list ClusterRoleBindings: %v", err)
+	}
+	go guard.watch(ctx, &rbacv1.RoleBindingList{}, list.ResourceVersion, v1alpha1.OrganizationIDLabel)
+	go guard.watch(ctx, &rbacv1.ClusterRoleBindingList{}, clusterBindings.ResourceVersion, v1alpha1.ClusterGrantLabel)
 	return guard
 }
 
 // watch looks on until ctx ends; a watch that breaks is taken up where it broke.
-func (g *watchman) watch(ctx context.Context, from string) {
+func (g *watchman) watch(ctx context.Context, kind client.ObjectList, from, label string) {
 	for ctx.Err() == nil {
-		stream, err := cluster.Watch(ctx, &rbacv1.RoleBindingList{}, client.HasLabels{v1alpha1.OrganizationIDLabel},
+		stream, err := cluster.Watch(ctx, kind, client.HasLabels{label},
 			&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: from}})
 		if err != nil {
 			continue
 		}
 		for event := range stream.ResultChan() {
-			binding, isBinding := event.Object.(*rbacv1.RoleBinding)
-			if !isBinding {
+			binding := roleBindingOf(event.Object)
+			if binding == nil {
 				break
 			}
 			from = binding.ResourceVersion
 			if event.Type != watch.Deleted {
-				g.see(binding)
+				g.see(binding, cmp.Or(binding.Labels[v1alpha1.OrganizationIDLabel], staffKey(binding.Labels[v1alpha1.ClusterGrantLabel])))
 			}
 		}
 		stream.Stop()
 	}
 }
 
-func (g *watchman) see(binding *rbacv1.RoleBinding) {
+// roleBindingOf is a RoleBinding, or a ClusterRoleBinding as one of no namespace; nil for anything else.
+func roleBindingOf(object runtime.Object) *rbacv1.RoleBinding {
+	switch binding := object.(type) {
+	case *rbacv1.RoleBinding:
+		return binding
+	case *rbacv1.ClusterRoleBinding:
+		return &rbacv1.RoleBinding{ObjectMeta: binding.ObjectMeta, Subjects: binding.Subjects, RoleRef: binding.RoleRef}
+	}
+	return nil
+}
+
+// see takes note of a state of a RoleBinding; id says whose permit it needs.
+func (g *watchman) see(binding *rbacv1.RoleBinding, id string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if isImpostor(binding.Labels) {
 		return // see checkBorders
 	}
-	id := binding.Labels[v1alpha1.OrganizationIDLabel]
 	may := g.permits[id]
 	if may == nil || version(binding.ResourceVersion) <= may.after {
 		return

@@ -45,19 +45,27 @@ type world struct {
 	accepted []*message
 	heard    *model
 
-	// settled is what the cluster was last seen to agree with; the rest is about what happened since, and what is fixed for good.
-	settled *model
-	since   map[string]*window
-	words   map[string][]*person // by user
-	homes   map[string][]*place
-	guard   *watchman
+	// settled is what the cluster was last seen to agree with, and settledAt is when; the rest is about what happened since, and what is fixed
+	// for good.
+	settled   *model
+	settledAt time.Time
+	since     map[string]*window
+	words     map[string][]*person // by user
+	homes     map[string][]*place
+	guard     *watchman
+
+	// staff are the ClusterGrants, if there are any.
+	staff []*staff
 }
+
+// late is how long after its end a grant may be written that was decided before. By the time that the cluster agrees, it is gone again.
+const late = 5 * time.Second
 
 func newWorld(t tester, replicas []*replica) *world {
 	clerk := newClerk()
 	w := &world{
 		courier: &courier{t: t, replicas: replicas, instance: operatorproc.Instance, tell: clerk.note}, clerk: clerk,
-		heard: newModel(), settled: newModel(),
+		heard: newModel(), settled: newModel(), settledAt: time.Now(),
 		since: map[string]*window{}, words: map[string][]*person{}, homes: map[string][]*place{},
 	}
 	w.guard = startWatchman(t)
@@ -67,6 +75,7 @@ func newWorld(t tester, replicas []*replica) *world {
 // end tells t the history where it did not end well. rapid would not: what it prints is what happened when it tried once more.
 func (w *world) end(t *testing.T) {
 	t.Helper()
+	w.dismiss()
 	w.guard.stop()
 	if w.t.Failed() {
 		t.Logf("the history of %s, which failed:\n%s\nit failed because: %s", w.clerk.prefix, join(w.clerk.history), w.failure)
@@ -77,6 +86,7 @@ func (w *world) end(t *testing.T) {
 type window struct {
 	states  map[time.Time]*organization
 	members []*membership
+	items   []*item
 	deleted bool
 }
 
@@ -138,7 +148,18 @@ func (w *world) expect(m *message) {
 	if w.settled.isNewsOfMembership(m) {
 		past.members = append(past.members, m.membership)
 	}
-	w.guard.allow(id, w.possibleGrants(id))
+	past.items = append(past.items, slices.DeleteFunc(slices.Clone(m.items), func(i *item) bool { return !w.settled.isNewsOfItem(i) })...)
+	w.allow(id)
+}
+
+// allow permits what may be seen of an organization from now on.
+func (w *world) allow(organization string) {
+	w.guard.allow(organization, w.possibleGrants(organization))
+	for _, s := range w.staff {
+		if slices.Contains(s.named, organization) || slices.Contains(s.since, organization) {
+			w.guard.allow(s.key(), w.possibleStaff(s))
+		}
+	}
 }
 
 // expectOfUser is expect for a message about a user.
@@ -148,32 +169,45 @@ func (w *world) expectOfUser(m *message) {
 	}
 	w.words[m.person.id] = append(w.words[m.person.id], m.person)
 	for id := range union(w.settled.organizations, w.since) {
-		w.guard.allow(id, w.possibleGrants(id))
+		w.allow(id)
 	}
 }
 
-// mayHaveEntered tells whether Clerk may have let a member in at some moment since the cluster was last seen to agree.
-func (w *world) mayHaveEntered(m *membership) bool {
-	return m.mayEnter(w.settled.users[m.user]) || slices.ContainsFunc(w.words[m.user], m.mayEnter)
+// possibleHolders are all that an organization's members may have been to rules at some moment since the cluster was last seen to agree: in each
+// state, with each of the user and of the plan.
+func (w *world) possibleHolders(id string) []holder {
+	members, news := w.settled.members(id), []*item(nil)
+	if past := w.since[id]; past != nil {
+		members, news = append(members, past.members...), past.items
+	}
+	from := w.settledAt.Add(-late)
+	var all []holder
+	for plan := range w.settled.plansSince(id, from, news) {
+		for _, m := range members {
+			for _, user := range append([]*person{w.settled.users[m.user]}, w.words[m.user]...) {
+				if m.mayEnter(user) {
+					all = append(all, holder{m, user, plan, from})
+				}
+			}
+		}
+	}
+	return all
 }
 
 // possibleGrants are all grants that an organization's members may have had at some moment since the cluster was last seen to agree.
 func (w *world) possibleGrants(id string) map[grant]bool {
-	members := w.settled.members(id)
 	current := map[string]bool{}
 	if o := w.settled.organizations[id]; o != nil {
 		current[o.class()] = true
 	}
 	if past := w.since[id]; past != nil {
-		members = append(members, past.members...)
 		for _, state := range past.states {
 			current[state.class()] = true
 		}
 	}
-	members = slices.DeleteFunc(members, func(m *membership) bool { return !w.mayHaveEntered(m) })
-	all := map[grant]bool{}
+	holders, all := w.possibleHolders(id), map[grant]bool{}
 	for class := range current {
-		maps.Copy(all, grants(id, class, members...))
+		maps.Copy(all, grants(id, class, holders...))
 	}
 	return all
 }
@@ -245,11 +279,15 @@ func (w *world) settle() {
 		w.fail("the cluster does not become what it should be within %s:\n%v", patience, err)
 	}
 	w.note("the cluster agrees after %s", time.Since(began).Round(time.Millisecond))
-	w.settled = w.heard.copy()
+	w.settled, w.settledAt = w.heard.copy(), seen.at
 	w.since, w.words = map[string]*window{}, map[string][]*person{}
 	for _, id := range w.heard.knownOrganizations() {
 		w.homes[id] = seen.places(id)
 		w.guard.permitOnly(id, w.possibleGrants(id), seen.bindingsVersion)
+	}
+	for _, s := range w.staff {
+		s.since = nil
+		w.guard.permitOnly(s.key(), w.possibleStaff(s), seen.clusterBindingsVersion)
 	}
 	w.checkGuard()
 }
