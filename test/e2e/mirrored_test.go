@@ -392,13 +392,14 @@ func (t *truth) possible(id string, from map[string]int) map[grant]bool {
 	return all
 }
 
-// mayEverEnter tells whether any state of a member's user lets them in. What the membership tells of the user is no older than itself.
+// mayEverEnter tells whether any state of a member's user lets them in. What the membership tells of the user is left out: it counts for
+// nothing against a listing that is newer, and by the clocks of these histories, which begin an hour ago, any listing is.
 func (t *truth) mayEverEnter(m membership, from map[string]int) bool {
 	user := t.people[m.user]
 	if from[m.user] == user.end() {
 		return false
 	}
-	return slices.ContainsFunc(user.since(max(from[m.user], t.userAt(m))), clerkUser.mayEnter)
+	return slices.ContainsFunc(user.since(from[m.user]), clerkUser.mayEnter)
 }
 
 // mayHold is a membership with all that its role may allow, and with two factors if the user may have them: nobody gets less by that.
