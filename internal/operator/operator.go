@@ -104,8 +104,7 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 	if err := controller.Setup(ctx, mgr, controller.Options{
 		Namespace: c.Namespace, TombstoneRetention: c.TombstoneRetention, Now: time.Now, MissingUser: resyncer.Want,
 		OrganizationExists: resyncer.OrganizationExists, TenantObjects: tenants, ClusterGrantRoles: c.ClusterGrantRoles,
-		CreatorsPolicy: cmp.Or(c.CreatorsPolicy, DefaultCreatorsPolicy),
-		ClusterGrantsForbidden: forbidden,
+		CreatorsPolicy: cmp.Or(c.CreatorsPolicy, DefaultCreatorsPolicy), ClusterGrantsForbidden: forbidden,
 	}); err != nil {
 		return err
 	}
