@@ -143,6 +143,9 @@ func (plan *Plan) leaveOutUnseen(edits []*edit, before *snapshot) ([]*edit, erro
 	if len(kept) == 0 {
 		return nil, explainList(unread, &v1alpha1.ClusterGrantList{})
 	}
+	if len(kept) < len(edits) && len(plan.Notes) == 0 { // the cluster does not know the kind
+		plan.Notes = append(plan.Notes, "edits of ClusterGrants are left out: "+explainList(unread, &v1alpha1.ClusterGrantList{}).Error())
+	}
 	return kept, nil
 }
 

@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -86,6 +87,7 @@ func (s *snapshot) with(ctx context.Context, objects ...client.Object) (*snapsho
 	for kind, known := range s.objects {
 		changed.objects[kind] = append([]client.Object(nil), known...)
 	}
+	maps.Copy(changed.unread, s.unread)
 	for _, object := range objects {
 		changed.put(object)
 	}

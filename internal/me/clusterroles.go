@@ -54,8 +54,8 @@ type ClusterGrants struct {
 // Add tells of somebody what ClusterRoleBindings of ClusterGrants give to their name, and, by their memberships, until when. Of what
 // others have, and of other ClusterRoleBindings, nothing is told.
 func (c *ClusterGrants) Add(ctx context.Context, mine *Mine, members []v1alpha1.ClerkMember, bindings []rbacv1.ClusterRoleBinding) error {
-	for i := range bindings {
-		binding := &bindings[i]
+	byName := func(a, b *rbacv1.ClusterRoleBinding) int { return strings.Compare(a.Name, b.Name) }
+	for _, binding := range slices.SortedFunc(slices.Values(cached.Pointers(bindings)), byName) { // of too many always the same ones
 		grant := tenant.GrantOfBinding(binding)
 		if grant == "" || !slices.Contains(usersOf(binding), mine.User) {
 			continue

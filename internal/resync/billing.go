@@ -17,6 +17,7 @@ limitations under the License.
 package resync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,7 +68,7 @@ func listSubscriptionItems(
 		return backend.Listing{}, errNoBilling
 	}
 	r.billing.isOn = true
-	ofNobody := 0
+	ofNobody, lostBefore := 0, r.notes.lost()
 	listing, err := r.api.SubscriptionItems(ctx, r.unlessLongOver(before, func(page backend.Page) error {
 		ofNobody += countOfNobody(page.Entities, before)
 		return visit(page)
@@ -77,8 +78,9 @@ func listSubscriptionItems(
 	}
 	// Where plans are known, an organization without an item has the default plan. So they are known once every item is.
 	if len(r.instance.Status.Plans) == 0 {
-		r.billing.failed = unlessComplete(listing, ofNobody)
+		r.billing.failed = unlessComplete(listing, ofNobody, r.notes.lost()-lostBefore)
 	}
+	r.billing.failed = cmp.Or(unlessSome(list, listing, before), r.billing.failed)
 	r.billing.list, r.billing.isRead = list, r.billing.failed == nil
 	return listing, nil
 }
@@ -113,12 +115,30 @@ func countOfNobody(entities []clerk.Data, before inventory) int {
 	return count
 }
 
-func unlessComplete(listing backend.Listing, ofNobody int) error {
+// unlessSome is why it does not count that there are no plans: permissions would be held whatever the plan.
+func unlessSome(list backend.PlanList, items backend.Listing, before inventory) error {
+	switch {
+	case len(list.Plans) > 0:
+		return nil
+	case len(list.LeftOut) > 0:
+		return fmt.Errorf("none of %d plans could be kept: %s", len(list.LeftOut), list.LeftOut[0].Error())
+	}
+	for id := range before.living {
+		if items.Has(id) {
+			return errors.New("Clerk lists subscription items, and no plans that they could be of") //nolint:staticcheck // a name
+		}
+	}
+	return nil
+}
+
+func unlessComplete(listing backend.Listing, ofNobody, lost int) error {
 	switch {
 	case listing.Gap != "":
 		return errors.New("not all subscription items could be listed: " + listing.Gap)
 	case ofNobody > 0:
 		return fmt.Errorf("of %d subscription items Clerk does not say which organization has them", ofNobody)
+	case lost > 0:
+		return fmt.Errorf("%d subscription items could not be mirrored", lost)
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
 	"github.com/clerk-operator/clerk-operator/internal/clerk/backend"
+	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 // kind is one kind of what is mirrored: how it is listed here and there, and what is done about one that is gone.
@@ -168,7 +169,7 @@ func mirroredFrom(object v1alpha1.Mirrored) mirrored {
 	case *v1alpha1.ClerkSubscriptionItem:
 		from.organizationID = object.Spec.OrganizationID
 	case *v1alpha1.ClerkOrganizationDomain:
-		from.organizationID = object.Spec.OrganizationID
+		from.organizationID, from.idle = object.Spec.OrganizationID, !tenant.IsOwn(&object.Spec)
 	}
 	return from
 }

@@ -37,6 +37,9 @@ type notes struct {
 	tooYoung  int      // what changed just now
 }
 
+// lost is how many things that were listed did not get into the mirror.
+func (n *notes) lost() int { return n.refused.count + n.unwritten.count }
+
 // remarks are the first few of something, and how many there are.
 type remarks struct {
 	count int

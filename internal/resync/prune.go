@@ -42,6 +42,9 @@ type mirrored struct {
 	uid  types.UID
 
 	organizationID, userID string // of a member; of a subscription item and a domain the first alone
+
+	// idle: it decides nothing, so that it goes is no danger, and people may make and delete any number.
+	idle bool
 }
 
 // found is what a listing came to, beside what was mirrored before it.
@@ -49,6 +52,17 @@ type found struct {
 	kind    *kind
 	before  map[string]mirrored
 	listing backend.Listing
+}
+
+// decisive is how many were mirrored that decide something.
+func (f found) decisive() int {
+	count := 0
+	for _, object := range f.before {
+		if !object.idle {
+			count++
+		}
+	}
+	return count
 }
 
 // areDisjoint tells whether nothing at all of what was mirrored was listed: so lists another environment.
@@ -150,12 +164,12 @@ func (p plan) tooMuch(kinds []found, bounds v1alpha1.ClerkInstancePrune) string 
 		}
 	}
 	for _, a := range p.absences {
-		if !gone[a.organizationID] {
+		if !gone[a.organizationID] && !a.idle {
 			counts[a.kind.name]++
 		}
 	}
 	for _, f := range kinds {
-		if counts[f.kind.name] > allowance(bounds, len(f.before)) {
+		if counts[f.kind.name] > allowance(bounds, f.decisive()) {
 			return "it would be more than spec.api.prune lets go"
 		}
 	}

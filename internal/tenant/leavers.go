@@ -126,6 +126,19 @@ func (i *Intent) namesOf(s *Situation, membership *Membership) []string {
 	return names
 }
 
+// FormerNames are the names in RBAC that members had before the present ones, with the names of their ClerkMembers, as far as that is known
+// still: once a member's status has the present name, it is not.
+func (i *Intent) FormerNames(s *Situation) map[string]string {
+	names := map[string]string{}
+	for at := range s.Memberships {
+		membership := &s.Memberships[at]
+		if before, now := membership.Status.Subject, i.Subjects[membership.Name]; before != "" && now != "" && before != now {
+			names[before] = membership.Name
+		}
+	}
+	return names
+}
+
 // Members are the names in RBAC of those who are members of an organization and let in, also those that they had before.
 func (i *Intent) Members(s *Situation) Subjects {
 	members := Subjects{}
@@ -142,15 +155,21 @@ func (i *Intent) Members(s *Situation) Subjects {
 
 // KeptSubjects are the subjects that a RoleBinding in an organization's namespaces keeps, since nobody is in by them who has no access any
 // longer. If somebody made it who left, these are no more than members of the organization, and ServiceAccounts of its namespaces: a group,
-// a ServiceAccount elsewhere and a friend may all be the one who left.
-func (i *Intent) KeptSubjects(s *Situation, binding *rbacv1.RoleBinding, leavers Subjects) []rbacv1.Subject {
+// a ServiceAccount elsewhere and a friend may all be the one who left. Of those names of leavers that are in formerNames, it is looked up
+// whose they were: a member who is called otherwise by now has not left.
+func (i *Intent) KeptSubjects(
+	s *Situation, binding *rbacv1.RoleBinding, leavers Subjects, formerNames map[string]string,
+) []rbacv1.Subject {
 	kept := Without(binding.Subjects, leavers)
 	creator := binding.Annotations[v1alpha1.CreatedByAnnotation]
 	if _, left := leavers[creator]; !left || binding.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedBy {
 		return kept
 	}
 	members := i.Members(s)
-	if _, isMember := members[creator]; isMember { // they are called otherwise by now
+	isTheirs := func(membership Membership) bool {
+		return membership.Name == formerNames[creator] && membership.mayHaveAccess()
+	}
+	if _, isMember := members[creator]; isMember || !i.Deleted && slices.ContainsFunc(s.Memberships, isTheirs) {
 		return kept
 	}
 	return slices.DeleteFunc(kept, func(subject rbacv1.Subject) bool {

@@ -133,11 +133,33 @@ func TestKeptSubjects(t *testing.T) {
 			binding := &rbacv1.RoleBinding{Subjects: slices.Clone(all)}
 			binding.Labels = map[string]string{v1alpha1.ManagedByLabel: test.operator}
 			binding.Annotations = map[string]string{v1alpha1.CreatedByAnnotation: test.creator}
-			got := intent.KeptSubjects(s, binding, leavers)
+			got := intent.KeptSubjects(s, binding, leavers, nil)
 			if difference := cmp.Diff(test.want, got); difference != "" {
 				t.Errorf("%s (-want +got):\n%s", test.reason, difference)
 			}
 		})
+	}
+}
+
+func TestWhoIsCalledOtherwiseHasNotLeft(t *testing.T) {
+	t.Parallel()
+	s := situation(onlyClass(bounded), servedBy("standard"), hasNamespace("org-acme"),
+		func(s *Situation) { s.Memberships[0].Status.Subject = "jane@example.com" })
+	intent := Decide(s)
+	leavers, _ := intent.Leavers(s)
+	names := intent.FormerNames(s)
+	if _, left := leavers["jane@example.com"]; !left || len(names) != 1 {
+		t.Fatalf("the leavers are %v and the former names %v", leavers, names)
+	}
+	s.Memberships[0].Status.Subject = "clerk:jane" // her status has the present name by now
+	binding := &rbacv1.RoleBinding{Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "friends"}}}
+	binding.Annotations = map[string]string{v1alpha1.CreatedByAnnotation: "jane@example.com"}
+	if kept := intent.KeptSubjects(s, binding, leavers, names); len(kept) != 1 {
+		t.Errorf("what she made keeps %v", kept)
+	}
+	s.Memberships[0].Spec.DeletedAt = new(metav1.NewMicroTime(time.Now()))
+	if kept := Decide(s).KeptSubjects(s, binding, leavers, names); len(kept) != 0 {
+		t.Errorf("once she has left, what she made keeps %v", kept)
 	}
 }
 

@@ -16,6 +16,8 @@ limitations under the License.
 
 package chart_test
 
+import "strings"
+
 // hostCase is an object that is refused, or not, in a namespace of an organization that owns acme.example, www.only.example and
 // xn--bcher-kva.example.
 type hostCase struct {
@@ -68,17 +70,25 @@ func hostCases() map[string]hostCase {
 		"with a redirect from somebody else's parent": {
 			"ingress", ingressSpec("www.only.example"), map[string]string{nginx + "from-to-www-redirect": "true"}, true,
 		},
-		"with Kong's aliases":                   annotated("konghq.com/host-aliases", "bank.example", true),
-		"with AWS' conditions":                  annotated("alb.ingress.kubernetes.io/conditions.web", "[]", true),
-		"with certificates of Traefik":          annotated("traefik.ingress.kubernetes.io/router.tls.domains.0.main", "acme.example", true),
-		"with a record in DNS":                  annotated(dns+"hostname", "bank.example", true),
-		"with an annotation that names no host": annotated(nginx+"rewrite-target", "/bank.example", false),
+		"with a path that ends a rule of Traefik": {
+			"ingress", strings.Replace(own, `"path":"/"`, "\"path\":\"/x`) || Host(`bank.example\"", 1), nil, true,
+		},
+		"with another path":                          {"ingress", strings.Replace(own, `"path":"/"`, `"path":"/a(/|$)(.*)"`, 1), nil, false},
+		"with a matcher that ends a rule of Traefik": annotated("traefik.ingress.kubernetes.io/router.pathmatcher", "PathPrefix", true),
+		"with a redirect from another host":          annotated("haproxy-ingress.github.io/redirect-from", "bank.example", true),
+		"with a redirect from many":                  annotated("haproxy-ingress.github.io/redirect-from-regex", ".*", true),
+		"with Kong's aliases":                        annotated("konghq.com/host-aliases", "bank.example", true),
+		"with AWS' conditions":                       annotated("alb.ingress.kubernetes.io/conditions.web", "[]", true),
+		"with certificates of Traefik":               annotated("traefik.ingress.kubernetes.io/router.tls.domains.0.main", "acme.example", true),
+		"with a record in DNS":                       annotated(dns+"hostname", "bank.example", true),
+		"with an annotation that names no host":      annotated(nginx+"rewrite-target", "/bank.example", false),
 
 		"a Service":                           service("example.com/a", "bank.example", false),
 		"a Service with an own record":        service(dns+"hostname", "Db.Acme.Example., acme.example", false),
 		"a Service with another's record":     service(dns+"hostname", "bank.example", true),
 		"a Service with an internal record":   service(dns+"internal-hostname", "bank.example", true),
 		"a Service with Mappings of Emissary": service("getambassador.io/config", "host: acme.example", true),
+		"a Service with a rule of HAProxy":    service("haproxy.org/route-acl", "always_true", true),
 		"a Service with two full stops":       service(dns+"hostname", "acme.example..", true),
 		"a Service with a comma in the host":  service(dns+"hostname", "bank.example,acme.example", true),
 
@@ -92,6 +102,10 @@ func hostCases() map[string]hostCase {
 		"a Gateway for another":          listener("HTTP", `,"hostname":"bank.example"`, true),
 		"a Gateway for every host":       listener("HTTP", ``, true),
 		"a Gateway that knows no hosts":  listener("TCP", ``, false),
+		"a Gateway whose Service has an own record": {"gateway", `{"gatewayClassName":"a","listeners":[{"name":"l","port":80,"protocol":"TCP"}],` +
+			`"infrastructure":{"annotations":{"` + dns + `hostname":"acme.example"}}}`, nil, true},
+		"a Gateway whose Service has an annotation": {"gateway", `{"gatewayClassName":"a","listeners":[{"name":"l","port":80,"protocol":"TCP"}],` +
+			`"infrastructure":{"annotations":{"example.com/a":"b"}}}`, nil, false},
 
 		"a Certificate for own hosts":             certificate(`,"commonName":"acme.example","dnsNames":["Acme.Example","*.acme.example."]`, false),
 		"a Certificate for another":               certificate(`,"dnsNames":["acme.example","bank.example"]`, true),

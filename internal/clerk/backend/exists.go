@@ -19,6 +19,7 @@ package backend
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -131,6 +132,13 @@ func (c *Client) HasDomain(ctx context.Context, id, organizationID string) (bool
 	if !known {
 		listing, err := c.walkSome(ctx, "/organization_domains", url.Values{"organization_id": {organizationID}},
 			func(json.RawMessage) (clerk.Data, error) { return nil, nil }, func(Page) error { return nil })
+		if err != nil && IsGone(err) {
+			exists, err := c.HasOrganization(ctx, organizationID)
+			if err == nil && exists {
+				err = errors.New("GET /organization_domains: Clerk does not know an organization that it has")
+			}
+			return false, err
+		}
 		if err != nil {
 			return false, err
 		}

@@ -38,11 +38,15 @@ func (e *enforcement) takeLostDomains(ctx context.Context) {
 		if isServed && !e.intent.Frozen || namespace.DeletionTimestamp != nil {
 			continue
 		}
-		patch, err := tenant.LostDomainsPatch(namespace, e.intent.OwnDomains)
-		if err == nil && patch != nil {
-			change := client.RawPatch(types.MergePatchType, patch)
-			err = e.Client.Patch(ctx, &corev1.Namespace{ObjectMeta: write.NameOf(namespace)}, change, write.FieldOwner)
-		}
-		e.attempt(client.IgnoreNotFound(err), "annotate namespace %s", namespace.Name)
+		e.takeLostDomainsFrom(ctx, namespace)
 	}
+}
+
+func (e *enforcement) takeLostDomainsFrom(ctx context.Context, namespace *corev1.Namespace) {
+	patch, err := tenant.LostDomainsPatch(namespace, e.intent.OwnDomains)
+	if err == nil && patch != nil {
+		change := client.RawPatch(types.MergePatchType, patch)
+		err = e.Client.Patch(ctx, &corev1.Namespace{ObjectMeta: write.NameOf(namespace)}, change, write.FieldOwner)
+	}
+	e.attempt(client.IgnoreNotFound(err), "annotate namespace %s", namespace.Name)
 }

@@ -53,6 +53,8 @@ func (e *enforcement) ensureNamespace(ctx context.Context, entry *tenant.Entry, 
 	if err == nil {
 		e.reportDrift(ctx, have.Name, "", "Namespace", shape(&entry.Namespace))
 		e.markRight(have.Name, "", "Namespace", shape(&entry.Namespace))
+	} else {
+		e.takeLostDomainsFrom(ctx, have) // something else of it may be what is refused
 	}
 	return have.Name, e.attempt(err, "label namespace %s", have.Name)
 }

@@ -229,6 +229,9 @@ func (r recycler) fill(ctx context.Context, again *corev1.ServiceAccount) error 
 		return err
 	}
 	before := made.DeepCopy()
+	if _, isRecorded := made.Annotations[v1alpha1.CreatedByAnnotation]; isRecorded && again.Name != "default" {
+		delete(again.Annotations, v1alpha1.CreatedByAnnotation) // the API server knows who made this one
+	}
 	made.Labels, made.Annotations = merged(made.Labels, again.Labels), merged(made.Annotations, again.Annotations)
 	made.Secrets, made.ImagePullSecrets = again.Secrets, again.ImagePullSecrets
 	made.AutomountServiceAccountToken = again.AutomountServiceAccountToken

@@ -25,6 +25,7 @@ import (
 	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	clerkac "github.com/clerk-operator/clerk-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
@@ -67,7 +68,7 @@ func (r *Reconciler) writeStatus(
 		return 0, nil
 	}
 	if differsInCounts(before, status) {
-		if wait := r.statuses.untilCount(organization.UID, r.Now()); wait > 0 {
+		if wait := r.untilCount(ctx, organization, status.ClassName); wait > 0 {
 			return wait, nil
 		}
 	}
@@ -78,6 +79,17 @@ func (r *Reconciler) writeStatus(
 	}
 	r.tellTransitions(ctx, organization, before, status)
 	return 0, nil
+}
+
+// untilCount is how long the status of an organization in which a count alone is new has yet to wait. Where the count decides about access,
+// that is short: what the statuses of its members say goes by it.
+func (r *Reconciler) untilCount(ctx context.Context, organization *v1alpha1.ClerkOrganization, className string) time.Duration {
+	var class v1alpha1.TenantClass
+	err := r.Client.Get(ctx, client.ObjectKey{Name: className}, &class, client.UnsafeDisableDeepCopy)
+	if err == nil && tenant.HasRule(&class, tenant.CountsMembers) {
+		return countPause - r.statuses.age(organization.UID, r.Now())
+	}
+	return r.statuses.untilCount(organization.UID, r.Now())
 }
 
 // differsInCounts tells whether two statuses differ in no more than how many members there are, and what a preview says of them.

@@ -23,6 +23,7 @@ import (
 	"sync"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/util/workqueue"
@@ -77,6 +78,9 @@ type sweeper struct {
 	states map[string]*sweep // by the organization's name
 }
 
+// keeping finds the subjects that a RoleBinding is to keep.
+type keeping func(*rbacv1.RoleBinding) []rbacv1.Subject
+
 // sweep is how far the sweep of an organization is.
 type sweep struct {
 	// done is for whom, and where, the last whole sweep was; began, the one that is under way, 0 if none is.
@@ -89,6 +93,9 @@ type sweep struct {
 
 	// leavers are those whom it is for. They are known no longer once their statuses are written, or their tombstones collected.
 	leavers tenant.Subjects
+
+	// formerNames are those of them that members had before, with the names of their ClerkMembers.
+	formerNames map[string]string
 
 	// misses is how often in a row something was left out.
 	misses int
@@ -142,7 +149,7 @@ func (s *sweeper) ask(intent *tenant.Intent, situation *tenant.Situation) {
 		s.states[name] = &sweep{}
 	}
 	state := s.states[name]
-	state.leavers = together(state.leavers, leavers, stay)
+	state.add(leavers, stay, intent.FormerNames(situation))
 	if key := sweepKey(state.leavers, intent); state.done != key && s.queue != nil {
 		state.done = 0
 		watch.Enqueue(s.queue, watch.UsualPriority, name)
@@ -155,6 +162,14 @@ func (s *sweeper) waiting(organization string) tenant.Subjects {
 		return state.leavers
 	}
 	return nil
+}
+
+// add adds those who left now, and leaves out who has come back. What was known before stays as it is, for who reads it meanwhile.
+func (s *sweep) add(leavers, stay tenant.Subjects, formerNames map[string]string) {
+	s.leavers = together(s.leavers, leavers, stay)
+	all := merged(s.formerNames, formerNames)
+	maps.DeleteFunc(all, func(name, _ string) bool { _, left := s.leavers[name]; return !left })
+	s.formerNames = all
 }
 
 // together are those who left before, and have not come back, and those who left now.
@@ -205,7 +220,7 @@ func (s *sweeper) Reconcile(ctx context.Context, request reconcile.Request) (rec
 		return reconcile.Result{}, err
 	}
 	intent := tenant.Decide(situation)
-	state, leavers, key := s.begin(request.Name, intent, situation)
+	state, keep, key := s.begin(request.Name, intent, situation)
 	if state == nil {
 		return reconcile.Result{}, nil
 	}
@@ -217,7 +232,7 @@ func (s *sweeper) Reconcile(ctx context.Context, request reconcile.Request) (rec
 	if namespaces[at] != state.namespace {
 		state.namespace, state.page, state.kind, state.pass, state.made = namespaces[at], "", sweptRoleBindings, 0, 0
 	}
-	pause, err := s.sweepPage(ctx, state, leavers, intent, situation)
+	pause, err := s.sweepPage(ctx, state, keep, intent, situation)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -225,10 +240,10 @@ func (s *sweeper) Reconcile(ctx context.Context, request reconcile.Request) (rec
 }
 
 // begin begins a sweep, or goes on with the one that is under way, also where other people left meanwhile: else it would never end where
-// people come and go all the time. It is nil where there is nothing to do.
+// people come and go all the time. It is nil where there is nothing to do. It also returns whom a RoleBinding is to keep.
 func (s *sweeper) begin(
 	organization string, intent *tenant.Intent, situation *tenant.Situation,
-) (state *sweep, leavers tenant.Subjects, key uint64) {
+) (state *sweep, keep keeping, key uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if state = s.states[organization]; state == nil {
@@ -239,7 +254,7 @@ func (s *sweeper) begin(
 	if !may && !isOver {
 		return nil, nil, 0 // when it may again, it is asked for
 	}
-	state.leavers = together(state.leavers, leavers, stay)
+	state.add(leavers, stay, intent.FormerNames(situation))
 	key = sweepKey(state.leavers, intent)
 	switch {
 	case isOver, key == 0:
@@ -250,7 +265,10 @@ func (s *sweeper) begin(
 	case state.began == 0:
 		state.began = key
 	}
-	return state, state.leavers, key
+	leavers, formerNames := state.leavers, state.formerNames
+	return state, func(binding *rbacv1.RoleBinding) []rbacv1.Subject {
+		return intent.KeptSubjects(situation, binding, leavers, formerNames)
+	}, key
 }
 
 // finish ends a sweep and reports what it did. What was left out, and those who left meanwhile, need another one.
@@ -273,7 +291,7 @@ func (s *sweeper) finish(ctx context.Context, organization *v1alpha1.ClerkOrgani
 	} else {
 		state.done, state.misses = state.began, 0
 		if len(state.leavers) > maxRemembered {
-			state.leavers = nil
+			state.leavers, state.formerNames = nil, nil
 		}
 	}
 	pause := min(sweepAgain<<min(state.misses, 10), maxSweepAgain)

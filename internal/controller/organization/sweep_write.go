@@ -56,14 +56,12 @@ func (s *sweep) next() {
 
 // sweepPage looks at the next page, and says how long to wait then.
 func (s *sweeper) sweepPage(
-	ctx context.Context, state *sweep, leavers tenant.Subjects, intent *tenant.Intent, situation *tenant.Situation,
+	ctx context.Context, state *sweep, keep keeping, intent *tenant.Intent, situation *tenant.Situation,
 ) (pause time.Duration, err error) {
 	isLast, pause := true, sweepPause
 	switch {
 	case state.kind == sweptRoleBindings:
-		isLast, err = s.sweepRoleBindings(ctx, situation.Organization, state, func(binding *rbacv1.RoleBinding) []rbacv1.Subject {
-			return intent.KeptSubjects(situation, binding, leavers)
-		})
+		isLast, err = s.sweepRoleBindings(ctx, situation.Organization, state, keep)
 	case !isBounded(intent, state.namespace): // the guards let the operator do no more there
 	case state.kind == sweptSecrets:
 		isLast = s.sweepSecrets(ctx, situation.Organization, state)
@@ -85,7 +83,7 @@ func isBounded(intent *tenant.Intent, name string) bool {
 
 // sweepRoleBindings takes out of the RoleBindings of one page whom they are not to keep.
 func (s *sweeper) sweepRoleBindings(
-	ctx context.Context, organization *v1alpha1.ClerkOrganization, state *sweep, keep func(*rbacv1.RoleBinding) []rbacv1.Subject,
+	ctx context.Context, organization *v1alpha1.ClerkOrganization, state *sweep, keep keeping,
 ) (isLast bool, err error) {
 	var list rbacv1.RoleBindingList
 	err = s.Live.List(ctx, &list, client.InNamespace(state.namespace), client.Limit(sweepPage), client.Continue(state.page))
