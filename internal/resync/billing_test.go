@@ -296,3 +296,25 @@ func TestManyPlansAreBounded(t *testing.T) {
 		t.Errorf("a message of %d bytes", len(condition.Message))
 	}
 }
+
+// TestNoPlansBesideSubscriptionsCountForNothing: without plans, permissions would be held whatever the plan.
+func TestNoPlansBesideSubscriptionsCountForNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.fill(6)
+	w.withBilling()
+	w.subscribe(0, "pro")
+	w.reconcile()
+	w.wantsPlans(v1alpha1.ReasonPlansListed, "", 2)
+	for _, slug := range []string{"free", "pro"} {
+		w.api.DeletePlan(slug)
+	}
+	w.resync(v1alpha1.ResyncComplete, v1alpha1.ReasonSynced)
+	w.wantsPlans(v1alpha1.ReasonPlansOutdated, "no plans that they could be of", 2)
+	w.api.SetPlan(clerktest.Plan{Slug: strings.Repeat("z", 129)})
+	w.resync(v1alpha1.ResyncComplete, v1alpha1.ReasonSynced)
+	w.wantsPlans(v1alpha1.ReasonPlansOutdated, "none of 1 plans could be kept", 2)
+	w.withBilling()
+	w.resync(v1alpha1.ResyncComplete, v1alpha1.ReasonSynced)
+	w.wantsPlans(v1alpha1.ReasonPlansIncomplete, "", 2)
+}

@@ -121,3 +121,24 @@ func TestASecondLookSavesADomain(t *testing.T) {
 		t.Errorf("after %d looks: %+v", looks.Load(), w.mirroredDomain(1).Spec)
 	}
 }
+
+// Claims decide nothing, and anybody may make and delete any number: that holds no removal back.
+func TestClaimsThatGoHoldNothingBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.fill(3)
+	w.reconcile()
+	for n := range 10 {
+		w.must(w.cluster.Create(t.Context(), &v1alpha1.ClerkOrganizationDomain{
+			ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ObjectName(w.name, w.id("orgdmn", n))},
+			Spec: v1alpha1.ClerkOrganizationDomainSpec{
+				Entity:         v1alpha1.Entity{Instance: w.name, ID: w.id("orgdmn", n), UpdatedAt: new(metav1.NewMicroTime(founded))},
+				OrganizationID: w.id("org", n%3),
+			},
+		}))
+	}
+	w.resync(v1alpha1.ResyncComplete, v1alpha1.ReasonSynced)
+	if w.mirroredDomain(0).Spec.DeletedAt == nil {
+		t.Error("a domain that is gone stays")
+	}
+}
