@@ -143,6 +143,8 @@ func TestKeptSubjects(t *testing.T) {
 
 func TestWhoIsCalledOtherwiseHasNotLeft(t *testing.T) {
 	t.Parallel()
+	bounded := namespaceClass("standard", "org-${organization.handle}")
+	bounded.Spec.DerivedAccess = v1alpha1.DerivedAccessCapped
 	s := situation(onlyClass(bounded), servedBy("standard"), hasNamespace("org-acme"),
 		func(s *Situation) { s.Memberships[0].Status.Subject = "jane@example.com" })
 	intent := Decide(s)
