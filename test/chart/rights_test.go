@@ -221,14 +221,14 @@ func TestTheOperatorIsBoundToTenants(t *testing.T) {
 	}
 	secret := func(namespace string, kind corev1.SecretType) *corev1.Secret {
 		return &corev1.Secret{Type: kind, ObjectMeta: metav1.ObjectMeta{Name: "bound", Namespace: namespace,
-			Annotations: map[string]string{corev1.ServiceAccountNameKey: "default"}}}
+			Annotations: map[string]string{corev1.ServiceAccountNameKey: "bound"}}}
 	}
 	account := func(namespace string) *corev1.ServiceAccount {
 		return &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "bound", Namespace: namespace}}
 	}
-	for _, object := range []client.Object{
-		secret(mine.Name, corev1.SecretTypeServiceAccountToken), secret(other.Name, corev1.SecretTypeServiceAccountToken),
+	for _, object := range []client.Object{ // without its ServiceAccount, the controller manager deletes a Secret with a token
 		account(mine.Name), account(other.Name),
+		secret(mine.Name, corev1.SecretTypeServiceAccountToken), secret(other.Name, corev1.SecretTypeServiceAccountToken),
 	} {
 		if err := cluster.Create(t.Context(), object); err != nil {
 			t.Fatal(err)
