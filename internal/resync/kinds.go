@@ -31,7 +31,6 @@ import (
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/clerk"
 	"github.com/clerk-operator/clerk-operator/internal/clerk/backend"
-	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
 // kind is one kind of what is mirrored: how it is listed here and there, and what is done about one that is gone.
@@ -169,7 +168,7 @@ func mirroredFrom(object v1alpha1.Mirrored) mirrored {
 	case *v1alpha1.ClerkSubscriptionItem:
 		from.organizationID = object.Spec.OrganizationID
 	case *v1alpha1.ClerkOrganizationDomain:
-		from.organizationID, from.idle = object.Spec.OrganizationID, !tenant.IsOwn(&object.Spec)
+		from.organizationID, from.idle = object.Spec.OrganizationID, object.Spec.Ownership.Status != v1alpha1.DomainVerified
 	}
 	return from
 }
