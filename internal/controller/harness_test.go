@@ -121,7 +121,7 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane) error {
 }
 
 // createInstance creates a ClerkInstance and its Secret.
-func createInstance(ctx context.Context, name, username string) error {
+func createInstance(ctx context.Context, name, username string, changes ...func(*v1alpha1.ClerkInstance)) error {
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: name + "-webhook"},
 		StringData: map[string]string{"endpoint": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
@@ -129,13 +129,17 @@ func createInstance(ctx context.Context, name, username string) error {
 	if err := cluster.Create(ctx, secret); err != nil {
 		return err
 	}
-	return cluster.Create(ctx, &v1alpha1.ClerkInstance{
+	instance := &v1alpha1.ClerkInstance{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: v1alpha1.ClerkInstanceSpec{
 			Webhook:  v1alpha1.ClerkInstanceWebhook{SigningSecretRef: v1alpha1.SecretReference{Name: secret.Name}},
 			Username: username,
 		},
-	})
+	}
+	for _, change := range changes {
+		change(instance)
+	}
+	return cluster.Create(ctx, instance)
 }
 
 var serial atomic.Int64

@@ -37,8 +37,8 @@ func observedTenancy(t *testing.T, mode v1alpha1.InstanceMode) (tn *tenancy, ins
 	t.Helper()
 	tn = newTenancy(t)
 	instance = "observed-" + tn.class
-	must(t, createInstance(t.Context(), instance, "clerk:${user.id}"))
-	setMode(t, instance, mode)
+	// In this mode from the beginning: the operator may hear of an organization before it does of another mode.
+	must(t, createInstance(t.Context(), instance, "clerk:${user.id}", func(i *v1alpha1.ClerkInstance) { i.Spec.Mode = mode }))
 	return tn, instance
 }
 
