@@ -110,14 +110,16 @@ func (d *grantDecision) holders(organization *v1alpha1.ClerkOrganization) []Clus
 	maps.Copy(subjects, d.intent.Due)
 	var found []ClusterHolder
 	for subject := range subjects {
-		holder := ClusterHolder{Name: d.grant.Name, ClusterRole: d.grant.Spec.ClusterRole, Subject: subject}
-		if isMember := d.describe(&holder, organization); organization != nil && !isMember {
-			continue
-		}
 		_, isDue := d.intent.Due[subject]
 		given := whyClusterGrant(d.grant, tenant.Given{Holds: isDue, Until: d.intent.Ends[subject]}, holdingOf(d.isSeen, d.intent.Held, subject))
-		if given.Given || given.Uncertain {
-			holder.Until, holder.Uncertain, holder.Message = given.Until, given.Uncertain, given.Message
+		if !given.Given && !given.Uncertain {
+			continue
+		}
+		holder := ClusterHolder{
+			Name: d.grant.Name, ClusterRole: d.grant.Spec.ClusterRole, Subject: subject,
+			Until: given.Until, Uncertain: given.Uncertain, Message: given.Message,
+		}
+		if isMember := d.describe(&holder, organization); organization == nil || isMember {
 			found = append(found, holder)
 		}
 	}

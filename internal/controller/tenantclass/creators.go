@@ -92,8 +92,8 @@ func (c *creators) find(ctx context.Context) (*metav1.Condition, time.Duration, 
 		case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
 			said.Reason = v1alpha1.ReasonPolicyNotFound
 			said.Message = fmt.Sprintf("the API server has MutatingAdmissionPolicies, and the operator finds no %s %s, so nobody records who makes "+
-				"what in the namespaces of this class: upgrade the release of the operator with admission.enabled, or apply config/creators; "+
-				"everything else of the class is done", kind.Kind, c.policy)
+				"what in the namespaces of this class: upgrade the release of the operator with admission.enabled, or, from Kubernetes 1.36 on, "+
+				"apply config/creators; everything else of the class is done", kind.Kind, c.policy)
 		default:
 			return nil, 0, fmt.Errorf("look for the %s %s: %w", kind.Kind, c.policy, err)
 		}

@@ -53,7 +53,7 @@ func (r *domainReconciler) Reconcile(ctx context.Context, domain *v1alpha1.Clerk
 func whatCounts(domain *v1alpha1.ClerkOrganizationDomainSpec) string {
 	switch {
 	case tenant.IsOwn(domain):
-		return "Clerk says that the organization has proven that it owns the domain, so it counts, as do 64 of an organization at most"
+		return "Clerk says that the organization has proven that it owns the domain, so it counts: of one organization 64 domains do at most"
 	case domain.Name == "":
 		return "what Clerk sent is no DNS name in ASCII with two labels or more, so the domain counts for nothing"
 	case domain.Affiliation.Status == v1alpha1.DomainVerified:
