@@ -63,6 +63,8 @@ func TestOutput(t *testing.T) {
 		"tree-organization":   {"tree acme -o yaml", 0},
 		"tree-deleted":        {"tree org_2gone", 0},
 		"tree-no-rights":      {"tree --as viewer", 1},
+		"tree-planner":        {"tree acme --as planner", 0},
+		"tree-name":           {"tree -o name", 2},
 		"status":              {"status", 2},
 		"status-json":         {"status -o json", 2},
 		"status-viewer":       {"status -o name --as viewer", 2},

@@ -162,6 +162,9 @@ func (s *snapshot) bindingsOf(grant *v1alpha1.ClusterGrant) []*rbacv1.ClusterRol
 	})
 }
 
+// withoutBindings is what follows for who has something by ClusterGrants where the ClusterRoleBindings are not seen.
+const withoutBindings = "who has something by ClusterGrants follows from what the operator decides, not from what there is"
+
 // unseenGrants says what the caller may not see of ClusterGrants, and what follows from that where it is the ClusterRoleBindings. Where
 // there are no ClusterGrants, nothing is missing.
 func (s *snapshot) unseenGrants(withoutBindings string) []string {
@@ -188,15 +191,11 @@ func clusterHoldersText(out *page, title string, holders []ClusterHolder, isOneO
 		titles = append(titles, "SUBJECT")
 	}
 	rows := make([][]cell, len(holders))
-	var messages []string
 	for i := range holders {
 		holder := &holders[i]
 		role := cell{text: holder.ClusterRole, look: green}
 		if holder.Uncertain {
 			role = cell{text: "perhaps " + holder.ClusterRole, look: yellow}
-		}
-		if holder.Message != "" {
-			messages = append(messages, fmt.Sprintf("ClusterGrant %s: %s", holder.Name, holder.Message))
 		}
 		rows[i] = []cell{{text: cmp.Or(holder.Person, holder.Subject)}, role, {text: holder.Name}, {text: second(holder.Until)}}
 		if !isOneOrganization {
@@ -207,6 +206,17 @@ func clusterHoldersText(out *page, title string, holders []ClusterHolder, isOneO
 		}
 	}
 	out.table("", titles, rows)
+	holderMessages(out, holders)
+}
+
+// holderMessages says why it is uncertain who has something, or why somebody will not have it for long.
+func holderMessages(out *page, holders []ClusterHolder) {
+	var messages []string
+	for i := range holders {
+		if holder := &holders[i]; holder.Message != "" {
+			messages = append(messages, fmt.Sprintf("ClusterGrant %s: %s", holder.Name, holder.Message))
+		}
+	}
 	slices.Sort(messages)
 	for _, message := range slices.Compact(messages) {
 		out.paragraph("", "  ", message, plain)

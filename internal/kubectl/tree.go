@@ -33,14 +33,17 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
 
-// maxBranches is how many subjects of one RoleBinding are shown to people, unless they ask for all.
+// maxBranches is how many subjects of one RoleBinding, or people of one ClusterGrant, are shown to people, unless they ask for all.
 const maxBranches = 20
 
-// Tree shows what organizations have: their class, namespaces, RoleBindings and whom these name.
+// Tree shows what organizations have: their class, namespaces, RoleBindings and whom these name, and what ClusterGrants give their members.
 type Tree struct {
 	metav1.TypeMeta `json:",inline"`
 
 	Organizations []TreeOrganization `json:"organizations"`
+
+	// Notes say what the caller may not see.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // TreeOrganization is an organization with what it has.
@@ -65,6 +68,9 @@ type TreeOrganization struct {
 	Reason string `json:"reason,omitempty"`
 
 	Namespaces []TreeNamespace `json:"namespaces"`
+
+	// ClusterGrants are what ClusterGrants give its members in the whole cluster: one for each member and grant.
+	ClusterGrants []ClusterHolder `json:"clusterGrants,omitempty"`
 }
 
 // TreeNamespace is a namespace of an organization.
@@ -96,7 +102,8 @@ func (p *plugin) treeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "tree [ORGANIZATION]",
 		Short: "Show organizations with namespaces, RoleBindings and whom they name",
-		Long: "Show organizations with their class, namespaces, RoleBindings and whom these name.\n\n" +
+		Long: "Show organizations with their class, namespaces, RoleBindings and whom these name, and what ClusterGrants give their members\n" +
+			"in the whole cluster.\n\n" +
 			"Without an ORGANIZATION (a slug, an id or a name) it shows all that are not deleted.\n\n" +
 			"Exit code: 0 all that is shown is ready, 2 something is not, 1 it cannot be told.",
 		Example: "  kubectl clerk tree acme",
@@ -115,7 +122,7 @@ func (p *plugin) tree(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	snapshot, err := load(ctx, cluster, mirrored(), bound())
+	snapshot, err := load(ctx, cluster, mirrored(), bound(), optional(everywhere()))
 	if err != nil {
 		return err
 	}
@@ -134,9 +141,13 @@ func (p *plugin) tree(ctx context.Context, text string) error {
 	slices.SortFunc(organizations, func(a, b *v1alpha1.ClerkOrganization) int {
 		return cmp.Or(strings.Compare(cmp.Or(a.Spec.Slug, a.Spec.ID), cmp.Or(b.Spec.Slug, b.Spec.ID)), strings.Compare(a.Name, b.Name))
 	})
-	found := &Tree{TypeMeta: view("Tree"), Organizations: []TreeOrganization{}}
+	found := &Tree{TypeMeta: view("Tree"), Organizations: []TreeOrganization{}, Notes: snapshot.unseenGrants(withoutBindings)}
+	e := &explainer{snapshot: snapshot, expressions: cached.NewExpressions(), now: p.Now()}
 	for _, organization := range organizations {
 		branch := snapshot.branch(organization)
+		if branch.ClusterGrants, err = e.clusterHolders(ctx, organization); err != nil {
+			return err
+		}
 		if !branch.Ready {
 			p.code = ExitNo
 		}

@@ -19,6 +19,8 @@ package kubectl
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
@@ -36,9 +38,13 @@ func (t *Tree) text(out *page) {
 	if len(t.Organizations) == 0 {
 		out.line("No organization is mirrored: kubectl clerk status says what was heard.")
 	}
+	var holders []ClusterHolder
 	for i := range t.Organizations {
 		t.Organizations[i].text(out)
+		holders = append(holders, t.Organizations[i].ClusterGrants...)
 	}
+	holderMessages(out, holders)
+	notesText(out, t.Notes)
 }
 
 func (o *TreeOrganization) text(out *page) {
@@ -59,8 +65,45 @@ func (o *TreeOrganization) text(out *page) {
 	out.line("%s  %s  %s, %s, %s", out.in(bold, cmp.Or(o.Slug, o.ID)), out.in(dim, o.ID), class,
 		counted(int(o.Members), "member", "members"), state)
 	for i := range o.Namespaces {
-		o.Namespaces[i].text(out, i == len(o.Namespaces)-1)
+		o.Namespaces[i].text(out, i == len(o.Namespaces)-1 && len(o.ClusterGrants) == 0)
 	}
+	if len(o.ClusterGrants) > 0 {
+		out.line("%s%s", out.branch("", true), "the whole cluster")
+		out.clusterGrants(out.trunk("", true), o.ClusterGrants)
+	}
+}
+
+// clusterGrants shows what each ClusterGrant gives, and to whom.
+func (p *page) clusterGrants(indent string, holders []ClusterHolder) {
+	byGrant := map[string][]ClusterHolder{}
+	for _, holder := range holders {
+		byGrant[holder.Name] = append(byGrant[holder.Name], holder)
+	}
+	names := slices.Sorted(maps.Keys(byGrant))
+	for i, name := range names {
+		holders, isLast := byGrant[name], i == len(names)-1
+		p.line("%s%s  %s", p.branch(indent, isLast), p.in(bold, holders[0].ClusterRole), p.in(dim, "ClusterGrant "+name))
+		texts := make([]string, len(holders))
+		for j := range holders {
+			texts[j] = p.holderText(&holders[j])
+		}
+		p.leaves(p.trunk(indent, isLast), texts)
+	}
+}
+
+// holderText is who has something by a ClusterGrant, until when, and whether that is certain.
+func (p *page) holderText(holder *ClusterHolder) string {
+	text := p.subjectText(holder.Subject, holder.Person)
+	switch {
+	case holder.Uncertain:
+		text += "  " + p.in(yellow, "perhaps")
+	case holder.Message != "":
+		text += "  " + p.in(yellow, "should not have it")
+	}
+	if holder.Until != nil {
+		text += "  " + p.in(dim, "until "+second(holder.Until))
+	}
+	return text
 }
 
 // planText is which plan the organization has, and how the subscription stands where that is not as usual.
@@ -88,21 +131,33 @@ func (n *TreeNamespace) text(out *page, isLast bool) {
 	for i, binding := range n.RoleBindings {
 		isLast := i == len(n.RoleBindings)-1
 		out.line("%s%s  %s", out.branch(indent, isLast), out.in(bold, binding.Role), out.in(dim, binding.Name))
-		subjects, more := binding.Subjects, 0
-		if !out.wide && len(subjects) > maxBranches {
-			subjects, more = subjects[:maxBranches], len(subjects)-maxBranches
+		texts := make([]string, len(binding.Subjects))
+		for j, subject := range binding.Subjects {
+			texts[j] = out.subjectText(subject.Subject, subject.Person)
 		}
-		deeper := out.trunk(indent, isLast)
-		for j, subject := range subjects {
-			text := subject.Subject
-			if subject.Person != "" {
-				text = subject.Person + "  " + out.in(dim, subject.Subject)
-			}
-			out.line("%s%s", out.branch(deeper, j == len(subjects)-1 && more == 0), text)
-		}
-		if more > 0 {
-			out.line("%s%s", out.branch(deeper, true), out.in(dim, fmt.Sprintf("and %d more: -o wide shows them", more)))
-		}
+		out.leaves(out.trunk(indent, isLast), texts)
+	}
+}
+
+// subjectText is a name in RBAC, behind whose it is.
+func (p *page) subjectText(subject, person string) string {
+	if person == "" {
+		return subject
+	}
+	return person + "  " + p.in(dim, subject)
+}
+
+// leaves are the ends of a branch, no more than people read unless they ask for all.
+func (p *page) leaves(indent string, texts []string) {
+	more := 0
+	if !p.wide && len(texts) > maxBranches {
+		texts, more = texts[:maxBranches], len(texts)-maxBranches
+	}
+	for i, text := range texts {
+		p.line("%s%s", p.branch(indent, i == len(texts)-1 && more == 0), text)
+	}
+	if more > 0 {
+		p.line("%s%s", p.branch(indent, true), p.in(dim, fmt.Sprintf("and %d more: -o wide shows them", more)))
 	}
 }
 

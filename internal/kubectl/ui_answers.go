@@ -162,7 +162,8 @@ type PageMember struct {
 }
 
 func (p *pageSource) organization(ctx context.Context, parameters url.Values) (any, error) {
-	snapshot, err := p.live.snapshot(ctx, []listing{{list: &v1alpha1.ClerkOrganizationList{}}}, optional(mirrored()), optional(bound()))
+	snapshot, err := p.live.snapshot(ctx, []listing{{list: &v1alpha1.ClerkOrganizationList{}}}, optional(mirrored()), optional(bound()),
+		optional(everywhere()))
 	if err != nil {
 		return nil, err
 	}
@@ -179,6 +180,9 @@ func (p *pageSource) organization(ctx context.Context, parameters url.Values) (a
 	}
 	who, e := &Who{}, &explainer{snapshot: snapshot, expressions: cached.NewExpressions(), now: p.now()}
 	if err := who.addPeople(ctx, e, organization); err != nil {
+		return nil, err
+	}
+	if found.Tree.ClusterGrants, err = e.clusterHolders(ctx, organization); err != nil {
 		return nil, err
 	}
 	for _, person := range who.People {

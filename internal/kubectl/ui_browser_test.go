@@ -19,6 +19,7 @@ package kubectl_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -121,6 +122,38 @@ func TestTheListInABrowserIsThatOfTheAPI(t *testing.T) {
 	window.Until(fmt.Sprintf("document.querySelectorAll(%q).length === %d", organizationRows, len(want)))
 }
 
+// shownTree is what the tree of an organization shows, by the API: the RoleBindings, and the ClusterRoleBinding of the ClusterGrant that names it.
+func shownTree(t *testing.T, organization string) (lines []string) {
+	t.Helper()
+	var bindings rbacv1.RoleBindingList
+	var everywhere rbacv1.ClusterRoleBindingList
+	if err := errors.Join(cluster.List(t.Context(), &bindings, client.MatchingLabels{v1alpha1.OrganizationIDLabel: organization}),
+		cluster.List(t.Context(), &everywhere, client.MatchingLabels{v1alpha1.ClusterGrantLabel: "support"})); err != nil {
+		t.Fatal(err)
+	}
+	add := func(place, role, by string, subjects []rbacv1.Subject, until string) {
+		if !slices.Contains(lines, "1 "+place) {
+			lines = append(lines, "1 "+place)
+		}
+		count := fmt.Sprintf("%d subjects", len(subjects))
+		if len(subjects) == 1 {
+			count = "1 subject"
+		}
+		lines = append(lines, fmt.Sprintf("2 %s %s %s", role, by, count))
+		for _, subject := range subjects {
+			address := strings.TrimPrefix(subject.Name, "clerk:user_2") + "@acme.example"
+			lines = append(lines, fmt.Sprintf("3 %s %s%s", address, subject.Name, until))
+		}
+	}
+	for _, binding := range bindings.Items {
+		add(binding.Namespace, binding.RoleRef.Name, binding.Name, binding.Subjects, "")
+	}
+	for _, binding := range everywhere.Items {
+		add("the whole cluster", binding.RoleRef.Name, "ClusterGrant support", binding.Subjects, " until 2100-01-01T00:00:00Z")
+	}
+	return lines
+}
+
 func TestTheTreeInABrowserIsThatOfTheAPI(t *testing.T) {
 	page := servePage(t)
 	window := page.open()
@@ -133,30 +166,12 @@ func TestTheTreeInABrowserIsThatOfTheAPI(t *testing.T) {
 	window.Press(kb.Enter)
 	window.Until(shownHeading + " === 'acme' && document.querySelector('[role=treeitem]')")
 
-	var bindings rbacv1.RoleBindingList
-	if err := cluster.List(t.Context(), &bindings, client.MatchingLabels{v1alpha1.OrganizationIDLabel: "org_2acme"}); err != nil {
-		t.Fatal(err)
-	}
-	var want []string
-	for _, binding := range bindings.Items {
-		if !slices.Contains(want, "1 "+binding.Namespace) {
-			want = append(want, "1 "+binding.Namespace)
-		}
-		subjects := fmt.Sprintf("%d subjects", len(binding.Subjects))
-		if len(binding.Subjects) == 1 {
-			subjects = "1 subject"
-		}
-		want = append(want, fmt.Sprintf("2 %s %s %s", binding.RoleRef.Name, binding.Name, subjects))
-		for _, subject := range binding.Subjects {
-			address := strings.TrimPrefix(subject.Name, "clerk:user_2") + "@acme.example"
-			want = append(want, fmt.Sprintf("3 %s %s", address, subject.Name))
-		}
-	}
+	want := shownTree(t, "org_2acme")
 	have := window.Texts(`[...document.querySelectorAll('[role=treeitem]')].map(element =>
 		element.ariaLevel + ' ' + element.innerText.replace(/\s+/g, ' ').trim())`)
 	slices.Sort(want)
 	slices.Sort(have)
-	if !slices.Equal(have, want) || len(want) < 6 {
+	if !slices.Equal(have, want) || len(want) < 9 {
 		t.Errorf("the tree shows\n%s\nand the API has\n%s", strings.Join(have, "\n"), strings.Join(want, "\n"))
 	}
 	window.Picture("ui-tree")

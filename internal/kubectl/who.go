@@ -146,7 +146,7 @@ func (w *Who) anyAccess() bool {
 
 // addClusterGrants lists what ClusterGrants give. What they give anybody holds in a namespace too.
 func (w *Who) addClusterGrants(ctx context.Context, e *explainer, organization *v1alpha1.ClerkOrganization) (err error) {
-	w.Notes = e.snapshot.unseenGrants("who has something by ClusterGrants follows from what the operator decides, not from what there is")
+	w.Notes = e.snapshot.unseenGrants(withoutBindings)
 	if w.Namespace != "" {
 		organization = nil
 	}

@@ -2,9 +2,9 @@ import { useState } from 'preact/hooks'
 import { Chip, counted, matches, organizationLink, personLink, Search, State, Waiting, wordsOf } from './parts'
 import { type Row, Rows, useRowHeight } from './rows'
 import { useAnswer } from './server'
-import type { Member, Namespace, Tree } from './types'
+import type { Binding, Holder, Member, Namespace, Subject, Tree } from './types'
 
-/** A RoleBinding of more subjects is closed at first. */
+/** A RoleBinding or ClusterGrant of more subjects is closed at first. */
 const maxOpen = 20
 
 export function OrganizationView({ name, tab }: { name: string, tab: string }) {
@@ -51,7 +51,7 @@ export function OrganizationView({ name, tab }: { name: string, tab: string }) {
                 .map(person => memberRow(organization.instance, person))} />
         : <Rows key="tree" isTree label={`Tree of ${organization.title}`} rowHeight={treeHeight}
             empty={words.length > 0 ? 'Nothing is called that.' : 'It has no namespace, or you may not see any.'}
-            rows={treeRows(tree.namespaces, people, organization.instance, words, toggled, toggle)} />}
+            rows={treeRows([...tree.namespaces, ...wholeCluster(tree.clusterGrants)], people, organization.instance, words, toggled, toggle)} />}
     </>
   )
 }
@@ -67,6 +67,27 @@ function memberRow(instance: string, member: Member): Row {
       </>
     ),
   }
+}
+
+/** What ClusterGrants give, as a place beside the namespaces: no namespace has spaces in its name. */
+function wholeCluster(holders: Holder[] = []): Namespace[] {
+  const grants = new Map<string, Binding>()
+  for (const holder of [...holders].sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0)) {
+    const grant = grants.get(holder.name) ?? { name: `ClusterGrant ${holder.name}`, role: holder.clusterRole, subjects: [] }
+    grant.subjects.push(holder)
+    grants.set(holder.name, grant)
+  }
+  return grants.size > 0 ? [{ name: 'the whole cluster', roleBindings: [...grants.values()] }] : []
+}
+
+function SubjectContent({ subject }: { subject: Subject }) {
+  return (
+    <>
+      {subject.person && <span>{subject.person}</span>}<small>{subject.subject}</small>
+      {subject.message && <><Chip>{subject.uncertain ? 'perhaps' : 'should not have it'}</Chip><small title={subject.message}>{subject.message}</small></>}
+      {subject.until && <span class="number">until {subject.until}</span>}
+    </>
+  )
 }
 
 /** The tree as lines: those of what is closed are left out, and what leads to what was searched for is not. */
@@ -95,7 +116,7 @@ function treeRows(
         inside.push({
           key: `${key}/${subject.subject}`, level: 3, at: at + 1, of: subjects.length, className: 'subject',
           href: member && personLink(instance, member.userID),
-          content: <>{subject.person && <span>{subject.person}</span>}<small>{subject.subject}</small></>,
+          content: <SubjectContent subject={subject} />,
         })
       })
     })

@@ -9,7 +9,9 @@ export type Organization = {
   ready: boolean, reason?: string, message?: string, deleted?: boolean, namespaces: string[],
 }
 
-export type Subject = { subject: string, person?: string }
+/** What stands behind the person is told of ClusterGrants alone. */
+export type Subject = { subject: string, person?: string, until?: string, uncertain?: boolean, message?: string }
+export type Holder = Subject & { name: string, clusterRole: string }
 export type Binding = { name: string, role: string, subjects: Subject[] }
 export type Namespace = { name: string, state?: string, roleBindings: Binding[] }
 
@@ -17,7 +19,7 @@ export type Member = {
   person: string, userID: string, member: string, subject?: string, role?: string, reason?: string, joinedAt?: string, accessText?: string,
 }
 
-export type Tree = { organization: Organization, tree: { namespaces: Namespace[] }, people: Member[], message?: string }
+export type Tree = { organization: Organization, tree: { namespaces: Namespace[], clusterGrants?: Holder[] }, people: Member[], message?: string }
 
 export type Person = { instance: string, id: string, person: string, name?: string, organizations: string[] }
 export type People = { total: number, items: Person[] }
