@@ -95,6 +95,9 @@ type message struct {
 	// items are those of an organization's subscription that the event carries.
 	items []*item
 
+	// domain is the state of a domain that the event carries, or its end.
+	domain *domain
+
 	// facts are what the event tells, in histories that count states.
 	facts []fact
 }
@@ -107,6 +110,8 @@ func (m *message) organizationID() string {
 		return m.deletedMembership.organization
 	case len(m.items) > 0:
 		return m.items[0].organization
+	case m.domain != nil:
+		return m.domain.organization
 	}
 	return m.deletedOrganization
 }
@@ -120,6 +125,7 @@ type simulatedClerk struct {
 	organizations map[string]*organization
 	memberships   map[string]*membership
 	items         map[string]*item
+	domains       map[string]*domain
 	formerUsers   map[string][]string // by organization
 	ever          []string            // the organizations that there ever were
 }
@@ -145,6 +151,7 @@ func newClerk() *simulatedClerk {
 		organizations: map[string]*organization{},
 		memberships:   map[string]*membership{},
 		items:         map[string]*item{},
+		domains:       map[string]*domain{},
 		formerUsers:   map[string][]string{},
 	}
 }
@@ -216,6 +223,7 @@ func (c *simulatedClerk) deleteOrganization(o *organization, tellOfMembers bool)
 		delete(c.memberships, id)
 	}
 	maps.DeleteFunc(c.items, func(_ string, i *item) bool { return i.organization == o.id })
+	c.endDomains(o.id, tellOfMembers)
 	delete(c.organizations, o.id)
 	c.say(clerktest.OrganizationDeleted(o.clerktest(), c.tick()), &message{deletedOrganization: o.id})
 }
@@ -310,6 +318,10 @@ func (m *message) describe() string {
 	}
 	for _, i := range m.items {
 		text += fmt.Sprintf("%s of %s %s plan=%s ends %s at %s; ", i.id, i.organization, i.status, i.plan, clock(i.ends), clock(i.updated))
+	}
+	if d := m.domain; d != nil {
+		text += fmt.Sprintf("%s of %s %q ownership=%q affiliation=%q deleted=%t at %s",
+			d.id, d.organization, d.name, d.ownership, d.affiliation, d.deleted, clock(d.updated))
 	}
 	for _, f := range m.facts {
 		text += f.String()

@@ -106,10 +106,16 @@ func (p *player) moves() []move {
 			move{"delete an organization", p.deleteOrganization},
 			move{"join", p.join}, move{"join", p.join}, move{"join", p.join}, move{"come back", p.comeBack},
 			move{"subscribe", p.subscribe}, move{"subscribe", p.subscribe}, move{"tell of a subscription", p.tellSubscription},
+			move{"claim a domain", p.claimDomain}, move{"claim a domain", p.claimDomain},
 		)
 	}
 	if len(p.clerk.items) > 0 {
 		clerk = append(clerk, move{"change an item", p.changeItem}, move{"change an item", p.changeItem})
+	}
+	if len(p.clerk.domains) > 0 {
+		clerk = append(clerk,
+			move{"change a domain", p.changeDomain}, move{"change a domain", p.changeDomain}, move{"give up a domain", p.giveUpDomain},
+		)
 	}
 	if len(p.clerk.memberships) > 0 {
 		clerk = append(clerk,
@@ -286,6 +292,9 @@ func (m *message) isAboutTheEndOf(end *message) bool {
 		return slices.ContainsFunc(m.items, func(i *item) bool {
 			return slices.ContainsFunc(end.items, func(later *item) bool { return i.id == later.id && i.updated.Before(later.updated) })
 		})
+	}
+	if end.domain != nil {
+		return m.domain != nil && m.domain.id == end.domain.id && m.domain.updated.Before(end.domain.updated)
 	}
 	if end.deletedMembership != nil {
 		return m.membership != nil && m.membership.id == end.deletedMembership.id

@@ -142,18 +142,24 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane) error {
 	return nil
 }
 
-// goldClass is for organizations whose public metadata says so. Its first namespace has the template of the class "default".
+// whenOwner is for those whose organization owns a domain.
+var whenOwner = fmt.Sprintf("organization.domains.exists(d, d.name == %q)", ownDomain)
+
+// goldClass is for organizations whose public metadata says so. Its first namespace has the template of the class "default". Its namespaces
+// list the organization's own domains, and by one of these, members get more.
 func goldClass() *v1alpha1.TenantClass {
 	return &v1alpha1.TenantClass{
 		ObjectMeta: metav1.ObjectMeta{Name: planGold},
 		Spec: v1alpha1.TenantClassSpec{
 			Match: `organization.publicMetadata.plan == "gold"`,
+			Hosts: v1alpha1.HostsOwnDomains,
 			Namespaces: []v1alpha1.TenantNamespace{
 				{Name: templateOrg, RoleBindings: []v1alpha1.TenantRoleBinding{
 					{Role: roleAdmin, ClusterRole: "admin"}, {Role: roleMember, ClusterRole: "edit"},
 				}},
 				{Name: templateData, RoleBindings: []v1alpha1.TenantRoleBinding{
 					{Role: roleAdmin, ClusterRole: "admin"}, {Permission: permissionRead, ClusterRole: "view"},
+					{Role: roleMember, ClusterRole: "edit", When: whenOwner},
 				}},
 			},
 		},

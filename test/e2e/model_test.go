@@ -24,8 +24,8 @@ import (
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
 
-// model is what the cluster should know of Clerk after some messages, in whatever order they came: of each organization, membership, user
-// and item of a subscription the newest state that any message carried, unless one said that it is deleted or has ended.
+// model is what the cluster should know of Clerk after some messages, in whatever order they came: of each organization, membership, user,
+// item of a subscription and domain the newest state that any message carried, unless one said that it is deleted or has ended.
 type model struct {
 	organizations        map[string]*organization
 	deletedOrganizations map[string]bool
@@ -33,6 +33,7 @@ type model struct {
 	deletedMemberships   map[string]*membership
 	users                map[string]*person
 	items                map[string]*item
+	domains              map[string]*domain
 }
 
 func newModel() *model {
@@ -43,6 +44,7 @@ func newModel() *model {
 		deletedMemberships:   map[string]*membership{},
 		users:                map[string]*person{},
 		items:                map[string]*item{},
+		domains:              map[string]*domain{},
 	}
 }
 
@@ -54,6 +56,7 @@ func (m *model) copy() *model {
 		deletedMemberships:   maps.Clone(m.deletedMemberships),
 		users:                maps.Clone(m.users),
 		items:                maps.Clone(m.items),
+		domains:              maps.Clone(m.domains),
 	}
 }
 
@@ -80,6 +83,9 @@ func (m *model) accept(news *message) {
 		if m.isNewsOfItem(i) {
 			m.items[i.id] = i
 		}
+	}
+	if m.isNewsOfDomain(news.domain) {
+		m.domains[news.domain.id] = news.domain
 	}
 }
 
@@ -157,7 +163,10 @@ var classes = map[string][]entry{
 	classDefault: {{templateOrg, []rule{{role: roleAdmin, clusterRole: "admin"}, {role: roleMember, clusterRole: "view"}}}},
 	planGold: {
 		{templateOrg, []rule{{role: roleAdmin, clusterRole: "admin"}, {role: roleMember, clusterRole: "edit"}}},
-		{templateData, []rule{{role: roleAdmin, clusterRole: "admin"}, {permission: permissionRead, clusterRole: "view"}}},
+		{templateData, []rule{
+			{role: roleAdmin, clusterRole: "admin"}, {permission: permissionRead, clusterRole: "view"},
+			{role: roleMember, clusterRole: "edit", when: holder.isOfOwner},
+		}},
 	},
 	planEnding: {{templateEnds, []rule{{role: roleAdmin, clusterRole: "admin"}, {role: roleMember, clusterRole: "view"}}}},
 	planSilver: {{templateTeam, []rule{
@@ -204,22 +213,25 @@ type holder struct {
 	*membership
 
 	// user is what is known of the user, nil if nothing. plan is the organization's; empty if it has none, or nothing is known of it.
-	user *person
-	plan string
-	at   time.Time
+	// owner: it owns the domain that gives more.
+	user  *person
+	plan  string
+	owner bool
+	at    time.Time
 }
 
 func (h holder) isOnCall() bool      { return h.oncall }
 func (h holder) isPro() bool         { return h.plan == planPro }
+func (h holder) isOfOwner() bool     { return h.owner }
 func (h holder) hasTwoFactors() bool { return h.user != nil && h.user.twoFactor }
 
 // holders are those members of an organization whom Clerk lets in.
 func (m *model) holders(organization string, at time.Time) []holder {
-	plan := m.planAt(organization, at)
+	plan, owner := m.planAt(organization, at), m.ownsDomain(organization)
 	var admitted []holder
 	for _, member := range m.members(organization) {
 		if user := m.users[member.user]; member.mayEnter(user) {
-			admitted = append(admitted, holder{member, user, plan, at})
+			admitted = append(admitted, holder{member, user, plan, owner, at})
 		}
 	}
 	return admitted

@@ -49,6 +49,7 @@ type observation struct {
 	bindingsVersion string
 
 	items                  map[string]*v1alpha1.ClerkSubscriptionItem
+	domains                map[string]*v1alpha1.ClerkOrganizationDomain
 	clusterGrants          map[string]*v1alpha1.ClusterGrant // by name
 	clusterBindings        []rbacv1.ClusterRoleBinding       // of ClusterGrants
 	clusterBindingsVersion string
@@ -64,12 +65,14 @@ func observe(ctx context.Context) (*observation, error) {
 	var namespaces corev1.NamespaceList
 	var bindings rbacv1.RoleBindingList
 	var items v1alpha1.ClerkSubscriptionItemList
+	var domains v1alpha1.ClerkOrganizationDomainList
 	var clusterGrants v1alpha1.ClusterGrantList
 	at := time.Now()
 	clusterBindings, err := listClusterBindings(ctx)
 	err = errors.Join(
 		err,
 		cluster.List(ctx, &items),
+		cluster.List(ctx, &domains),
 		cluster.List(ctx, &clusterGrants),
 		cluster.List(ctx, &organizations),
 		cluster.List(ctx, &members),
@@ -89,6 +92,7 @@ func observe(ctx context.Context) (*observation, error) {
 		bindingsVersion: bindings.ResourceVersion,
 
 		items:                  map[string]*v1alpha1.ClerkSubscriptionItem{},
+		domains:                map[string]*v1alpha1.ClerkOrganizationDomain{},
 		clusterGrants:          map[string]*v1alpha1.ClusterGrant{},
 		clusterBindings:        clusterBindings.Items,
 		clusterBindingsVersion: clusterBindings.ResourceVersion,
@@ -100,6 +104,9 @@ func observe(ctx context.Context) (*observation, error) {
 	}
 	for i := range items.Items {
 		seen.items[items.Items[i].Spec.ID] = &items.Items[i]
+	}
+	for i := range domains.Items {
+		seen.domains[domains.Items[i].Spec.ID] = &domains.Items[i]
 	}
 	for _, binding := range bindings.Items {
 		if !isImpostor(binding.Labels) {
@@ -195,6 +202,7 @@ func (w *world) compare(seen *observation) []error {
 	wrong = append(wrong, w.compareMembers(seen)...)
 	wrong = append(wrong, w.compareUsers(seen)...)
 	wrong = append(wrong, w.compareItems(seen)...)
+	wrong = append(wrong, w.compareDomains(seen)...)
 	wrong = append(wrong, w.compareStaff(seen)...)
 	return append(wrong, w.findStrangers(seen)...)
 }
@@ -250,6 +258,7 @@ func (w *world) compareOrganization(seen *observation, id string) []error {
 		states[place.name] = v1alpha1.NamespaceReleased
 	}
 	wrong = append(wrong, compareStates(object, states))
+	wrong = append(wrong, w.compareLists(seen, id, states)...)
 	if have := seen.granted(id); !equality.Semantic.DeepEqual(have, granted) {
 		wrong = append(wrong, fmt.Errorf("its RoleBindings grant %v, want %v", have, granted))
 	}
@@ -322,6 +331,7 @@ func (w *world) compareDeleted(seen *observation, object *v1alpha1.ClerkOrganiza
 	for _, place := range own {
 		states[place.name] = v1alpha1.NamespaceRetained
 	}
+	wrong = append(wrong, w.compareLists(seen, id, states)...)
 	return nonNil(append(wrong, compareStates(object, states)))
 }
 
@@ -557,7 +567,7 @@ func (w *world) compareMemberStatus(seen *observation, object *v1alpha1.ClerkMem
 	if !slices.Equal(have, want) || object.Status.Subject != subject(m.user) {
 		return fmt.Errorf("its status says %q is bound by %v, want %v", object.Status.Subject, have, want)
 	}
-	held := holder{m, w.heard.users[m.user], w.heard.planAt(m.organization, seen.at), seen.at}
+	held := holder{m, w.heard.users[m.user], w.heard.planAt(m.organization, seen.at), w.heard.ownsDomain(m.organization), seen.at}
 	switch {
 	case o == nil:
 		return compareBound(object, metav1.ConditionFalse, v1alpha1.ReasonDeleted)

@@ -55,6 +55,9 @@ func (w *world) checkTombstones() {
 			w.checkObject("clerkusers", id)
 		}
 	}
+	for id := range w.heard.domains {
+		w.checkObject("clerkorganizationdomains", id) // of those that there are, too
+	}
 }
 
 func (w *world) checkObject(resource, id string) {

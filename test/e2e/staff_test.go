@@ -79,6 +79,10 @@ func (w *world) appoint(organization string) {
 				Role: roleMember, When: whenOnCall, Until: untilOnCall,
 			})},
 		},
+		"owners": {
+			rule:  rule{role: roleMember, when: holder.isOfOwner},
+			grant: &v1alpha1.ClusterGrant{Spec: spec(v1alpha1.ClusterGrantSpec{Role: roleMember, When: whenOwner})},
+		},
 		"secure": {
 			rule: rule{permission: permissionRead, when: func(h holder) bool { return h.isPro() && h.hasTwoFactors() }},
 			grant: &v1alpha1.ClusterGrant{Spec: spec(v1alpha1.ClusterGrantSpec{

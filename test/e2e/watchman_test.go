@@ -25,6 +25,7 @@ import (
 	"strings"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -34,8 +35,8 @@ import (
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 )
 
-// watchman sees every state of every RoleBinding of an organization and of every ClusterRoleBinding of a ClusterGrant, also those that last for
-// a moment, and knows who may be in them.
+// watchman sees every state of every RoleBinding of an organization, of every ClusterRoleBinding of a ClusterGrant, and of the domains that
+// an organization's namespaces list, also those that last for a moment, and knows who and what may be in them.
 type watchman struct {
 	stop context.CancelFunc
 
@@ -44,7 +45,8 @@ type watchman struct {
 	wrongs  []string
 }
 
-// permit is what an organization's RoleBindings, or those of a ClusterGrant, may grant; it counts for states newer than a version.
+// permit is what an organization's RoleBindings and namespaces, or the ClusterRoleBindings of a ClusterGrant, may grant; it counts for
+// states newer than a version.
 type permit struct {
 	grants map[grant]bool
 	after  int64
@@ -62,8 +64,13 @@ func startWatchman(t tester) *watchman {
 	if err != nil {
 		t.Fatalf("list ClusterRoleBindings: %v", err)
 	}
+	var namespaces corev1.NamespaceList
+	if err := cluster.List(ctx, &namespaces, client.HasLabels{v1alpha1.OrganizationIDLabel}); err != nil {
+		t.Fatalf("list namespaces: %v", err)
+	}
 	go guard.watch(ctx, &rbacv1.RoleBindingList{}, list.ResourceVersion, v1alpha1.OrganizationIDLabel)
 	go guard.watch(ctx, &rbacv1.ClusterRoleBindingList{}, clusterBindings.ResourceVersion, v1alpha1.ClusterGrantLabel)
+	go guard.watch(ctx, &corev1.NamespaceList{}, namespaces.ResourceVersion, v1alpha1.OrganizationIDLabel)
 	return guard
 }
 
@@ -89,13 +96,21 @@ func (g *watchman) watch(ctx context.Context, kind client.ObjectList, from, labe
 	}
 }
 
-// roleBindingOf is a RoleBinding, or a ClusterRoleBinding as one of no namespace; nil for anything else.
+// roleBindingOf is a RoleBinding; or a ClusterRoleBinding as one of no namespace; or what a namespace lists as one in it, with the domains
+// as subjects. It is nil for anything else.
 func roleBindingOf(object runtime.Object) *rbacv1.RoleBinding {
 	switch binding := object.(type) {
 	case *rbacv1.RoleBinding:
 		return binding
 	case *rbacv1.ClusterRoleBinding:
 		return &rbacv1.RoleBinding{ObjectMeta: binding.ObjectMeta, Subjects: binding.Subjects, RoleRef: binding.RoleRef}
+	case *corev1.Namespace:
+		listed := &rbacv1.RoleBinding{ObjectMeta: binding.ObjectMeta, RoleRef: rbacv1.RoleRef{Name: listing}}
+		listed.Namespace = binding.Name
+		for _, domain := range listedDomains(binding.Annotations) {
+			listed.Subjects = append(listed.Subjects, rbacv1.Subject{Name: domain})
+		}
+		return listed
 	}
 	return nil
 }

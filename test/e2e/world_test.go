@@ -52,6 +52,7 @@ type world struct {
 	since     map[string]*window
 	words     map[string][]*person // by user
 	homes     map[string][]*place
+	proven    map[grant]bool // what was ever told of own domains, as what namespaces may list
 	guard     *watchman
 
 	// staff are the ClusterGrants, if there are any.
@@ -66,7 +67,7 @@ func newWorld(t tester, replicas []*replica) *world {
 	w := &world{
 		courier: &courier{t: t, replicas: replicas, instance: operatorproc.Instance, tell: clerk.note}, clerk: clerk,
 		heard: newModel(), settled: newModel(), settledAt: time.Now(),
-		since: map[string]*window{}, words: map[string][]*person{}, homes: map[string][]*place{},
+		since: map[string]*window{}, words: map[string][]*person{}, homes: map[string][]*place{}, proven: map[grant]bool{},
 	}
 	w.guard = startWatchman(t)
 	return w
@@ -87,6 +88,7 @@ type window struct {
 	states  map[time.Time]*organization
 	members []*membership
 	items   []*item
+	domains []*domain
 	deleted bool
 }
 
@@ -149,6 +151,7 @@ func (w *world) expect(m *message) {
 		past.members = append(past.members, m.membership)
 	}
 	past.items = append(past.items, slices.DeleteFunc(slices.Clone(m.items), func(i *item) bool { return !w.settled.isNewsOfItem(i) })...)
+	w.expectDomain(past, m.domain)
 	w.allow(id)
 }
 
@@ -173,20 +176,20 @@ func (w *world) expectOfUser(m *message) {
 	}
 }
 
-// possibleHolders are all that an organization's members may have been to rules at some moment since the cluster was last seen to agree: in each
-// state, with each of the user and of the plan.
+// possibleHolders are all that an organization's members may have been to rules at some moment since the cluster was last seen to agree: in
+// each state, with each of the user and of the plan. Their organization owns the domain if it may have: nobody gets less by that.
 func (w *world) possibleHolders(id string) []holder {
 	members, news := w.settled.members(id), []*item(nil)
 	if past := w.since[id]; past != nil {
 		members, news = append(members, past.members...), past.items
 	}
-	from := w.settledAt.Add(-late)
+	from, owner := w.settledAt.Add(-late), w.mayOwnDomain(id)
 	var all []holder
 	for plan := range w.settled.plansSince(id, from, news) {
 		for _, m := range members {
 			for _, user := range append([]*person{w.settled.users[m.user]}, w.words[m.user]...) {
 				if m.mayEnter(user) {
-					all = append(all, holder{m, user, plan, from})
+					all = append(all, holder{m, user, plan, owner, from})
 				}
 			}
 		}
@@ -194,7 +197,8 @@ func (w *world) possibleHolders(id string) []holder {
 	return all
 }
 
-// possibleGrants are all grants that an organization's members may have had at some moment since the cluster was last seen to agree.
+// possibleGrants are all grants that an organization's members may have had at some moment since the cluster was last seen to agree, and
+// the domains that its namespaces may list.
 func (w *world) possibleGrants(id string) map[grant]bool {
 	current := map[string]bool{}
 	if o := w.settled.organizations[id]; o != nil {
@@ -206,6 +210,11 @@ func (w *world) possibleGrants(id string) map[grant]bool {
 		}
 	}
 	holders, all := w.possibleHolders(id), map[grant]bool{}
+	for listed := range w.proven {
+		if listed.organization == id {
+			all[listed] = true
+		}
+	}
 	for class := range current {
 		maps.Copy(all, grants(id, class, holders...))
 	}
