@@ -147,14 +147,9 @@ func compareDomain(object *v1alpha1.ClerkOrganizationDomain, d *domain) error {
 	return nil
 }
 
-// compareLists says which of an organization's namespaces do not list its domains as they should. Those that its class gives list all that
-// it owns, if the class says so; those that it had once may list what they did, but nothing that it owns no longer.
-func (w *world) compareLists(seen *observation, id string, states map[string]v1alpha1.NamespaceState) []error {
-	var own []string
-	listsDomains := false
-	if o := w.heard.organizations[id]; o != nil {
-		own, listsDomains = w.heard.ownDomains(id), o.class() == planGold
-	}
+// compareLists says which of an organization's namespaces do not list its own domains as they should. Those that its class gives list all
+// of them, if the class says so. Those that it had once list none that it owns no longer.
+func compareLists(seen *observation, own []string, listsDomains bool, states map[string]v1alpha1.NamespaceState) []error {
 	var wrong []error
 	for name, state := range states {
 		namespace := seen.namespaces[name]
@@ -226,10 +221,13 @@ func (d dice) drawProofs() func(*domain) {
 	return func(changed *domain) { changed.ownership, changed.affiliation = ownership, affiliation }
 }
 
+func (d dice) drawDomainName() string {
+	return rapid.SampledFrom([]string{ownDomain, ownDomain, "ACME.example", "globex.example", "intranet"}).Draw(d.r, "domain name")
+}
+
 // claimDomain lets an organization claim a domain. Others may claim it too, and the same one may do so again.
 func (p *player) claimDomain() {
-	o, proofs := p.drawOrganization(), p.drawProofs()
-	name := rapid.SampledFrom([]string{ownDomain, ownDomain, "ACME.example", "globex.example", "intranet"}).Draw(p.r, "domain name")
+	o, name, proofs := p.drawOrganization(), p.drawDomainName(), p.drawProofs()
 	if len(p.clerk.domains) < mostDomains {
 		p.clerk.changeDomain(&domain{id: p.clerk.id("orgdmn"), organization: o.id, name: name}, proofs)
 		p.mayLose()

@@ -173,11 +173,14 @@ func (w *repaired) letGo() {
 
 // deleteByHand lets an administrator delete an object of what lives. What was heard of it is forgotten with it, until Clerk says it again.
 func (p *misfortune) deleteByHand() {
-	ids := append(alive(p.clerk.memberships), alive(p.clerk.organizations)...)
+	ids := slices.Concat(alive(p.clerk.memberships), alive(p.clerk.organizations), alive(p.clerk.domains))
 	id := draw(p.r, "of what lives", ids)
 	object := client.Object(&v1alpha1.ClerkMember{})
 	if p.clerk.organizations[id] != nil {
 		object = &v1alpha1.ClerkOrganization{}
+	}
+	if p.clerk.domains[id] != nil {
+		object = &v1alpha1.ClerkOrganizationDomain{}
 	}
 	object.SetName(v1alpha1.ObjectName(p.instance, id))
 	err := client.IgnoreNotFound(cluster.Delete(p.t.Context(), object))

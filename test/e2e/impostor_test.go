@@ -49,9 +49,9 @@ func (w *repaired) impostorInstance() *v1alpha1.ClerkInstance {
 }
 
 // impersonate lets the second ClerkInstance speak of ids of the first: that somebody else is a member of its organization, that its
-// organization, members, users and roles are gone, or banned. Nothing of it may count.
+// organization, members, users and roles are gone, or banned, that its organization owns a domain. Nothing of it may count.
 func (p *misfortune) impersonate() {
-	said := rapid.IntRange(0, 4).Draw(p.r, "said by the other instance")
+	said := rapid.IntRange(0, 5).Draw(p.r, "said by the other instance")
 	at := p.clerk.tick()
 	var event clerktest.Event
 	switch ids := alive(p.clerk.memberships); {
@@ -68,6 +68,10 @@ func (p *misfortune) impersonate() {
 		u := p.clerk.people[draw(p.r, "user", p.people())].last().clerktest()
 		u.Banned, u.UpdatedAt = true, at
 		event = clerktest.UserUpdated(u)
+	case said == 4 && len(alive(p.clerk.organizations)) > 0:
+		id := draw(p.r, "organization", alive(p.clerk.organizations))
+		d := domain{id: clerktest.ID("orgdmn", impostor+id), organization: id, name: ownDomain, ownership: verified, created: at, updated: at}
+		event = clerktest.DomainCreated(d.clerktest())
 	default:
 		event = clerktest.RoleDeleted(clerktest.Role{ID: p.clerk.position(roleAdmin).last().id}, at)
 	}

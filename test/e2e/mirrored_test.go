@@ -119,6 +119,16 @@ func (t *truth) identify(seen *sight) (states map[string]int, wrong []error) {
 		}
 		note(id, unknown, nil)
 	}
+	for id, l := range t.domains {
+		state, err := unknown, error(nil)
+		if object := seen.domains[id]; object != nil {
+			state, err = stateOf(l, object.Spec.UpdatedAt, object.Spec.DeletedAt, func(d domain) time.Time { return d.updated })
+			if err == nil && object.Spec.DeletedAt == nil {
+				err = compareDomain(object, &l.states[state])
+			}
+		}
+		note(id, state, err)
+	}
 	return states, wrong
 }
 
@@ -160,7 +170,7 @@ func (t *truth) holderOf(seen *sight, object *v1alpha1.ClerkMember) holder {
 	}
 	h := holder{membership: &membership{
 		user: object.Spec.UserID, role: object.Spec.Role, permissions: t.holds(seen, object), oncall: metadata.OnCall, until: metadata.Until,
-	}, at: seen.at}
+	}, owner: slices.Contains(ownDomains(seen, object.Spec.OrganizationID), ownDomain), at: seen.at}
 	if user := seen.users[object.Spec.UserID]; user != nil {
 		h.user = &person{twoFactor: isTrue(user.Spec.TwoFactorEnabled)}
 	}
@@ -314,7 +324,7 @@ func (t *truth) judgeOrganization(seen *sight, object *v1alpha1.ClerkOrganizatio
 	if want := t.wanted(seen, id); !maps.Equal(have, want) {
 		wrong = append(wrong, fmt.Errorf("its RoleBindings grant %v, want %v", have, want))
 	}
-	return nonNil(wrong)
+	return nonNil(append(wrong, judgeLists(seen, object)...))
 }
 
 // judgeAnyClass wants that nobody has more in an organization than some class would give by what is mirrored of the members.
@@ -328,7 +338,7 @@ func (t *truth) judgeAnyClass(seen *sight, object *v1alpha1.ClerkOrganization) [
 			maps.Copy(may, grants(object.Spec.ID, class, t.holderOf(seen, member)))
 		}
 	}
-	var wrong []error
+	wrong := judgeLists(seen, object)
 	for _, binding := range seen.bindings {
 		for _, s := range binding.Subjects {
 			if binding.Labels[v1alpha1.OrganizationIDLabel] == object.Spec.ID && !may[grant{object.Spec.ID, s.Name, binding.RoleRef.Name}] {
@@ -368,24 +378,34 @@ func judgeMember(seen *sight, object *v1alpha1.ClerkMember) error {
 }
 
 // possible are all grants of an organization that may be seen from settledAt on, when what is mirrored of everything is the given state or a
-// later one.
+// later one, and the domains that its namespaces may list: all that it ever owned.
 func (t *truth) possible(id string, from map[string]int) map[grant]bool {
-	all := map[grant]bool{}
-	o := t.organizations[id]
+	all, o := t.everListed(id), t.organizations[id]
+	holders := t.possibleHolders(id, from)
 	if from[id] == o.end() {
 		return all
 	}
+	for _, was := range o.since(from[id]) {
+		maps.Copy(all, grants(id, was.class(), holders...))
+	}
+	return all
+}
+
+// possibleHolders are all that the members of an organization may be to rules, as in possible.
+func (t *truth) possibleHolders(id string, from map[string]int) []holder {
+	var all []holder
+	owner := t.mayOwnDomain(id, from)
 	for _, m := range t.memberships {
-		if m.last().organization != id || from[m.last().id] == m.end() {
+		if m.last().organization != id || from[m.last().id] == m.end() || from[id] == t.organizations[id].end() {
 			continue
 		}
 		for _, state := range m.since(from[m.last().id]) {
 			if !t.mayEverEnter(state, from) {
 				continue
 			}
-			holders := t.mayHold(state, from)
-			for _, was := range o.since(from[id]) {
-				maps.Copy(all, grants(id, was.class(), holders...))
+			for _, h := range t.mayHold(state, from) {
+				h.owner = owner
+				all = append(all, h)
 			}
 		}
 	}

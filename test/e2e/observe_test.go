@@ -105,6 +105,7 @@ func observe(ctx context.Context) (*observation, error) {
 	for i := range items.Items {
 		seen.items[items.Items[i].Spec.ID] = &items.Items[i]
 	}
+	domains.Items = slices.DeleteFunc(domains.Items, func(d v1alpha1.ClerkOrganizationDomain) bool { return ofImpostor(d.Spec.Instance) })
 	for i := range domains.Items {
 		seen.domains[domains.Items[i].Spec.ID] = &domains.Items[i]
 	}
@@ -203,7 +204,7 @@ func (w *world) compare(seen *observation) []error {
 	wrong = append(wrong, w.compareUsers(seen)...)
 	wrong = append(wrong, w.compareItems(seen)...)
 	wrong = append(wrong, w.compareDomains(seen)...)
-	wrong = append(wrong, w.compareStaff(seen)...)
+	wrong = append(wrong, compareStaff(seen, w.staff, func(s *staff) map[grant]bool { return w.wantStaff(s, seen.at) })...)
 	return append(wrong, w.findStrangers(seen)...)
 }
 
@@ -258,7 +259,7 @@ func (w *world) compareOrganization(seen *observation, id string) []error {
 		states[place.name] = v1alpha1.NamespaceReleased
 	}
 	wrong = append(wrong, compareStates(object, states))
-	wrong = append(wrong, w.compareLists(seen, id, states)...)
+	wrong = append(wrong, compareLists(seen, w.heard.ownDomains(id), o.class() == planGold, states)...)
 	if have := seen.granted(id); !equality.Semantic.DeepEqual(have, granted) {
 		wrong = append(wrong, fmt.Errorf("its RoleBindings grant %v, want %v", have, granted))
 	}
@@ -331,7 +332,7 @@ func (w *world) compareDeleted(seen *observation, object *v1alpha1.ClerkOrganiza
 	for _, place := range own {
 		states[place.name] = v1alpha1.NamespaceRetained
 	}
-	wrong = append(wrong, w.compareLists(seen, id, states)...)
+	wrong = append(wrong, compareLists(seen, nil, false, states)...)
 	return nonNil(append(wrong, compareStates(object, states)))
 }
 

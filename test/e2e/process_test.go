@@ -80,7 +80,10 @@ func (r *replica) runProcess(ctx context.Context) error {
 	p.mu.Unlock()
 	operator, err := operatorproc.Start(ctx, plane, operatorproc.Options{
 		Name: name, LogDir: p.logDir, ReceiverBindAddress: address,
-		Args: []string{"--leader-elect-lease-duration=" + processLease.String(), "--tombstone-retention=" + retention.String(), logLevel},
+		Args: []string{
+			"--leader-elect-lease-duration=" + processLease.String(), "--tombstone-retention=" + retention.String(), logLevel,
+			"--cluster-grant-roles=" + staffRole,
+		},
 	})
 	if err != nil {
 		return err

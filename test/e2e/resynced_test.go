@@ -42,7 +42,7 @@ import (
 
 const (
 	// minMoves and maxMoves bound the length of a history with resyncs.
-	minMoves, maxMoves = 40, 80
+	minMoves, maxMoves = 35, 70
 
 	// lostOneIn is how many messages there are to one that is lost for good.
 	lostOneIn = 4
@@ -72,6 +72,10 @@ type repaired struct {
 
 	// complete: a resync has found everything, so it is known which environment the ClerkInstance is of.
 	complete bool
+
+	// staff are the ClusterGrants. settles counts how often the cluster was waited for.
+	staff   []*staff
+	settles int
 
 	// url is that of the API, and stranger that of another environment's.
 	url, stranger string
@@ -112,6 +116,7 @@ func newRepaired(t tester, replicas []*replica) (w *repaired, end func(*testing.
 		if w.frozen != nil {
 			w.frozen.resume()
 		}
+		dismiss(w.staff)
 		w.guard.stop()
 		server.Close()
 		stranger.Close()
@@ -148,6 +153,9 @@ func (w *repaired) setup(url string) []client.Object {
 func (w *repaired) permit() {
 	for id := range w.clerk.organizations {
 		w.guard.allow(id, w.clerk.possible(id, w.settled))
+	}
+	for _, s := range w.staff {
+		w.guard.allow(s.key(), w.possibleStaff(s, w.settled))
 	}
 }
 
@@ -262,6 +270,9 @@ func (w *repaired) settle() {
 		renamed[id] = true
 	}
 	w.deliverFrom(from)
+	looked := w.staff[w.settles%len(w.staff)] // one at a time is enough: of the others, what was permitted stays so
+	w.settles++
+	w.haveLookedAt(looked)
 	var seen *sight
 	w.until("the cluster is as what is mirrored says", func(now *sight) []error {
 		seen = now
@@ -271,6 +282,7 @@ func (w *repaired) settle() {
 				wrong = append(wrong, fmt.Errorf("%s is known in state %d, want %d", id, current[id], w.heard[id]))
 			}
 		}
+		wrong = append(wrong, w.judgeStaff(now)...)
 		return append(append(wrong, checkBorders(now.observation)...), w.clerk.judge(now)...)
 	})
 	if w.frozen != nil {
@@ -283,6 +295,8 @@ func (w *repaired) settle() {
 			w.guard.permitOnly(id, w.clerk.possible(id, states), seen.bindingsVersion)
 		}
 	}
+	looked.since = nil
+	w.guard.permitOnly(looked.key(), w.possibleStaff(looked, states), seen.clusterBindingsVersion)
 	w.checkGuard()
 }
 
@@ -364,7 +378,7 @@ func (w *repaired) checkTruth() {
 				wrong = append(wrong, fmt.Errorf("%s is known in state %d, and is in %d", id, states[id], state))
 			}
 		}
-		return append(wrong, w.clerk.judge(seen)...)
+		return append(append(wrong, w.judgeStaff(seen)...), w.clerk.judge(seen)...)
 	})
 }
 
@@ -375,9 +389,10 @@ type misfortune struct {
 }
 
 // TestAResyncRepairsWhateverWasLost plays random histories in which many messages are lost for good, of every type: people join, leave, are
-// banned and let in again, users and organizations are deleted, roles change what they allow. Resyncs run at any moment, also in the middle
-// of changes, slowly, failing half-way, and while the replica that runs them ends. After a last one the cluster is what is true in Clerk;
-// and nobody ever has access that does not follow from what Clerk had since the last that was delivered, or listed, of those it depends on.
+// banned and let in again, users and organizations are deleted, roles change what they allow, domains are proven and given up. Resyncs run at
+// any moment, also in the middle of changes, slowly, failing half-way, and while the replica that runs them ends. After a last one the
+// cluster is what is true in Clerk; and nobody ever has access that does not follow from what Clerk had since the last that was delivered,
+// or listed, of those it depends on.
 func TestAResyncRepairsWhateverWasLost(t *testing.T) {
 	playMisfortunes(t, startReplicas(t, 2))
 }
@@ -418,6 +433,7 @@ func (p *misfortune) begin() {
 		p.clerk.createUser()
 	}
 	p.clerk.createOrganization(p.drawPlan())
+	p.staff = p.appoint(p.clerk.prefix, alive(p.clerk.organizations)[0])
 	p.loseSome(0)
 }
 
@@ -445,9 +461,10 @@ func (p *misfortune) changing(name string, change func()) move {
 
 // moves are what can happen next. What stands here more than once happens more often.
 func (p *misfortune) moves() []move {
-	members, tenants := alive(p.clerk.memberships), alive(p.clerk.organizations)
+	members, tenants, domains := alive(p.clerk.memberships), alive(p.clerk.organizations), alive(p.clerk.domains)
 	happens := []move{
 		p.changing("edit a role", p.editRole), {"ask for a resync", p.resync}, {"ask for a resync", p.resync}, {"settle", p.settle},
+		{"name other staff", p.nameStaff}, {"name other staff", p.nameStaff},
 	}
 	add := func(n int, m move) {
 		for range n {
@@ -479,6 +496,13 @@ func (p *misfortune) moves() []move {
 			p.clerk.odd = rapid.Bool().Draw(p.r, "odd memberships")
 			p.clerk.changeOrganization(draw(p.r, "organization", tenants), func(o *organization) { o.odd = true })
 		}))
+	}
+	if len(tenants) > 0 && len(domains) < mostDomains {
+		add(2, p.changing("claim a domain", func() { p.clerk.claimDomain(draw(p.r, "organization", tenants), p.drawDomainName(), p.drawProofs()) }))
+	}
+	if len(domains) > 0 {
+		add(2, p.changing("change a domain", func() { p.clerk.changeDomain(draw(p.r, "domain", domains), p.drawProofs()) }))
+		add(1, p.changing("give up a domain", func() { p.clerk.giveUp(draw(p.r, "domain", domains)) }))
 	}
 	if len(members) > 0 {
 		add(2, p.changing("tell a membership again", func() { p.clerk.tellMembershipAgain(draw(p.r, "membership", members)) }))
@@ -578,7 +602,9 @@ func (p *misfortune) resync() {
 	names := slices.Sorted(maps.Keys(faults))
 	name := rapid.SampledFrom(append(names, "none", "slow", "slow", "refused")).Draw(p.r, "fault")
 	p.note("the API: %s, %s, request %d", name, delay, at)
-	lists := []string{"/users", "/organizations", "/organization_memberships", "/organization_roles", "/organization_permissions"}
+	lists := []string{
+		"/users", "/organizations", "/organization_memberships", "/organization_roles", "/organization_permissions", "/organization_domains",
+	}
 	list := rapid.SampledFrom(append(lists, "", "", "")).Draw(p.r, "the list that is refused")
 	if list != "" {
 		p.note("the API: 403 on %s", list)

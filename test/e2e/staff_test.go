@@ -17,6 +17,7 @@ limitations under the License.
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -42,6 +43,9 @@ type staff struct {
 
 	// named are the organizations that it names, and since those that it named too since the cluster was last seen to agree.
 	named, since []string
+
+	// looks is how often it was changed only to be looked at again.
+	looks int
 }
 
 // key is what the watchman knows it by.
@@ -63,11 +67,21 @@ func (s *staff) grants(holders ...holder) map[grant]bool {
 	return all
 }
 
-// appoint makes ClusterGrants, one without conditions and others with some, that name an organization of which nothing was heard.
+// appoint makes ClusterGrants that name an organization of which nothing was heard.
 func (w *world) appoint(organization string) {
 	w.t.Helper()
+	w.staff = w.courier.appoint(w.clerk.prefix, organization)
+	for _, s := range w.staff {
+		w.guard.permitOnly(s.key(), w.possibleStaff(s), "0")
+	}
+}
+
+// appoint makes ClusterGrants, one without conditions and others with some, that name an organization.
+func (c *courier) appoint(prefix, organization string) []*staff {
+	c.t.Helper()
+	var all []*staff
 	spec := func(grant v1alpha1.ClusterGrantSpec) v1alpha1.ClusterGrantSpec {
-		grant.InstanceRef, grant.ClusterRole = v1alpha1.InstanceReference{Name: w.instance}, staffRole
+		grant.InstanceRef, grant.ClusterRole = v1alpha1.InstanceReference{Name: c.instance}, staffRole
 		grant.OrganizationIDs = []string{organization}
 		return grant
 	}
@@ -90,19 +104,19 @@ func (w *world) appoint(organization string) {
 			})},
 		},
 	} {
-		s.grant.Name, s.named = w.clerk.prefix+"-"+name, []string{organization}
-		if err := cluster.Create(w.t.Context(), s.grant); err != nil {
-			w.t.Fatalf("create the ClusterGrant %s: %v", s.grant.Name, err)
+		s.grant.Name, s.named = prefix+"-"+name, []string{organization}
+		if err := cluster.Create(c.t.Context(), s.grant); err != nil {
+			c.t.Fatalf("create the ClusterGrant %s: %v", s.grant.Name, err)
 		}
-		w.staff = append(w.staff, &s)
-		w.guard.permitOnly(s.key(), w.possibleStaff(&s), "0")
+		all = append(all, &s)
 	}
-	slices.SortFunc(w.staff, func(a, b *staff) int { return strings.Compare(a.grant.Name, b.grant.Name) })
+	slices.SortFunc(all, func(a, b *staff) int { return strings.Compare(a.grant.Name, b.grant.Name) })
+	return all
 }
 
 // dismiss deletes the ClusterGrants of a history.
-func (w *world) dismiss() {
-	for _, s := range w.staff {
+func dismiss(all []*staff) {
+	for _, s := range all {
 		_ = cluster.Delete(context.Background(), s.grant)
 	}
 }
@@ -110,16 +124,38 @@ func (w *world) dismiss() {
 // name lets a ClusterGrant name other organizations.
 func (w *world) name(s *staff, organizations []string) {
 	w.t.Helper()
-	s.since, s.named = append(s.since, s.named...), organizations
+	s.rename(organizations)
 	w.guard.allow(s.key(), w.possibleStaff(s))
-	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"organizationIDs": organizations}})
+	w.changeSpec(s, map[string]any{"organizationIDs": organizations})
+}
+
+func (s *staff) rename(organizations []string) {
+	s.since, s.named = append(s.since, s.named...), organizations
+}
+
+// changeSpec lets an administrator change a ClusterGrant.
+func (c *courier) changeSpec(s *staff, fields map[string]any) {
+	c.t.Helper()
+	patch, err := json.Marshal(map[string]any{"spec": fields})
 	if err == nil {
-		err = cluster.Patch(w.t.Context(), s.grant, client.RawPatch(types.MergePatchType, patch))
+		err = cluster.Patch(c.t.Context(), &v1alpha1.ClusterGrant{ObjectMeta: metav1.ObjectMeta{Name: s.grant.Name}},
+			client.RawPatch(types.MergePatchType, patch))
 	}
 	if err != nil {
-		w.fail("change the ClusterGrant %s: %v", s.grant.Name, err)
+		c.fail("change the ClusterGrant %s: %v", s.grant.Name, err)
 	}
-	w.note("the ClusterGrant %s names %v", s.grant.Name, organizations)
+	c.note("the ClusterGrant %s gets %v", s.grant.Name, fields)
+}
+
+// haveLookedAt changes a ClusterGrant in such a way that it says the same, so that the operator looks at it again.
+func (c *courier) haveLookedAt(s *staff) {
+	c.t.Helper()
+	when := cmp.Or(s.grant.Spec.When, "true")
+	s.looks++
+	if s.looks%2 == 1 {
+		when += " "
+	}
+	c.changeSpec(s, map[string]any{"when": when})
 }
 
 // possibleStaff is possibleGrants for a ClusterGrant.
@@ -154,9 +190,9 @@ func (w *world) isStaff(user string, at time.Time) bool {
 }
 
 // compareStaff says which ClusterRoleBindings, and which statuses of ClusterGrants, are not as they should be.
-func (w *world) compareStaff(seen *observation) []error {
+func compareStaff(seen *observation, all []*staff, wantOf func(*staff) map[grant]bool) []error {
 	var wrong []error
-	for _, s := range w.staff {
+	for _, s := range all {
 		have := map[grant]bool{}
 		for i := range seen.clusterBindings {
 			binding := &seen.clusterBindings[i]
@@ -167,7 +203,7 @@ func (w *world) compareStaff(seen *observation) []error {
 				have[grant{s.key(), person.Name, binding.RoleRef.Name}] = true
 			}
 		}
-		want, object := w.wantStaff(s, seen.at), seen.clusterGrants[s.grant.Name]
+		want, object := wantOf(s), seen.clusterGrants[s.grant.Name]
 		if !maps.Equal(have, want) {
 			wrong = append(wrong, fmt.Errorf("the ClusterGrant %s grants %v, want %v", s.grant.Name, have, want))
 		}
@@ -197,9 +233,14 @@ func (w *world) checkStaff(ctx context.Context, user string, at time.Time) error
 
 // nameStaff lets an administrator name other organizations whose members are staff, those too that are gone.
 func (p *player) nameStaff() {
-	s := rapid.SampledFrom(p.staff).Draw(p.r, "ClusterGrant")
-	known := p.clerk.ever
-	p.name(s, rapid.SliceOfNDistinct(rapid.SampledFrom(known), 1, min(3, len(known)), rapid.ID[string]).Draw(p.r, "named"))
+	p.name(rapid.SampledFrom(p.staff).Draw(p.r, "ClusterGrant"), p.drawNamed(p.clerk.ever, p.clerk.organizationIDs()))
+}
+
+// drawNamed draws which organizations a ClusterGrant names, of all that there ever were: mostly such as there are, so that many gain
+// something by it, and lose it together.
+func (d dice) drawNamed(ever, living []string) []string {
+	mostly := slices.Concat(ever, living, living, living)
+	return rapid.SliceOfNDistinct(rapid.SampledFrom(mostly), 1, min(3, len(ever)), rapid.ID[string]).Draw(d.r, "named")
 }
 
 // listClusterBindings are the ClusterRoleBindings of ClusterGrants.

@@ -100,6 +100,7 @@ type truth struct {
 	memberships   map[string]*life[membership]
 	people        map[string]*life[clerkUser]
 	positions     map[string]*life[position] // by id
+	domains       map[string]*life[domain]
 	read          clerktest.Permission
 
 	// odd: from now on, memberships and users come with what cannot be kept of them.
@@ -119,6 +120,7 @@ func newTruth(key string) *truth {
 		memberships:   map[string]*life[membership]{},
 		people:        map[string]*life[clerkUser]{},
 		positions:     map[string]*life[position]{},
+		domains:       map[string]*life[domain]{},
 		announce:      func() {},
 		settledAt:     time.Now(),
 	}
@@ -160,14 +162,16 @@ func (t *truth) tellOrganization(id string, event func(clerktest.Organization) c
 	t.say(event(o), &message{facts: []fact{factOf(id, t.organizations[id])}})
 }
 
-// deleteOrganization deletes an organization and its memberships, of whose ends Clerk may tell or not.
+// deleteOrganization deletes an organization, its memberships and its domains, of whose ends Clerk may tell or not.
 func (t *truth) deleteOrganization(id string, tellOfMembers bool) {
 	gone := t.endMemberships(func(m membership) bool { return m.organization == id })
+	domains := t.endDomains(id)
 	t.organizations[id].ended = true
 	t.announce()
 	t.api.DeleteOrganization(id)
 	if tellOfMembers {
 		t.tellOfLeaving(gone)
+		t.tellOfGivingUp(domains)
 	}
 	last := t.organizations[id].last()
 	t.say(clerktest.OrganizationDeleted(last.clerktest(), t.tick()), &message{facts: []fact{factOf(id, t.organizations[id])}})
@@ -335,6 +339,7 @@ func (t *truth) present() map[string]int {
 	count(states, t.memberships)
 	count(states, t.people)
 	count(states, t.positions)
+	count(states, t.domains)
 	return states
 }
 
@@ -353,6 +358,8 @@ func (t *truth) hasEnded(id string, state int) bool {
 		return state == t.memberships[id].end()
 	case t.people[id] != nil:
 		return state == t.people[id].end()
+	case t.domains[id] != nil:
+		return state == t.domains[id].end()
 	}
 	return state == t.positions[id].end()
 }

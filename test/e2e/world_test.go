@@ -76,7 +76,7 @@ func newWorld(t tester, replicas []*replica) *world {
 // end tells t the history where it did not end well. rapid would not: what it prints is what happened when it tried once more.
 func (w *world) end(t *testing.T) {
 	t.Helper()
-	w.dismiss()
+	dismiss(w.staff)
 	w.guard.stop()
 	if w.t.Failed() {
 		t.Logf("the history of %s, which failed:\n%s\nit failed because: %s", w.clerk.prefix, join(w.clerk.history), w.failure)
