@@ -84,7 +84,8 @@ function SubjectContent({ subject }: { subject: Subject }) {
   return (
     <>
       {subject.person && <span>{subject.person}</span>}<small>{subject.subject}</small>
-      {subject.message && <><Chip>{subject.uncertain ? 'perhaps' : 'should not have it'}</Chip><small title={subject.message}>{subject.message}</small></>}
+      {subject.message && <Chip>{subject.uncertain ? 'perhaps' : 'should not have it'}</Chip>}
+      {subject.message && <small class="why" title={subject.message}>{subject.message}</small>}
       {subject.until && <span class="number">until {subject.until}</span>}
     </>
   )
