@@ -47,6 +47,9 @@ const (
 	// RecycledAnnotation is the name and uid of the ServiceAccount that is being made again, as "<name>/<uid>".
 	RecycledAnnotation = "clerk-operator.io/recycled"
 
+	// RecyclingLabel marks a namespace whose ServiceAccounts are being made again: the guards refuse tokens of them meanwhile.
+	RecyclingLabel = "clerk-operator.io/recycling"
+
 	// RecycledAtAnnotation is when a ServiceAccount was made again.
 	RecycledAtAnnotation = "clerk-operator.io/recycled-at"
 

@@ -19,13 +19,16 @@ package controller_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -228,4 +231,50 @@ func TestWhoLeftIsTakenOutOfEveryRoleBinding(t *testing.T) {
 	wantSubjects(t, namespace, "admin")
 	wantSubjects(t, namespace, "view", "friend", "default", "friend")
 	wantAccess(t, stays, "get", namespace, false)
+}
+
+// Whoever changes a RoleBinding all the time, faster than the operator reads and writes it, is not kept in by that.
+func TestNobodyStaysInARoleBindingByChangingIt(t *testing.T) {
+	t.Parallel()
+	tn := newTenancy(t, derivedAccess(v1alpha1.DerivedAccessCapped))
+	organization := tn.createOrganization()
+	jane, joe := tn.join("org:admin"), tn.join("org:admin")
+	namespace := tn.namespace()
+	wantSubjects(t, namespace, "admin", subjectOf(jane), subjectOf(joe))
+	busy := bindingTo(namespace, "busy", userNamed(subjectOf(jane)), userNamed(subjectOf(joe)))
+	busy.RoleRef.Name, busy.Finalizers = "admin", []string{"example.com/hold"}
+	must(t, cluster.Create(t.Context(), busy))
+	asJane := as(t, subjectOf(jane))
+	change := func(ctx context.Context, number int) error {
+		patch := fmt.Appendf(nil, `{"metadata":{"annotations":{"example.com/changed":"%d"}}}`, number)
+		return asJane.Patch(ctx, busy.DeepCopy(), client.RawPatch(types.MergePatchType, patch))
+	}
+	eventually(t, "she may change it", func(ctx context.Context) error { return change(ctx, 0) })
+	refused := make(chan error, 4)
+	for worker := range cap(refused) {
+		go func() {
+			number := worker
+			for t.Context().Err() == nil {
+				number += cap(refused)
+				if err := change(t.Context(), number); apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
+					refused <- err
+					return
+				}
+			}
+		}()
+	}
+	loseAccess(t, tn, jane)
+	for range cap(refused) {
+		select {
+		case <-refused:
+		case <-time.After(patience):
+			t.Fatal("she still may change it")
+		}
+	}
+	wantCondition(t, organization, v1alpha1.ConditionDerivedAccessRemoved, metav1.ConditionTrue, v1alpha1.ReasonRemoved)
+	var have rbacv1.RoleBinding
+	if err := cluster.Get(t.Context(), client.ObjectKeyFromObject(busy), &have); client.IgnoreNotFound(err) != nil ||
+		slices.Contains(have.Subjects, userNamed(subjectOf(jane))) {
+		t.Errorf("she is in %v (%v)", have.Subjects, err)
+	}
 }

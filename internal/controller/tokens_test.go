@@ -20,14 +20,18 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 	"testing"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
@@ -164,6 +168,91 @@ func TestServiceAccountsAreMadeAgainWhenSomebodyLeaves(t *testing.T) {
 			t.Errorf("%s was made once more", name)
 		}
 	}
+}
+
+// Whoever asks for tokens all the time, each with the last one, gets none that lives on: an API server believes a token for a while after its
+// ServiceAccount is gone, and two ServiceAccounts could give each other the next one.
+func TestTokensEndForWhoeverAsksAllTheTime(t *testing.T) {
+	t.Parallel()
+	tn := newTenancy(t, derivedAccess(v1alpha1.DerivedAccessCapped), func(class *v1alpha1.TenantClass) {
+		class.Spec.ServiceAccounts = v1alpha1.ServiceAccountsRecycled
+	})
+	organization := tn.createOrganization()
+	jane := tn.join("org:admin")
+	namespace := tn.namespace()
+	wantSubjects(t, namespace, "admin", subjectOf(jane))
+	names := []string{"one", "two"}
+	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "ask"}, Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}, Verbs: []string{"create"}},
+	}}
+	binding := bindingTo(namespace, "ask")
+	binding.RoleRef.Kind, binding.RoleRef.Name = "Role", role.Name
+	must(t, cluster.Create(t.Context(), role))
+	for _, name := range names {
+		must(t, cluster.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}))
+		binding.Subjects = append(binding.Subjects, rbacv1.Subject{Kind: "ServiceAccount", Namespace: namespace, Name: name})
+	}
+	must(t, cluster.Create(t.Context(), binding))
+	// Tokens that are used all the time are believed the longest: they are kept, and a new one takes the place of one that opens nothing.
+	var tokens []string
+	ask := func(ctx context.Context, c client.Client) (isKnown bool) {
+		for _, name := range names {
+			token, err := tokenOf(ctx, c, namespace, name)
+			if apierrors.IsUnauthorized(err) {
+				return false
+			}
+			if err == nil && len(tokens) < 6 {
+				tokens = append(tokens, token)
+			}
+		}
+		return true
+	}
+	askByAll := func(ctx context.Context) {
+		for _, token := range slices.Clone(tokens) {
+			if !ask(ctx, by(t, token)) {
+				tokens = slices.DeleteFunc(tokens, func(other string) bool { return other == token })
+			}
+		}
+	}
+	eventually(t, "tokens, and others by these", func(ctx context.Context) error {
+		if ask(ctx, as(t, subjectOf(jane))); len(tokens) > 0 {
+			askByAll(ctx)
+		}
+		if len(tokens) < 6 {
+			return fmt.Errorf("there are %d", len(tokens))
+		}
+		return nil
+	})
+	loseAccess(t, tn, jane)
+	eventually(t, "no token that opens anything", func(ctx context.Context) error {
+		if askByAll(ctx); len(tokens) > 0 {
+			return fmt.Errorf("%d do", len(tokens))
+		}
+		return nil
+	})
+	wantCondition(t, organization, v1alpha1.ConditionDerivedAccessRemoved, metav1.ConditionTrue, v1alpha1.ReasonRemoved)
+	joe := tn.join("org:admin") // whoever has access gets tokens again
+	eventually(t, "a token again", func(ctx context.Context) error {
+		_, err := tokenOf(ctx, as(t, subjectOf(joe)), namespace, "one")
+		return err
+	})
+}
+
+// tokenOf asks for a token of a ServiceAccount.
+func tokenOf(ctx context.Context, c client.Client, namespace, name string) (string, error) {
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(600))}}
+	err := c.SubResource("token").Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}, request)
+	return request.Status.Token, err
+}
+
+// by is a client with a token.
+func by(t *testing.T, token string) client.Client {
+	t.Helper()
+	config := rest.AnonymousClientConfig(plane.Config())
+	config.BearerToken = token
+	made, err := client.New(config, client.Options{Scheme: cluster.Scheme(), Mapper: cluster.RESTMapper()})
+	must(t, err)
+	return made
 }
 
 // wantRemovedSince waits for what the condition says of the last sweep.

@@ -133,7 +133,7 @@ func setUp(ctx context.Context, cp *controlplane.ControlPlane, folder string) er
 	go func() {
 		err := operator.Run(ctx, config, operator.Config{
 			Namespace: operatorNamespace, ReceiverBindAddress: receiverAt, MetricsBindAddress: "0", HealthProbeBindAddress: "0",
-			ClerkAPIHosts: []string{"127.0.0.1"}, TombstoneRetention: 365 * 24 * time.Hour, ClusterGrantRoles: []string{"view"},
+			ClerkAPIHosts: []string{"127.0.0.1"}, TombstoneRetention: 100 * 365 * 24 * time.Hour, ClusterGrantRoles: []string{"view"},
 			MeBindAddress: serving.address, MeTLSCertFile: serving.certificate, MeTLSKeyFile: serving.key,
 		})
 		if err != nil && ctx.Err() == nil {

@@ -25,8 +25,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -126,10 +128,15 @@ func removeHeard[L any, P interface {
 	}
 }
 
-// sendTo runs send against the receiver of the tests, and writes its address as it is shown.
+// sendTo runs send against the receiver of the tests, and writes its address as it is shown. What is sent happens now, by the operator's
+// clock: it takes no news that are too old. What is only shown happens when all commands of the tests are run.
 func sendTo(t *testing.T, args ...string) result {
 	t.Helper()
-	found := run(t, append(append([]string{"send"}, args...), "--url", "http://"+receiverAt+"/webhooks/send")...)
+	clock := time.Now
+	if slices.Contains(args, "--dry-run") {
+		clock = func() time.Time { return now }
+	}
+	found := runAt(t, clock, append(append([]string{"send"}, args...), "--url", "http://"+receiverAt+"/webhooks/send")...)
 	found.out = strings.ReplaceAll(found.out, receiverAt, shownAt)
 	found.errors = strings.ReplaceAll(found.errors, receiverAt, shownAt)
 	return found

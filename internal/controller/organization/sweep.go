@@ -56,6 +56,9 @@ const (
 	// up to maxSweepAgain.
 	sweepAgain, maxSweepAgain = 5 * time.Second, 5 * time.Minute
 
+	// maxTakeOuts is how often it is tried to take people out of a RoleBinding that somebody else is changing.
+	maxTakeOuts = 5
+
 	// maxRemembered is how many leavers of an organization are remembered after a sweep, so that those whose tombstones go cause no other.
 	maxRemembered = 1000
 )
@@ -81,34 +84,6 @@ type sweeper struct {
 // keeping finds the subjects that a RoleBinding is to keep.
 type keeping func(*rbacv1.RoleBinding) []rbacv1.Subject
 
-// sweep is how far the sweep of an organization is.
-type sweep struct {
-	// done is for whom, and where, the last whole sweep was; began, the one that is under way, 0 if none is.
-	done, began uint64
-
-	// namespace, kind and page are where it goes on.
-	namespace string
-	kind      sweptKind
-	page      string
-
-	// leavers are those whom it is for. They are known no longer once their statuses are written, or their tombstones collected.
-	leavers tenant.Subjects
-
-	// formerNames are those of them that members had before, with the names of their ClerkMembers.
-	formerNames map[string]string
-
-	// misses is how often in a row something was left out.
-	misses int
-
-	// waits is how often the statuses of those who left were waited for; pass, how often the namespace's ServiceAccounts were looked at; made,
-	// how many of them were made again in this pass.
-	waits, pass, made int
-
-	// found is what this sweep has done so far; reported, what the last one that did anything came to.
-	found    tenant.Removal
-	reported *tenant.Removal
-}
-
 func (s *sweeper) setup(manager ctrl.Manager) error {
 	var err error
 	if s.secrets, err = newTokenSecrets(manager); err != nil {
@@ -129,7 +104,7 @@ func (s *sweeper) setup(manager ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(manager).Named("sweep").WithOptions(settings).WatchesRawSource(start).Complete(s)
 }
 
-// ask has an organization swept if that was not done for these people yet.
+// ask has an organization swept if that was not done for these people yet. What the operator gave them is taken away by now.
 func (s *sweeper) ask(intent *tenant.Intent, situation *tenant.Situation) {
 	name := situation.Organization.Name
 	leavers, stay := intent.Leavers(situation)
@@ -138,22 +113,37 @@ func (s *sweeper) ask(intent *tenant.Intent, situation *tenant.Situation) {
 	defer s.mu.Unlock()
 	if isOver || may && len(leavers) == 0 && len(s.waiting(name)) == 0 {
 		delete(s.states, name)
+		if s.queue != nil && len(refusing(situation)) > 0 {
+			watch.Enqueue(s.queue, watch.UsualPriority, name)
+		}
+		return
 	}
-	if !may || len(leavers) == 0 && len(s.waiting(name)) == 0 {
+	if !may {
 		return
 	}
 	if s.states == nil {
 		s.states = map[string]*sweep{}
 	}
-	if s.states[name] == nil {
-		s.states[name] = &sweep{}
-	}
 	state := s.states[name]
-	state.add(leavers, stay, intent.FormerNames(situation))
+	if state == nil {
+		state = &sweep{}
+		if isNotRemoved(situation.Organization) {
+			state.unsafe = s.Now()
+		}
+		s.states[name] = state
+	}
+	if state.add(leavers, stay, intent.FormerNames(situation)) {
+		state.revoked = s.Now()
+	}
 	if key := sweepKey(state.leavers, intent); state.done != key && s.queue != nil {
 		state.done = 0
 		watch.Enqueue(s.queue, watch.UsualPriority, name)
 	}
+}
+
+// isNotRemoved tells whether something was left out when an organization was last swept.
+func isNotRemoved(organization *v1alpha1.ClerkOrganization) bool {
+	return meta.IsStatusConditionFalse(organization.Status.Conditions, v1alpha1.ConditionDerivedAccessRemoved)
 }
 
 // waiting are those for whom an organization has yet to be swept.
@@ -162,25 +152,6 @@ func (s *sweeper) waiting(organization string) tenant.Subjects {
 		return state.leavers
 	}
 	return nil
-}
-
-// add adds those who left now, and leaves out who has come back. What was known before stays as it is, for who reads it meanwhile.
-func (s *sweep) add(leavers, stay tenant.Subjects, formerNames map[string]string) {
-	s.leavers = together(s.leavers, leavers, stay)
-	all := merged(s.formerNames, formerNames)
-	maps.DeleteFunc(all, func(name, _ string) bool { _, left := s.leavers[name]; return !left })
-	s.formerNames = all
-}
-
-// together are those who left before, and have not come back, and those who left now.
-func together(before, now, stay tenant.Subjects) tenant.Subjects {
-	all := maps.Clone(now)
-	for name := range before {
-		if _, stays := stay[name]; !stays {
-			all[name] = struct{}{}
-		}
-	}
-	return all
 }
 
 func (s *sweeper) forget(organization string) {
@@ -222,11 +193,14 @@ func (s *sweeper) Reconcile(ctx context.Context, request reconcile.Request) (rec
 	intent := tenant.Decide(situation)
 	state, keep, key := s.begin(request.Name, intent, situation)
 	if state == nil {
-		return reconcile.Result{}, nil
+		return reconcile.Result{}, s.allowForgotten(ctx, intent, situation)
 	}
 	namespaces := sweptNamespaces(intent)
 	at, _ := slices.BinarySearch(namespaces, state.namespace)
 	if at == len(namespaces) {
+		if wait, err := s.allowTokens(ctx, situation, state); err != nil || wait > 0 {
+			return reconcile.Result{RequeueAfter: wait}, err
+		}
 		return s.finish(ctx, &organization, state, key), nil
 	}
 	if namespaces[at] != state.namespace {
@@ -239,8 +213,8 @@ func (s *sweeper) Reconcile(ctx context.Context, request reconcile.Request) (rec
 	return reconcile.Result{RequeueAfter: pause}, nil
 }
 
-// begin begins a sweep, or goes on with the one that is under way, also where other people left meanwhile: else it would never end where
-// people come and go all the time. It is nil where there is nothing to do. It also returns whom a RoleBinding is to keep.
+// begin begins a sweep, or goes on with the one that is under way, also where it was asked for others meanwhile: else it would never end
+// where people come and go all the time. It is nil where there is nothing to do. It also returns whom a RoleBinding is to keep.
 func (s *sweeper) begin(
 	organization string, intent *tenant.Intent, situation *tenant.Situation,
 ) (state *sweep, keep keeping, key uint64) {
@@ -249,12 +223,12 @@ func (s *sweeper) begin(
 	if state = s.states[organization]; state == nil {
 		return nil, nil, 0
 	}
-	leavers, stay := intent.Leavers(situation)
+	_, stay := intent.Leavers(situation)
 	may, isOver := intent.MayRemove(situation)
 	if !may && !isOver {
 		return nil, nil, 0 // when it may again, it is asked for
 	}
-	state.add(leavers, stay, intent.FormerNames(situation))
+	state.leaveOut(stay, intent.FormerNames(situation))
 	key = sweepKey(state.leavers, intent)
 	switch {
 	case isOver, key == 0:
@@ -280,12 +254,14 @@ func (s *sweeper) finish(ctx context.Context, organization *v1alpha1.ClerkOrgani
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	missed := meta.IsStatusConditionFalse(organization.Status.Conditions, v1alpha1.ConditionDerivedAccessRemoved)
-	if !found.IsNothing() || missed != (found.Missed > 0) {
+	if !found.IsNothing() || isNotRemoved(organization) != (found.Missed > 0) {
 		state.reported = &found
 		s.news.Reset(organization.Name, &found.At) // the status is to say so
 	}
 	again := state.began != key
+	if state.unsafe = (time.Time{}); again || found.Missed > 0 {
+		state.unsafe = s.Now() // somebody had access, by a RoleBinding or a Secret, while ServiceAccounts were made again
+	}
 	if found.Missed > 0 {
 		state.misses++
 	} else {

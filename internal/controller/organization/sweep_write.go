@@ -27,6 +27,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -35,24 +36,6 @@ import (
 	"github.com/clerk-operator/clerk-operator/internal/metrics"
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
-
-// sweptKind is what of a namespace is looked at, one after the other.
-type sweptKind int
-
-const (
-	sweptRoleBindings sweptKind = iota
-	sweptSecrets
-	sweptServiceAccounts
-	sweptKinds
-)
-
-// next is the next kind, or after the last the next namespace.
-func (s *sweep) next() {
-	s.kind++
-	if s.kind == sweptKinds {
-		s.namespace += "\x00" // after this one, and before any other
-	}
-}
 
 // sweepPage looks at the next page, and says how long to wait then.
 func (s *sweeper) sweepPage(
@@ -99,7 +82,7 @@ func (s *sweeper) sweepRoleBindings(
 		if len(kept) == len(binding.Subjects) {
 			continue
 		}
-		deleted, err := s.takeOut(ctx, binding, kept)
+		deleted, err := s.takeOut(ctx, binding, keep)
 		switch {
 		case err != nil:
 			state.found.Missed++
@@ -137,12 +120,18 @@ func (s *sweeper) sweepSecrets(ctx context.Context, organization *v1alpha1.Clerk
 func (s *sweeper) sweepServiceAccounts(
 	ctx context.Context, intent *tenant.Intent, situation *tenant.Situation, state *sweep,
 ) (isLast bool, pause time.Duration) {
-	left, isKnown := intent.LastLeft(situation)
+	left, isKnown := s.lastLeft(intent, situation, state)
 	if (!isKnown || left.After(s.Now())) && state.waits < maxWaits {
 		state.waits++
 		return false, statusesPause
 	}
+	if wait := s.refuseTokens(ctx, situation, state); wait > 0 {
+		return false, wait
+	}
 	made, next, err := s.accounts.recyclePage(ctx, state.namespace, state.page, left)
+	if made > 0 {
+		state.ended = s.Now()
+	}
 	switch {
 	case state.goesOn(err):
 		return false, sweepPause
@@ -166,25 +155,43 @@ func (s *sweeper) sweepServiceAccounts(
 	return made == 0 || state.pass >= maxPasses, sweepPause
 }
 
-// goesOn tells whether an error is that of a list which has become too old, and has the sweep go on after the last page, in a newer state;
-// if there is none, from the beginning.
-func (s *sweep) goesOn(err error) bool {
-	expired := apierrors.APIStatus(nil)
-	if !apierrors.IsResourceExpired(err) || !errors.As(err, &expired) {
-		return false
-	}
-	s.page = expired.Status().Continue
-	return true
-}
-
 func (s *sweeper) tellMissed(ctx context.Context, organization *v1alpha1.ClerkOrganization, what string, err error) {
 	log.FromContext(ctx).Info("After somebody left, "+what+": it is tried again",
 		"organization", organization.Spec.ID, "reason", string(apierrors.ReasonForError(err)))
 }
 
-// takeOut has a RoleBinding name only those who are kept. It goes as a whole where nobody is left, and where the operator may not bind its
-// role: then the API server lets it take nobody out.
-func (s *sweeper) takeOut(ctx context.Context, binding *rbacv1.RoleBinding, kept []rbacv1.Subject) (deleted bool, err error) {
+// takeOut has a RoleBinding name only those who are kept. Whoever is in one by which they may change it could do so faster than it is read
+// and written here, and stay: then it goes as a whole.
+func (s *sweeper) takeOut(ctx context.Context, binding *rbacv1.RoleBinding, keep keeping) (deleted bool, err error) {
+	for range maxTakeOuts {
+		kept := keep(binding)
+		if len(kept) == len(binding.Subjects) {
+			return false, nil
+		}
+		deleted, err = s.takeOutUnchanged(ctx, binding, kept)
+		if !apierrors.IsConflict(err) {
+			return deleted, err
+		}
+		var now rbacv1.RoleBinding
+		if err := s.Live.Get(ctx, client.ObjectKeyFromObject(binding), &now); err != nil || now.UID != binding.UID {
+			return true, client.IgnoreNotFound(err)
+		}
+		*binding = now
+	}
+	if err := write.Delete(ctx, s.Client, binding); err != nil {
+		return true, err
+	}
+	patch := fmt.Appendf(nil, `{"metadata":{"uid":%q,"finalizers":null}}`, binding.UID) // they would keep it, and RBAC honours it then
+	err = s.Client.Patch(ctx, binding, client.RawPatch(types.MergePatchType, patch), write.FieldOwner, client.DisableReadYourWritesConsistency)
+	if apierrors.IsConflict(err) {
+		return true, nil
+	}
+	return true, client.IgnoreNotFound(err)
+}
+
+// takeOutUnchanged does so if the RoleBinding still is as it was seen. It goes as a whole where nobody is left, and where the operator may
+// not bind its role: then the API server lets it take nobody out.
+func (s *sweeper) takeOutUnchanged(ctx context.Context, binding *rbacv1.RoleBinding, kept []rbacv1.Subject) (deleted bool, err error) {
 	err = s.patchUnchanged(ctx, binding, map[string]any{"subjects": kept})
 	if err == nil && len(kept) > 0 || err != nil && !mayNotBind(err) {
 		return false, client.IgnoreNotFound(err)
