@@ -78,6 +78,9 @@ type Options struct {
 	// ClusterGrantsForbidden is what MissingForGrants says: with anything, none is carried out either.
 	ClusterGrantsForbidden string
 
+	// Gate is what statuses wait for; nil for one that nobody else knows.
+	Gate *write.StatusGate
+
 	// TenantObjects is the one that the manager's cache was made with.
 	TenantObjects *cached.TenantObjects
 }
@@ -90,7 +93,11 @@ func Setup(ctx context.Context, manager ctrl.Manager, options Options) error {
 	if err := options.TenantObjects.Follow(ctx, manager.GetCache()); err != nil {
 		return err
 	}
-	expressions, gate, prompt := cached.NewExpressions(), write.NewStatusGate(), write.NewClient(manager)
+	expressions, prompt := cached.NewExpressions(), write.NewClient(manager)
+	gate := options.Gate
+	if gate == nil {
+		gate = write.NewStatusGate()
+	}
 	tombstones := cached.Tombstones{Reader: prompt, Retention: options.TombstoneRetention, Now: options.Now}
 	controllers := []interface{ Setup(ctrl.Manager) error }{
 		&organization.Reconciler{

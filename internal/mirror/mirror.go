@@ -50,6 +50,9 @@ type Options struct {
 
 	// Now is the clock.
 	Now func() time.Time
+
+	// BeginListed is told when what a resync found is being written, until the function that it returns is called. It may be nil.
+	BeginListed func() (end func())
 }
 
 // Mirror writes events into the API server.

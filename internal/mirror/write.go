@@ -71,7 +71,7 @@ func attempt[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, kno
 		case err != nil:
 			return "", err
 		case mayCreate:
-			giveBack, err := m.writes.take(ctx, rankOf(told, k.mayTakeWhenNew(want)))
+			giveBack, err := m.take(ctx, rankOf(told, k.mayTakeWhenNew(want)))
 			if err != nil {
 				return "", err
 			}
@@ -87,7 +87,7 @@ func attempt[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, kno
 		return outcome, err
 	}
 	want = k.withHistory(want, known)
-	giveBack, err := m.writes.take(ctx, rankOf(told, true))
+	giveBack, err := m.take(ctx, rankOf(told, true))
 	if err != nil {
 		return "", err
 	}
@@ -97,6 +97,16 @@ func attempt[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, kno
 		return "", errOutdated // what the API server has is newer than what is known: does this add to it?
 	}
 	return outcome, err
+}
+
+// take waits for the turn to write, which is to be given back.
+func (m *Mirror) take(ctx context.Context, of rank) (giveBack func(), err error) {
+	giveBack, err = m.writes.take(ctx, of)
+	if err != nil || of != listed || m.BeginListed == nil {
+		return giveBack, err
+	}
+	end := m.BeginListed()
+	return func() { end(); giveBack() }, nil
 }
 
 // rankOf is the rank of a write that may take access away, or may not.

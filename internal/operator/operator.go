@@ -36,6 +36,7 @@ import (
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
 	"github.com/clerk-operator/clerk-operator/internal/controller"
 	"github.com/clerk-operator/clerk-operator/internal/controller/cached"
+	"github.com/clerk-operator/clerk-operator/internal/controller/write"
 	"github.com/clerk-operator/clerk-operator/internal/environment"
 	"github.com/clerk-operator/clerk-operator/internal/kinds"
 	"github.com/clerk-operator/clerk-operator/internal/mirror"
@@ -76,7 +77,8 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 	if err != nil {
 		return err
 	}
-	mirrors := newMirror(mgr, c)
+	gate := write.NewStatusGate()
+	mirrors := newMirror(mgr, c, gate)
 	sinks, notes, err := addSinks(mgr, c)
 	if err != nil {
 		return err
@@ -104,7 +106,7 @@ func Run(ctx context.Context, restConfig *rest.Config, c Config) error {
 	if err := controller.Setup(ctx, mgr, controller.Options{
 		Namespace: c.Namespace, TombstoneRetention: c.TombstoneRetention, Now: time.Now, MissingUser: resyncer.Want,
 		OrganizationExists: resyncer.OrganizationExists, TenantObjects: tenants, ClusterGrantRoles: c.ClusterGrantRoles,
-		CreatorsPolicy: cmp.Or(c.CreatorsPolicy, DefaultCreatorsPolicy), ClusterGrantsForbidden: forbidden,
+		CreatorsPolicy: cmp.Or(c.CreatorsPolicy, DefaultCreatorsPolicy), ClusterGrantsForbidden: forbidden, Gate: gate,
 	}); err != nil {
 		return err
 	}
@@ -162,9 +164,10 @@ func newManager(restConfig *rest.Config, c Config, tenants *cached.TenantObjects
 	return mgr, nil
 }
 
-func newMirror(mgr ctrl.Manager, c Config) *mirror.Mirror {
+func newMirror(mgr ctrl.Manager, c Config, gate *write.StatusGate) *mirror.Mirror {
 	return mirror.New(mirror.Options{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), TombstoneRetention: c.TombstoneRetention, Now: time.Now,
+		BeginListed: gate.Begin,
 	})
 }
 

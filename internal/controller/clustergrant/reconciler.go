@@ -79,7 +79,7 @@ type Reconciler struct {
 
 // Reconcile makes the ClusterRoleBinding of a ClusterGrant what it should be.
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-	release := sync.OnceFunc(r.Gate.BeginAccess())
+	release := sync.OnceFunc(r.Gate.Begin())
 	defer release()
 	var grant v1alpha1.ClusterGrant
 	err := write.OwnWrites{Client: r.Client.Client}.Get(ctx, request.NamespacedName, &grant)

@@ -71,7 +71,7 @@ type Reconciler struct {
 
 // Reconcile first takes away every grant that should not be, whatever else fails; then it makes what is missing.
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-	release := sync.OnceFunc(r.Gate.BeginAccess())
+	release := sync.OnceFunc(r.Gate.Begin())
 	defer release()
 	var organization v1alpha1.ClerkOrganization
 	err := write.OwnWrites{Client: r.Client.Client}.Get(ctx, request.NamespacedName, &organization)

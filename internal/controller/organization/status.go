@@ -43,6 +43,9 @@ const (
 	// countRate is how many statuses a second are written, over all organizations, in which a count alone is new, once countBurst of them
 	// were. In a resync the members of an organization come one by one, many seconds apart: each would cost a write.
 	countRate, countBurst = 20, 100
+
+	// countCost is how many of these one counts for while something is being written that statuses wait for.
+	countCost = 4
 )
 
 // statusPause is how long a status gives way to the access of other organizations, and then to whatever of that is waiting in the work
@@ -89,7 +92,11 @@ func (r *Reconciler) untilCount(ctx context.Context, organization *v1alpha1.Cler
 	if err == nil && tenant.HasRule(&class, tenant.CountsMembers) {
 		return countPause - r.statuses.age(organization.UID, r.Now())
 	}
-	return r.statuses.untilCount(organization.UID, r.Now())
+	cost := 1
+	if r.Gate.IsBusy() {
+		cost = countCost
+	}
+	return r.statuses.untilCount(organization.UID, r.Now(), cost)
 }
 
 // differsInCounts tells whether two statuses differ in no more than how many members there are, and what a preview says of them.
@@ -147,10 +154,10 @@ func (w *writtenStatuses) giveWay(organization types.UID, now time.Time) bool {
 }
 
 // untilCount is how long the status of an organization in which a count alone is new has yet to wait.
-func (w *writtenStatuses) untilCount(organization types.UID, now time.Time) time.Duration {
+func (w *writtenStatuses) untilCount(organization types.UID, now time.Time, cost int) time.Duration {
 	due, known := w.countDue.Load(organization)
 	if !known {
-		turn := w.counts.ReserveN(now, 1).DelayFrom(now)
+		turn := w.counts.ReserveN(now, cost).DelayFrom(now)
 		due = now.Add(max(countPause-w.age(organization, now), turn))
 		w.countDue.Store(organization, due)
 	}

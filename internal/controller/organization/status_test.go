@@ -88,27 +88,39 @@ func TestCountsOfManyOrganizationsComeOneAfterTheOther(t *testing.T) {
 	now := time.Now()
 	organization := func(i int) types.UID { return types.UID(strconv.Itoa(i)) }
 	for i := range countBurst {
-		if wait := statuses.untilCount(organization(i), now); wait > 0 {
+		if wait := statuses.untilCount(organization(i), now, 1); wait > 0 {
 			t.Fatalf("that of organization %d waits %s", i, wait)
 		}
 	}
 	first, second := organization(countBurst), organization(countBurst+1)
 	const turn = time.Second / countRate
 	for range 3 { // to ask again puts it off no further, and takes no turn from others
-		if wait := statuses.untilCount(first, now); wait != turn {
+		if wait := statuses.untilCount(first, now, 1); wait != turn {
 			t.Errorf("the first that waits does so %s", wait)
 		}
-		if wait := statuses.untilCount(second, now); wait != 2*turn {
+		if wait := statuses.untilCount(second, now, 1); wait != 2*turn {
 			t.Errorf("the second that waits does so %s", wait)
 		}
 	}
 	now = now.Add(2 * turn)
-	if wait := statuses.untilCount(second, now); wait > 0 {
+	if wait := statuses.untilCount(second, now, 1); wait > 0 {
 		t.Errorf("when its time has come, it waits another %s", wait)
 	}
 	statuses.written(second, v1alpha1.ClerkOrganizationStatus{}, now)
-	if wait := statuses.untilCount(second, now); wait != countPause {
+	if wait := statuses.untilCount(second, now, 1); wait != countPause {
 		t.Errorf("after it was written, the next one waits %s", wait)
+	}
+	now = now.Add(time.Hour)
+	for i := range countBurst / countCost { // beside what is of more use, there are fewer
+		if wait := statuses.untilCount(organization(-1-i), now, countCost); wait > 0 {
+			t.Fatalf("beside others, that of organization %d waits %s", i, wait)
+		}
+	}
+	if wait := statuses.untilCount(first, now.Add(-time.Hour).Add(turn), 1); wait > 0 {
+		t.Errorf("whose turn it was waits %s", wait)
+	}
+	if wait := statuses.untilCount(organization(countBurst+2), now, countCost); wait != countCost*turn {
+		t.Errorf("beside others, the first that waits does so %s", wait)
 	}
 }
 

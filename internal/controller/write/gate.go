@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	// statusRate is how many statuses are written a second while access is being changed. Each costs the API server some 7 ms of its time.
+	// statusRate is how many statuses are written a second meanwhile. Each costs the API server some 7 ms of its time.
 	statusRate = 10
 
 	// statusPatience is how long a status gives way to access. It bounds how old statuses get where organizations never stop changing.
@@ -33,7 +33,8 @@ const (
 )
 
 // StatusGate lets access go first. A member's status tells of access and changes none, yet it costs the API server more than the
-// RoleBinding that it tells of: when many organizations come at once, some would wait for access while others' statuses are written.
+// RoleBinding that it tells of: when many organizations come at once, some would wait for access while others' statuses are written. So do
+// statuses while a resync mirrors what it found, which is of more use than what is to be said of the rest.
 // Where access never rests, statuses come at statusRate all the same: they tell people what they wait for.
 type StatusGate struct {
 	rate *rate.Limiter // nil: no status comes before patience ends
@@ -46,8 +47,9 @@ type StatusGate struct {
 // NewStatusGate returns a StatusGate.
 func NewStatusGate() *StatusGate { return &StatusGate{rate: rate.NewLimiter(statusRate, 1)} }
 
-// BeginAccess says that access is being changed until the function that it returns is called.
-func (g *StatusGate) BeginAccess() (release func()) {
+// Begin says that something is being written that statuses wait for, until the function that it returns is called: access is being changed,
+// or what a resync found is being mirrored.
+func (g *StatusGate) Begin() (release func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.busy == 0 {
@@ -65,7 +67,7 @@ func (g *StatusGate) BeginAccess() (release func()) {
 	}
 }
 
-// IsBusy tells whether access is being changed.
+// IsBusy tells whether something of that kind is being written.
 func (g *StatusGate) IsBusy() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -75,7 +77,7 @@ func (g *StatusGate) IsBusy() bool {
 // Wait waits until a status may be written, and tells whether it had to.
 func (g *StatusGate) Wait(ctx context.Context) (waited bool) { return g.wait(ctx, statusPatience) }
 
-// wait waits for a moment in which no access is being changed, though never longer than patience, and tells whether it had to.
+// wait waits for a moment in which nothing of that kind is, though never longer than patience, and tells whether it had to.
 func (g *StatusGate) wait(ctx context.Context, patience time.Duration) (waited bool) {
 	g.mu.Lock()
 	quiet := g.quiet

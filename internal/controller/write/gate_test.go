@@ -34,7 +34,7 @@ func TestStatusesGiveWayToAccess(t *testing.T) {
 			t.Error("access is being changed before anybody began")
 		}
 
-		first, second := gate.BeginAccess(), gate.BeginAccess()
+		first, second := gate.Begin(), gate.Begin()
 		if !gate.IsBusy() {
 			t.Error("no access is being changed although two began")
 		}
@@ -52,7 +52,7 @@ func TestStatusesGiveWayToAccess(t *testing.T) {
 			t.Error("waited although every change has ended")
 		}
 
-		release := gate.BeginAccess()
+		release := gate.Begin()
 		began = time.Now()
 		if !gate.wait(t.Context(), time.Second) || time.Since(began) != time.Second {
 			t.Errorf("waited %s for a change that does not end, want its patience", time.Since(began))
@@ -65,7 +65,7 @@ func TestStatusesComeAlthoughAccessNeverRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const workers = 8
 		gate := NewStatusGate()
-		defer gate.BeginAccess()()
+		defer gate.Begin()()
 		began := time.Now()
 		var group sync.WaitGroup
 		for range workers {
