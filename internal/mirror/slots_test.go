@@ -46,6 +46,25 @@ func TestWhatIsNewMayTakeAccessAwayToo(t *testing.T) {
 	}
 }
 
+// Only while what a resync found is being written, it is said so: statuses wait for that.
+func TestItIsSaidWhenAResyncWrites(t *testing.T) {
+	begun, ended := 0, 0
+	m := New(Options{BeginListed: func() func() {
+		begun++
+		return func() { ended++ }
+	}})
+	for of, want := range map[rank]int{revoking: 0, heard: 0, listed: 1} {
+		begun, ended = 0, 0
+		giveBack, err := m.take(t.Context(), of)
+		if err != nil || begun != want || ended != 0 {
+			t.Errorf("rank %d: begun %d times, want %d; ended %d times (%v)", of, begun, want, ended, err)
+		}
+		if giveBack(); ended != want || m.writes.taken != 0 {
+			t.Errorf("rank %d: ended %d times, want %d; %d writes are under way", of, ended, want, m.writes.taken)
+		}
+	}
+}
+
 func TestRevocationsAreWrittenFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var places slots

@@ -101,12 +101,12 @@ func attempt[O, S any](ctx context.Context, m *Mirror, k kind[O, S], want S, kno
 
 // take waits for the turn to write, which is to be given back.
 func (m *Mirror) take(ctx context.Context, of rank) (giveBack func(), err error) {
-	giveBack, err = m.writes.take(ctx, of)
+	leave, err := m.writes.take(ctx, of)
 	if err != nil || of != listed || m.BeginListed == nil {
-		return giveBack, err
+		return leave, err
 	}
 	end := m.BeginListed()
-	return func() { end(); giveBack() }, nil
+	return func() { end(); leave() }, nil
 }
 
 // rankOf is the rank of a write that may take access away, or may not.
