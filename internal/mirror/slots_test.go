@@ -59,7 +59,8 @@ func TestItIsSaidWhenAResyncWrites(t *testing.T) {
 		if err != nil || begun != want || ended != 0 {
 			t.Errorf("rank %d: begun %d times, want %d; ended %d times (%v)", of, begun, want, ended, err)
 		}
-		if giveBack(); ended != want || m.writes.taken != 0 {
+		giveBack()
+		if ended != want || m.writes.taken != 0 {
 			t.Errorf("rank %d: ended %d times, want %d; %d writes are under way", of, ended, want, m.writes.taken)
 		}
 	}

@@ -36,14 +36,6 @@ const (
 	sweptKinds
 )
 
-// next is the next kind, or after the last the next namespace.
-func (s *sweep) next() {
-	s.kind++
-	if s.kind == sweptKinds {
-		s.namespace += "\x00" // after this one, and before any other
-	}
-}
-
 // sweep is how far the sweep of an organization is.
 type sweep struct {
 	// done is for whom, and where, the last whole sweep was; began, the one that is under way, 0 if none is.
@@ -78,6 +70,14 @@ type sweep struct {
 	// found is what this sweep has done so far; reported, what the last one that did anything came to.
 	found    tenant.Removal
 	reported *tenant.Removal
+}
+
+// next is the next kind, or after the last the next namespace.
+func (s *sweep) next() {
+	s.kind++
+	if s.kind == sweptKinds {
+		s.namespace += "\x00" // after this one, and before any other
+	}
 }
 
 // add adds those who left, and tells whether somebody is new. What was known before stays as it is, for who reads it meanwhile.
