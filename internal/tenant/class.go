@@ -74,9 +74,9 @@ func CompileClass(object *v1alpha1.TenantClass) (*Class, error) {
 func compileMatch(source string) (*predicate, error) {
 	match, err := organizationScope.predicate(source)
 	if err == nil {
-		match.partial, err = organizationScope.env.Program(match.ast, cel.CostLimit(costLimit), cel.EvalOptions(cel.OptPartialEval))
+		match.partial, err = organizationScope.env.Program(match.ast.Ast, cel.CostLimit(costLimit), cel.EvalOptions(cel.OptPartialEval))
 	}
-	if err == nil && readsField(match.ast, typeOf(Organization{}), fieldMembers) {
+	if err == nil && readsField(match.ast.Ast, typeOf(Organization{}), fieldMembers) {
 		return nil, fmt.Errorf("expression %q reads organization.members: say in spec.members how many get the class and keep it", source)
 	}
 	return match, err

@@ -17,8 +17,6 @@ limitations under the License.
 package tenant
 
 import (
-	"maps"
-	"slices"
 	"strings"
 
 	"cel.dev/cel-go/cel"
@@ -51,8 +49,8 @@ func (p *predicate) doubt(organization Organization, variables map[string]any) s
 }
 
 // firstDropped is unknownRead for what was dropped of an organization alone.
-func firstDropped(source *cel.Ast, organization Organization) string {
-	field := firstRead(source, variableOrganization, organization, organization.dropped)
+func firstDropped(source *compiled, organization Organization) string {
+	field := firstRead(source, variableOrganization, organization.dropped, anyField)
 	if field == "" {
 		return ""
 	}
@@ -63,16 +61,16 @@ const whyDropped = "which could not be kept as Clerk sent it: correct it in Cler
 
 // unknownRead is a field that an expression reads and that is not known, and why; empty if there is none. An expression that hands its
 // variable on as a whole may read any field of it.
-func unknownRead(source *cel.Ast, variables map[string]any) string {
-	for _, name := range slices.Sorted(maps.Keys(variables)) { // of several always the same one, so that a status rests
+func unknownRead(source *compiled, variables map[string]any) string {
+	for _, name := range variableNames { // of several always the same one, so that a status rests
 		value := variables[name]
 		if variable, ok := value.(lossy); ok {
-			if field := firstRead(source, name, value, variable.droppedFields()); field != "" {
+			if field := firstRead(source, name, variable.droppedFields(), anyField); field != "" {
 				return field + ", " + whyDropped
 			}
 		}
 		if variable, ok := value.(partial); ok {
-			if field := firstRead(source, name, value, mentioned(source, variable.untoldFields())); field != "" {
+			if field := firstRead(source, name, variable.untoldFields(), source.mentions); field != "" {
 				return field + ", " + variable.whyUntold(strings.TrimPrefix(field, name+"."))
 			}
 		}
@@ -80,29 +78,23 @@ func unknownRead(source *cel.Ast, variables map[string]any) string {
 	return ""
 }
 
-// mentioned are those of some fields that the text of an expression names: it reads no other, however it goes about it. Looking at the
-// text is cheap, and most expressions name none.
-func mentioned(source *cel.Ast, fields []string) []string {
-	text := source.Source().Content()
-	if strings.Contains(text, "[") { // it may make the name of a field out of parts
-		return fields
-	}
-	return slices.DeleteFunc(slices.Clone(fields), func(field string) bool { return !strings.Contains(text, field) })
+// mentions tells whether the text of an expression names a field: it reads no other, however it goes about it.
+func (c *compiled) mentions(field string) bool {
+	text := c.Source().Content()
+	return strings.Contains(text, "[") || strings.Contains(text, field) // brackets may make the name of a field out of parts
 }
 
 // firstRead is the first of some fields of a variable that an expression may read, with the variable's name.
-func firstRead(source *cel.Ast, name string, value any, fields []string) string {
-	if len(fields) == 0 {
-		return ""
-	}
-	reads, isWhole := fieldsRead(source, typeOf(value)), readsWhole(source, name)
+func firstRead(source *compiled, name string, fields []string, isSuch func(field string) bool) string {
 	for _, field := range fields {
-		if isWhole || reads[field] != 0 {
+		if (source.isWhole[name] || source.fields[name][field] != 0) && isSuch(field) {
 			return name + "." + field
 		}
 	}
 	return ""
 }
+
+func anyField(string) bool { return true }
 
 // readsWhole tells whether an expression uses a variable otherwise than to select a field of it.
 func readsWhole(source *cel.Ast, variable string) bool {

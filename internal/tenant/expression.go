@@ -45,7 +45,8 @@ const (
 
 // scope is the set of variables that an expression may use.
 type scope struct {
-	env *cel.Env
+	env       *cel.Env
+	variables []variable
 }
 
 var (
@@ -61,6 +62,9 @@ const (
 	variableMember       = "member"
 	variableOrganization = "organization"
 )
+
+// variableNames are all of them.
+var variableNames = []string{variableMember, variableOrganization, variableUser}
 
 // variable is the name of a variable, with a value of its type.
 type variable struct {
@@ -84,10 +88,18 @@ func newScope(variables ...variable) scope {
 	if err != nil {
 		panic(err)
 	}
-	return scope{env: env}
+	return scope{env, variables}
 }
 
-func (s scope) compile(source string) (*cel.Ast, cel.Program, error) {
+// compiled is an expression that compiles, with what it reads of each variable: that is asked for each member, time and again.
+type compiled struct {
+	*cel.Ast
+
+	fields  map[string]map[string]reading
+	isWhole map[string]bool // used otherwise than to select a field of it
+}
+
+func (s scope) compile(source string) (*compiled, cel.Program, error) {
 	ast, issues := s.env.Compile(source)
 	if err := issues.Err(); err != nil {
 		return nil, nil, fmt.Errorf("expression %q does not compile: %s", source, firstLine(err.Error()))
@@ -96,7 +108,11 @@ func (s scope) compile(source string) (*cel.Ast, cel.Program, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("expression %q does not compile: %w", source, err)
 	}
-	return ast, program, nil
+	known := &compiled{Ast: ast, fields: map[string]map[string]reading{}, isWhole: map[string]bool{}}
+	for _, v := range s.variables {
+		known.fields[v.name], known.isWhole[v.name] = fieldsRead(ast, typeOf(v.value)), readsWhole(ast, v.name)
+	}
+	return known, program, nil
 }
 
 // firstLine keeps what is wrong and leaves out CEL's drawing of where.
@@ -125,7 +141,7 @@ func failure(err error, source string) string {
 // predicate is an expression that is true or false.
 type predicate struct {
 	program cel.Program
-	ast     *cel.Ast
+	ast     *compiled
 
 	// partial evaluates it where something is not known; nil where nobody asks for that.
 	partial cel.Program
@@ -175,7 +191,7 @@ type Template struct {
 type part struct {
 	text    string
 	program cel.Program
-	ast     *cel.Ast
+	ast     *compiled
 }
 
 func (s scope) template(source string) (*Template, error) {
@@ -201,7 +217,7 @@ func (s scope) template(source string) (*Template, error) {
 }
 
 // textual compiles an expression whose value can be written as text.
-func (s scope) textual(source string) (*cel.Ast, cel.Program, error) {
+func (s scope) textual(source string) (*compiled, cel.Program, error) {
 	ast, program, err := s.compile(source)
 	if err != nil {
 		return nil, nil, err

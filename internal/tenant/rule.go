@@ -47,7 +47,7 @@ type Rule struct {
 type expression struct {
 	source  string
 	program cel.Program
-	ast     *cel.Ast
+	ast     *compiled
 }
 
 // compileRule compiles the expressions of a role binding. With an error, the rule gives nothing to anybody.

@@ -69,7 +69,7 @@ func CompileUsername(source string) (*Username, error) {
 		if part.ast == nil {
 			continue
 		}
-		reads := fieldsRead(part.ast, typeOf(User{}))
+		reads := part.ast.fields[variableUser]
 		for field := range reads {
 			username.needsUser = username.needsUser || field != fieldID && field != fieldUsername
 		}
