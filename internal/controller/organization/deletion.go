@@ -38,6 +38,7 @@ func (e *enforcement) reconcileDeleted(ctx context.Context) (reconcile.Result, e
 		return reconcile.Result{}, err
 	}
 	e.takeLostDomains(ctx)
+	e.accessIsDone()
 	e.sweeper.ask(e.intent, e.situation)
 	e.recordRevocations(held)
 	e.reportHeld(ctx)

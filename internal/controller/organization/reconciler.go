@@ -204,6 +204,7 @@ func (e *enforcement) reconcileLiving(ctx context.Context) (reconcile.Result, er
 
 // preview says what would be done, and does nothing: it grants nothing, and takes nothing away either.
 func (e *enforcement) preview(ctx context.Context) (reconcile.Result, error) {
+	e.accessIsDone()
 	for _, membership := range e.situation.Memberships {
 		e.changes.Stop(membership.Name) // no change is on its way
 	}

@@ -61,41 +61,51 @@ const quotaPause = 200 * time.Millisecond
 // leavingMargin is added to when access ended, to compare it with the API server's clock.
 const leavingMargin = time.Minute
 
-// recyclePage makes some of a namespace's ServiceAccounts again that somebody may have a token of who had access until a time, and says
-// where it goes on; "" at the end.
-func (r recycler) recyclePage(ctx context.Context, namespace, page string, left time.Time) (made int, next string, err error) {
+// recycling is a ServiceAccount that is to be made again, and how.
+type recycling struct {
+	account *corev1.ServiceAccount
+	how     func(context.Context, *corev1.ServiceAccount) error
+}
+
+// due are those of a page of a namespace's ServiceAccounts that somebody may have a token of who had access until a time, and where it goes
+// on; "" at the end.
+func (r recycler) due(ctx context.Context, namespace, page string, left time.Time) (due []recycling, next string, err error) {
 	var list corev1.ServiceAccountList
 	err = r.client.List(ctx, &list, client.InNamespace(namespace), client.Limit(sweepPage), client.Continue(page))
 	if err != nil {
-		return 0, "", err
+		return nil, "", err
 	}
 	for at := range list.Items {
 		account := &list.Items[at]
-		one := r.recycle
 		switch {
 		case account.DeletionTimestamp != nil: // somebody deleted it: no more than a finalizer keeps it, and its tokens
-			one = r.end
+			due = append(due, recycling{account, r.end})
 		case account.Labels[v1alpha1.RecycledLabel] != "":
-			one = r.finish
-		case account.CreationTimestamp.After(left.Add(leavingMargin)), isRecycledSince(account, left):
-			continue
+			due = append(due, recycling{account, r.finish})
+		case !account.CreationTimestamp.After(left.Add(leavingMargin)) && !isRecycledSince(account, left):
+			due = append(due, recycling{account, r.recycle})
 		}
-		if failed := r.whole(ctx, account, one); failed != nil {
+	}
+	return due, list.Continue, nil
+}
+
+// makeAll makes ServiceAccounts again, and tells how many it could.
+func (r recycler) makeAll(ctx context.Context, due []recycling) (made int, err error) {
+	for _, one := range due {
+		if failed := r.whole(ctx, one); failed != nil {
 			err = errors.Join(err, failed)
 			continue
 		}
 		made++
 	}
-	return made, list.Continue, err
+	return made, err
 }
 
-// whole does something with a ServiceAccount to its end, also where the operator is to end meanwhile, but not for long.
-func (r recycler) whole(
-	ctx context.Context, account *corev1.ServiceAccount, do func(context.Context, *corev1.ServiceAccount) error,
-) error {
+// whole does so with one to its end, also where the operator is to end meanwhile, but not for long.
+func (r recycler) whole(ctx context.Context, one recycling) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deletionTimeout)
 	defer cancel()
-	return do(ctx, account)
+	return one.how(ctx, one.account)
 }
 
 // isRecycledSince tells whether a ServiceAccount was made again after a time.

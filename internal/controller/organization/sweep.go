@@ -28,7 +28,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -79,6 +78,12 @@ type sweeper struct {
 	mu     sync.Mutex
 	queue  watch.Queue
 	states map[string]*sweep // by the organization's name
+
+	// early are the organizations whose turn was asked for before there was a queue.
+	early []string
+
+	// refusals are those of organizations whose namespaces refuse tokens, by the organization's name. Only the worker knows them.
+	refusals map[string]*tokenRefusal
 }
 
 // keeping finds the subjects that a RoleBinding is to keep.
@@ -99,12 +104,15 @@ func (s *sweeper) setup(manager ctrl.Manager) error {
 		defer s.mu.Unlock()
 		s.queue = queue
 		watch.Enqueue(queue, watch.UsualPriority, slices.Sorted(maps.Keys(s.states))...)
+		watch.Enqueue(queue, watch.UsualPriority, s.early...)
+		s.early = nil
 		return nil
 	})
 	return ctrl.NewControllerManagedBy(manager).Named("sweep").WithOptions(settings).WatchesRawSource(start).Complete(s)
 }
 
-// ask has an organization swept if that was not done for these people yet. What the operator gave them is taken away by now.
+// ask has an organization swept if that was not done for these people yet. What the operator gave them is taken away by now, but for what
+// the intent still has them lose.
 func (s *sweeper) ask(intent *tenant.Intent, situation *tenant.Situation) {
 	name := situation.Organization.Name
 	leavers, stay := intent.Leavers(situation)
@@ -113,12 +121,11 @@ func (s *sweeper) ask(intent *tenant.Intent, situation *tenant.Situation) {
 	defer s.mu.Unlock()
 	if isOver || may && len(leavers) == 0 && len(s.waiting(name)) == 0 {
 		delete(s.states, name)
-		if s.queue != nil && len(refusing(situation)) > 0 {
-			watch.Enqueue(s.queue, watch.UsualPriority, name)
-		}
+		s.askToAllow(situation)
 		return
 	}
 	if !may {
+		s.askToAllow(situation)
 		return
 	}
 	if s.states == nil {
@@ -133,9 +140,16 @@ func (s *sweeper) ask(intent *tenant.Intent, situation *tenant.Situation) {
 		s.states[name] = state
 	}
 	if state.add(leavers, stay, intent.FormerNames(situation)) {
-		state.revoked = s.Now()
+		state.revoked, state.leftMeanwhile = time.Time{}, state.began != 0
 	}
-	if key := sweepKey(state.leavers, intent); state.done != key && s.queue != nil {
+	if state.revoked.IsZero() && len(intent.Losses()) == 0 {
+		state.revoked, state.done, state.missed = s.Now(), 0, 0
+	}
+	switch key := sweepKey(state.leavers, intent); {
+	case state.done == key:
+		s.askToAllow(situation)
+	case state.missed == key: // it is tried again in a while
+	case s.queue != nil:
 		state.done = 0
 		watch.Enqueue(s.queue, watch.UsualPriority, name)
 	}
@@ -160,31 +174,15 @@ func (s *sweeper) forget(organization string) {
 	delete(s.states, organization)
 }
 
-// sweepKey is for whom and where a sweep is; 0 where none is wanted.
-func sweepKey(leavers tenant.Subjects, intent *tenant.Intent) uint64 {
-	if len(leavers) == 0 {
-		return 0
-	}
-	return hashOf([]any{slices.Sorted(maps.Keys(leavers)), sweptNamespaces(intent)})
-}
-
-func sweptNamespaces(intent *tenant.Intent) []string {
-	var names []string
-	for _, namespace := range intent.Namespaces {
-		names = append(names, namespace.Name)
-	}
-	slices.Sort(names)
-	return names
-}
-
 // Reconcile looks at the next page of an organization's RoleBindings.
 func (s *sweeper) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	var organization v1alpha1.ClerkOrganization
 	if err := s.Client.Get(ctx, request.NamespacedName, &organization); err != nil {
 		if apierrors.IsNotFound(err) {
 			s.forget(request.Name)
+			return s.allowGone(ctx, request.Name)
 		}
-		return reconcile.Result{}, client.IgnoreNotFound(err)
+		return reconcile.Result{}, err
 	}
 	situation, _, err := s.gather(ctx, &organization)
 	if err != nil {
@@ -193,13 +191,18 @@ func (s *sweeper) Reconcile(ctx context.Context, request reconcile.Request) (rec
 	intent := tenant.Decide(situation)
 	state, keep, key := s.begin(request.Name, intent, situation)
 	if state == nil {
-		return reconcile.Result{}, s.allowForgotten(ctx, intent, situation)
+		wait, err := s.allow(ctx, situation)
+		return reconcile.Result{RequeueAfter: wait}, err
 	}
 	namespaces := sweptNamespaces(intent)
 	at, _ := slices.BinarySearch(namespaces, state.namespace)
 	if at == len(namespaces) {
-		if wait, err := s.allowTokens(ctx, situation, state); err != nil || wait > 0 {
-			return reconcile.Result{RequeueAfter: wait}, err
+		wait, err := s.allow(ctx, situation)
+		if wait > 0 {
+			return reconcile.Result{RequeueAfter: wait}, nil
+		}
+		if err != nil {
+			s.miss(ctx, &organization, state, "a namespace could not be told to allow tokens again", err)
 		}
 		return s.finish(ctx, &organization, state, key), nil
 	}
@@ -237,7 +240,7 @@ func (s *sweeper) begin(
 	case state.began == 0 && state.done == key:
 		return nil, nil, 0
 	case state.began == 0:
-		state.began = key
+		state.began, state.missed = key, 0
 	}
 	leavers, formerNames := state.leavers, state.formerNames
 	return state, func(binding *rbacv1.RoleBinding) []rbacv1.Subject {
@@ -258,11 +261,13 @@ func (s *sweeper) finish(ctx context.Context, organization *v1alpha1.ClerkOrgani
 		state.reported = &found
 		s.news.Reset(organization.Name, &found.At) // the status is to say so
 	}
-	again := state.began != key
-	if state.unsafe = (time.Time{}); again || found.Missed > 0 {
-		state.unsafe = s.Now() // somebody had access, by a RoleBinding or a Secret, while ServiceAccounts were made again
+	again := state.began != key || state.leftMeanwhile
+	if state.unsafe = (time.Time{}); state.open || state.leftMeanwhile {
+		state.unsafe = s.Now()
 	}
+	state.open, state.leftMeanwhile = false, false
 	if found.Missed > 0 {
+		state.missed = state.began
 		state.misses++
 	} else {
 		state.done, state.misses = state.began, 0
@@ -273,10 +278,10 @@ func (s *sweeper) finish(ctx context.Context, organization *v1alpha1.ClerkOrgani
 	pause := min(sweepAgain<<min(state.misses, 10), maxSweepAgain)
 	state.began, state.namespace, state.page, state.waits, state.found = 0, "", "", 0, tenant.Removal{}
 	switch {
-	case found.Missed > 0:
-		return reconcile.Result{RequeueAfter: pause}
 	case again:
 		return reconcile.Result{RequeueAfter: sweepPause}
+	case found.Missed > 0:
+		return reconcile.Result{RequeueAfter: pause}
 	}
 	return reconcile.Result{}
 }

@@ -19,6 +19,7 @@ package organization
 import (
 	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -52,16 +53,18 @@ type sweep struct {
 	// formerNames are those of them that members had before, with the names of their ClerkMembers.
 	formerNames map[string]string
 
-	// revoked is when the last of them had lost what the operator gave them. What was made again before unsafe can have been seen by
-	// somebody who had access at that time; zero if nothing can.
-	revoked, unsafe time.Time
+	// revoked is when the last of them had lost what the operator gave them; zero while somebody has not.
+	revoked time.Time
 
-	// refused is since when the namespaces refuse tokens; ended, when the last ServiceAccount was made again.
-	refused map[string]time.Time
-	ended   time.Time
+	// open: in this sweep a RoleBinding or a Secret was left out that still lets somebody in. leftMeanwhile: somebody left after it began.
+	open, leftMeanwhile bool
 
-	// misses is how often in a row something was left out.
+	// unsafe: ServiceAccounts made again before that are made again once more, since somebody still had access then; zero for none.
+	unsafe time.Time
+
+	// misses is how often in a row something was left out; missed, for whom, and where, while that waits to be tried again.
 	misses int
+	missed uint64
 
 	// waits is how often the statuses of those who left were waited for; pass, how often the namespace's ServiceAccounts were looked at; made,
 	// how many of them were made again in this pass.
@@ -98,6 +101,23 @@ func (s *sweep) add(leavers, stay tenant.Subjects, formerNames map[string]string
 // leaveOut leaves out who has come back.
 func (s *sweep) leaveOut(stay tenant.Subjects, formerNames map[string]string) {
 	s.add(tenant.Subjects{}, stay, formerNames)
+}
+
+// sweepKey is for whom and where a sweep is; 0 where none is wanted.
+func sweepKey(leavers tenant.Subjects, intent *tenant.Intent) uint64 {
+	if len(leavers) == 0 {
+		return 0
+	}
+	return hashOf([]any{slices.Sorted(maps.Keys(leavers)), sweptNamespaces(intent)})
+}
+
+func sweptNamespaces(intent *tenant.Intent) []string {
+	var names []string
+	for _, namespace := range intent.Namespaces {
+		names = append(names, namespace.Name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // together are those who left before, and have not come back, and those who left now.

@@ -26,8 +26,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/clerk-operator/clerk-operator/api/v1alpha1"
+	"github.com/clerk-operator/clerk-operator/internal/controller/watch"
 	"github.com/clerk-operator/clerk-operator/internal/controller/write"
 	"github.com/clerk-operator/clerk-operator/internal/tenant"
 )
@@ -45,64 +47,106 @@ const (
 	cachesBehind = time.Second
 )
 
+// tokenRefusal is that of an organization's namespaces.
+type tokenRefusal struct {
+	// since is since when each of them refuses tokens.
+	since map[string]time.Time
+
+	// ended is when the last ServiceAccount was made again; where another replica did that, when this one saw that they refuse.
+	ended time.Time
+}
+
 // lastLeft is until when those who left may have had access, and whether that is known. Where this replica took it away itself, it is no
 // later than that, however late their statuses say so: what was made again since then is not made again once more.
 func (s *sweeper) lastLeft(intent *tenant.Intent, situation *tenant.Situation, state *sweep) (last time.Time, isKnown bool) {
 	last, isKnown = intent.LastLeft(situation)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if revoked := state.revoked.Add(cachesBehind); revoked.Before(last) {
+	if revoked := state.revoked.Add(cachesBehind); !state.revoked.IsZero() && revoked.Before(last) {
 		last, isKnown = revoked, true
 	}
-	if state.unsafe.After(last) {
+	if !state.open && state.unsafe.After(last) {
 		last = state.unsafe
 	}
 	return last, isKnown
 }
 
-// refuseTokens has the guards refuse tokens in the namespace that is being swept, and says how long to wait until they do.
-func (s *sweeper) refuseTokens(ctx context.Context, situation *tenant.Situation, state *sweep) time.Duration {
-	since, isRefused := state.refused[state.namespace]
+// refuse has the guards refuse tokens in the namespace that is being swept, and says how long to wait until they do.
+func (s *sweeper) refuse(ctx context.Context, organization *v1alpha1.ClerkOrganization, state *sweep) time.Duration {
+	refusal := s.refusal(organization.Name)
+	since, isRefused := refusal.since[state.namespace]
 	if !isRefused {
 		if err := s.labelRecycling(ctx, state.namespace, true); err != nil {
-			state.found.Missed++
-			s.tellMissed(ctx, situation.Organization, "a namespace could not be told to refuse tokens", err)
-		}
-		if state.refused == nil {
-			state.refused = map[string]time.Time{}
+			state.open = true
+			s.miss(ctx, organization, state, "a namespace could not be told to refuse tokens", err)
 		}
 		since = s.Now()
-		state.refused[state.namespace] = since
+		refusal.since[state.namespace] = since
 	}
 	return since.Add(cachesBehind).Sub(s.Now())
 }
 
-// allowTokens ends that once no token of a former ServiceAccount is believed any longer, and says how long to wait until then.
-func (s *sweeper) allowTokens(ctx context.Context, situation *tenant.Situation, state *sweep) (time.Duration, error) {
-	if wait := state.ended.Add(tokensBelieved).Sub(s.Now()); wait > 0 {
+// refusal is that of an organization: a new one if none is known.
+func (s *sweeper) refusal(organization string) *tokenRefusal {
+	if s.refusals == nil {
+		s.refusals = map[string]*tokenRefusal{}
+	}
+	if s.refusals[organization] == nil {
+		s.refusals[organization] = &tokenRefusal{since: map[string]time.Time{}, ended: s.Now()}
+	}
+	return s.refusals[organization]
+}
+
+// askToAllow has the sweeper look at an organization whose namespaces refuse tokens.
+func (s *sweeper) askToAllow(situation *tenant.Situation) {
+	name := situation.Organization.Name
+	switch {
+	case len(refusing(situation)) == 0:
+	case s.queue == nil:
+		s.early = append(s.early, name)
+	default:
+		watch.Enqueue(s.queue, watch.UsualPriority, name)
+	}
+}
+
+// allow ends that once no token of a former ServiceAccount is believed any longer, and says how long to wait until then. It does so too
+// with what another replica left, whatever has become of the organization.
+func (s *sweeper) allow(ctx context.Context, situation *tenant.Situation) (wait time.Duration, err error) {
+	name := situation.Organization.Name
+	labelled := refusing(situation)
+	if s.refusals[name] == nil && len(labelled) == 0 {
+		return 0, nil
+	}
+	refusal := s.refusal(name)
+	for _, namespace := range labelled {
+		if _, known := refusal.since[namespace.Name]; !known {
+			refusal.since[namespace.Name] = s.Now()
+		}
+	}
+	return s.end(ctx, name, refusal)
+}
+
+// allowGone does so where the ClerkOrganization is gone, as far as this replica knows its namespaces.
+func (s *sweeper) allowGone(ctx context.Context, organization string) (reconcile.Result, error) {
+	refusal := s.refusals[organization]
+	if refusal == nil {
+		return reconcile.Result{}, nil
+	}
+	wait, err := s.end(ctx, organization, refusal)
+	return reconcile.Result{RequeueAfter: wait}, err
+}
+
+func (s *sweeper) end(ctx context.Context, organization string, refusal *tokenRefusal) (wait time.Duration, err error) {
+	if wait := refusal.ended.Add(tokensBelieved).Sub(s.Now()); wait > 0 {
 		return wait, nil
 	}
-	if err := s.allow(ctx, situation); err != nil {
-		return 0, err
+	for name := range refusal.since {
+		err = errors.Join(err, s.labelRecycling(ctx, name, false))
 	}
-	state.refused = nil
-	return 0, nil
-}
-
-// allowForgotten does so in an organization that is not being swept: the operator was stopped in the middle, or the class was changed.
-func (s *sweeper) allowForgotten(ctx context.Context, intent *tenant.Intent, situation *tenant.Situation) error {
-	if may, isOver := intent.MayRemove(situation); !may && !isOver {
-		return nil
+	if err == nil {
+		delete(s.refusals, organization)
 	}
-	return s.allow(ctx, situation)
-}
-
-func (s *sweeper) allow(ctx context.Context, situation *tenant.Situation) error {
-	var errs []error
-	for _, namespace := range refusing(situation) {
-		errs = append(errs, s.labelRecycling(ctx, namespace.Name, false))
-	}
-	return errors.Join(errs...)
+	return 0, err
 }
 
 // refusing are the organization's namespaces that refuse tokens.

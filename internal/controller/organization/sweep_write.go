@@ -85,8 +85,8 @@ func (s *sweeper) sweepRoleBindings(
 		deleted, err := s.takeOut(ctx, binding, keep)
 		switch {
 		case err != nil:
-			state.found.Missed++
-			s.tellMissed(ctx, organization, "a RoleBinding lets in somebody who left, and could not be changed", err)
+			state.open = true
+			s.miss(ctx, organization, state, "a RoleBinding lets in somebody who left, and could not be changed", err)
 		case deleted:
 			state.found.RoleBindingsDeleted++
 			metrics.DerivedAccessRemoved.WithLabelValues("RoleBinding").Inc()
@@ -107,8 +107,8 @@ func (s *sweeper) sweepSecrets(ctx context.Context, organization *v1alpha1.Clerk
 		return false
 	case isNoRight(err): // without the guards there is none: nothing bounds what it could delete
 	case err != nil:
-		state.found.Missed++
-		s.tellMissed(ctx, organization, "Secrets with tokens could not be deleted", err)
+		state.open = true
+		s.miss(ctx, organization, state, "Secrets with tokens could not be deleted", err)
 	}
 	state.found.Secrets += deleted
 	metrics.DerivedAccessRemoved.WithLabelValues("Secret").Add(float64(deleted))
@@ -125,20 +125,21 @@ func (s *sweeper) sweepServiceAccounts(
 		state.waits++
 		return false, statusesPause
 	}
-	if wait := s.refuseTokens(ctx, situation, state); wait > 0 {
-		return false, wait
-	}
-	made, next, err := s.accounts.recyclePage(ctx, state.namespace, state.page, left)
-	if made > 0 {
-		state.ended = s.Now()
+	due, next, err := s.accounts.due(ctx, state.namespace, state.page, left)
+	made := 0
+	if len(due) > 0 {
+		if wait := s.refuse(ctx, situation.Organization, state); wait > 0 {
+			return false, wait
+		}
+		made, err = s.accounts.makeAll(ctx, due)
+		s.refusals[situation.Organization.Name].ended = s.Now()
 	}
 	switch {
 	case state.goesOn(err):
 		return false, sweepPause
 	case isNoRight(err):
 	case err != nil:
-		state.found.Missed++
-		s.tellMissed(ctx, situation.Organization, "a ServiceAccount could not be made again", err)
+		s.miss(ctx, situation.Organization, state, "a ServiceAccount could not be made again", err)
 	}
 	state.made += made
 	state.found.ServiceAccounts += made
@@ -149,13 +150,14 @@ func (s *sweeper) sweepServiceAccounts(
 	made, state.made = state.made, 0
 	state.pass++
 	if made > 0 && state.pass == maxPasses {
-		state.found.Missed++
-		s.tellMissed(ctx, situation.Organization, "somebody makes ServiceAccounts all the time", errors.New("too many passes"))
+		s.miss(ctx, situation.Organization, state, "somebody makes ServiceAccounts all the time", errors.New("too many passes"))
 	}
 	return made == 0 || state.pass >= maxPasses, sweepPause
 }
 
-func (s *sweeper) tellMissed(ctx context.Context, organization *v1alpha1.ClerkOrganization, what string, err error) {
+// miss notes that something was left out, which needs another sweep.
+func (s *sweeper) miss(ctx context.Context, organization *v1alpha1.ClerkOrganization, state *sweep, what string, err error) {
+	state.found.Missed++
 	log.FromContext(ctx).Info("After somebody left, "+what+": it is tried again",
 		"organization", organization.Spec.ID, "reason", string(apierrors.ReasonForError(err)))
 }
@@ -173,8 +175,8 @@ func (s *sweeper) takeOut(ctx context.Context, binding *rbacv1.RoleBinding, keep
 			return deleted, err
 		}
 		var now rbacv1.RoleBinding
-		if err := s.Live.Get(ctx, client.ObjectKeyFromObject(binding), &now); err != nil || now.UID != binding.UID {
-			return true, client.IgnoreNotFound(err)
+		if err := s.Live.Get(ctx, client.ObjectKeyFromObject(binding), &now); err != nil {
+			return false, client.IgnoreNotFound(err)
 		}
 		*binding = now
 	}
