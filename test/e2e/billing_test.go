@@ -102,9 +102,13 @@ func (m *model) plansSince(organization string, from time.Time, news []*item) ma
 
 // compareItems wants every item mirrored as last heard of, and of those that have ended nothing but ids.
 func (w *world) compareItems(seen *observation) []error {
-	var wrong []error
-	for id, i := range w.heard.items {
-		if problem := compareItem(seen.items[id], i); problem != nil {
+	return compareEach(seen.items, w.heard.items, compareItem)
+}
+
+// compareEach compares what was heard of each entity with its object, which is nil where there is none.
+func compareEach[O, E any](seen map[string]*O, heard map[string]*E, compare func(*O, *E) error) (wrong []error) {
+	for id, entity := range heard {
+		if problem := compare(seen[id], entity); problem != nil {
 			wrong = append(wrong, fmt.Errorf("%s: %w", id, problem))
 		}
 	}

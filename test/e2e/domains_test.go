@@ -112,13 +112,7 @@ func (w *world) expectDomain(past *window, d *domain) {
 
 // compareDomains wants every domain mirrored as last heard of, and of those that are given up nothing but ids.
 func (w *world) compareDomains(seen *observation) []error {
-	var wrong []error
-	for id, d := range w.heard.domains {
-		if problem := compareDomain(seen.domains[id], d); problem != nil {
-			wrong = append(wrong, fmt.Errorf("%s: %w", id, problem))
-		}
-	}
-	return wrong
+	return compareEach(seen.domains, w.heard.domains, compareDomain)
 }
 
 func compareDomain(object *v1alpha1.ClerkOrganizationDomain, d *domain) error {
